@@ -1,0 +1,33 @@
+/* The few words every file of the runtime uses. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* In front of a declaration: the call may switch to other tasks. Never call it with shared state
+ * half changed; errno is void afterwards. */
+#define SUSPENDS
+
+#ifndef MUST_CHECK
+#define MUST_CHECK __attribute__((warn_unused_result))
+#endif
+
+/* Runs f(&variable) when the variable's scope is left. */
+#define CLEANUP(f) __attribute__((cleanup(f)))
+
+/* Hands on what a pointer owns: its value, leaving NULL. */
+#define TAKE(pointer)                                                                              \
+    __extension__({                                                                                \
+        __auto_type taken_ = (pointer);                                                            \
+        (pointer) = NULL;                                                                          \
+        taken_;                                                                                    \
+    })
+
+#define CONTAINER_OF(pointer, type, member)                                                        \
+    ((type *) (void *) ((char *) (pointer) - offsetof(type, member)))
+
+#define ELEMENTS_OF(array) (sizeof(array) / sizeof *(array))
+
+/* What a task runs: 0, or why it ended (-errno). */
+typedef int task_fn(void *arg);

@@ -1,0 +1,20 @@
+# The foreign libraries, all from Debian 12; ./check and ./run install them (list: cmake/packages).
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(ZLIB REQUIRED)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(WSLAY REQUIRED IMPORTED_TARGET libwslay)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+if(PARLEY_TESTS)
+    pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+endif()
+
+# Debian's libev ships no .pc file.
+find_path(EV_INCLUDE ev.h REQUIRED)
+find_library(EV_LIBRARY ev REQUIRED)
+add_library(ev::ev UNKNOWN IMPORTED)
+set_target_properties(ev::ev PROPERTIES IMPORTED_LOCATION ${EV_LIBRARY}
+                      INTERFACE_INCLUDE_DIRECTORIES ${EV_INCLUDE})

@@ -1,0 +1,172 @@
+/*
+ * The one door to state that outlives a connection: sequence, keep, distribute; presence.
+ *
+ * An engine is shared by all workers. Unless it says otherwise a call may be made from any worker's
+ * loop thread. A call marked SUSPENDS returns -ECANCELED or -ETIMEDOUT when the wait was cut short;
+ * then nothing is returned and nothing leaks.
+ */
+#pragma once
+
+#include "async/base.h"
+#include "async/inbox.h"
+#include "storage/publication.h"
+
+struct engine;
+struct loop;
+struct sqlite3_vfs;
+
+enum engine_kind { ENGINE_MEMORY, ENGINE_SQLITE };
+
+struct engine_options {
+    enum engine_kind kind;
+    const char *data_dir;    /* sqlite: holds history.db; made if missing. Borrowed for the call */
+    const char *vfs;         /* sqlite: name of a registered VFS, or NULL for the system's */
+    unsigned readers;        /* sqlite: reader threads; 0: the default, 2 */
+    size_t queue_max;        /* publishes waiting for the writer; past it -ENOBUFS. 0: 65536 */
+    size_t queue_max_bytes;  /* bytes of their payloads; past it -ENOBUFS. 0: 64 MiB */
+    size_t group_max;        /* publishes in one commit. 0: 1024 */
+};
+
+/*
+ * Opens, migrating if needed. Suspends (sqlite). Must be called on a loop; in a simulated loop the
+ * engine's threads become seeded events of that loop.
+ *
+ * -EINVAL, -ENOMEM. sqlite: -EIO; -EBUSY: another process holds the database; -EBADMSG: damaged or
+ * not ours; -EPROTONOSUPPORT: written by a newer version; what open(2) and mkdir(2) say.
+ * ret_why: on failure a sentence naming the file, heap, the caller's to free.
+ */
+SUSPENDS MUST_CHECK int engine_open(const struct engine_options *o, struct engine **ret,
+                                    char **ret_why);
+
+/* Commits what is queued, stops the threads, frees. Suspends, shielded. All workers must have removed
+ * their sinks. Takes NULL; returns NULL. */
+SUSPENDS struct engine *engine_close(struct engine *e);
+
+/* What is kept of a publication: the namespace's options. history_size or history_ttl_ms 0: nothing
+ * is kept, the channel has no offsets and the disk is not touched. */
+struct keep {
+    uint32_t history_size;
+    int64_t history_ttl_ms;
+    int64_t meta_ttl_ms; /* life of offset and epoch after the last publication; 0: the default, 30 days */
+};
+
+/*
+ * A publish under way, embedded in what the caller wants to remember of it. The caller keeps it alive
+ * until done has run.
+ */
+struct publish_request {
+    /* the caller's */
+    struct publication *publication; /* the request takes this reference */
+    struct keep keep;
+    struct inbox *inbox;                        /* whose loop runs done */
+    void (*done)(struct publish_request *self); /* exactly once, on the inbox's loop, never inside
+                                                   engine_publish(); must not suspend */
+    /* the engine's, valid in done */
+    int result; /* 0: durable if kept, and handed to every worker's inbox. -ENOBUFS: the queue is full.
+                   -ENOSPC, -EIO: not kept, nobody saw it; may be tried again */
+    struct position position; /* where it was put; offset 0 if not kept */
+    /* private */
+    struct post post;
+    struct publish_request *next;
+};
+
+/*
+ * Starts publishing. Never suspends and never fails: what went wrong is in result when done runs.
+ * Requests of one thread to one channel keep their order, in the stream, in delivery, and of their dones.
+ */
+void engine_publish(struct engine *e, struct publish_request *request);
+
+/* Hands a publication (a join, a leave) to every worker with subscribers, keeping nothing. Borrowed.
+ * 0, -ENOMEM. */
+MUST_CHECK int engine_broadcast(struct engine *e, struct publication *p);
+
+/*
+ * A worker's end of distribution. deliver runs on the inbox's loop, in stream order per channel, with a
+ * borrowed publication; it must not suspend.
+ */
+struct engine_sink {
+    struct inbox *inbox;
+    void (*deliver)(struct engine_sink *self, struct publication *p);
+    unsigned index; /* private */
+};
+
+enum { ENGINE_SINKS_MAX = 64 };
+
+MUST_CHECK int engine_add_sink(struct engine *e, struct engine_sink *s); /* -ENOSPC: 64 are there */
+void engine_remove_sink(struct engine *e, struct engine_sink *s); /* it must be detached everywhere;
+                                                                     deliveries on their way are dropped */
+
+/*
+ * From its return on, whatever is distributed in channel is delivered to the sink; before a worker's
+ * first local subscriber reads the channel's position or history. Once per sink and channel.
+ * -ENOMEM.
+ */
+SUSPENDS MUST_CHECK int engine_attach(struct engine *e, struct engine_sink *s, struct str channel);
+void engine_detach(struct engine *e, struct engine_sink *s, struct str channel);
+
+struct history_query {
+    struct str channel;    /* borrowed for the call */
+    struct keep keep;
+    bool has_since;
+    uint64_t since_offset; /* exclusive; the epoch is the caller's to compare with page.top */
+    uint32_t limit;        /* 0: position only */
+    bool reverse;          /* newest first; with since: offsets below it */
+};
+
+/* Publications in the asked order, and the top of the stream, read together. page_finish() frees. */
+struct page {
+    struct position top;
+    struct publication **items; /* one reference each */
+    size_t n;
+};
+
+void page_finish(struct page *p);
+
+/*
+ * Reads a channel's publications: those neither trimmed nor expired. A channel that never had one has
+ * top offset 0 and an epoch, which its first publication will carry; reading never writes.
+ * -EIO, -ENOMEM, -ENOBUFS: too many reads are waiting.
+ */
+SUSPENDS MUST_CHECK int engine_history(struct engine *e, const struct history_query *q,
+                                       struct page *ret);
+
+/* Deletes the publications of a channel; offset and epoch stay. Durable on return. -EIO, -ENOSPC. */
+SUSPENDS MUST_CHECK int engine_history_remove(struct engine *e, struct str channel);
+
+/* The position of the last *distributed* publication: every worker's inbox has it. -EIO. */
+SUSPENDS MUST_CHECK int engine_position(struct engine *e, struct str channel, struct keep keep,
+                                        struct position *ret);
+
+/* Presence: who is in a channel, by client id. Entries not renewed within ttl_ms are gone. */
+SUSPENDS MUST_CHECK int engine_presence_set(struct engine *e, struct str channel,
+                                            const struct client_info *info, int64_t ttl_ms);
+SUSPENDS int engine_presence_remove(struct engine *e, struct str channel, struct str client);
+
+struct presence {
+    struct client_info *items;
+    size_t n;
+    void *memory; /* private */
+};
+
+void presence_finish(struct presence *p);
+SUSPENDS MUST_CHECK int engine_presence(struct engine *e, struct str channel, struct presence *ret);
+SUSPENDS MUST_CHECK int engine_presence_stats(struct engine *e, struct str channel,
+                                              size_t *ret_clients, size_t *ret_users);
+
+/* For /health and /metrics. Any thread. */
+struct engine_stats {
+    bool writable;          /* false from a failed commit until one succeeds (it tries by itself) */
+    int last_error;         /* -errno of the last failed commit, 0 if none since the last good one */
+    uint64_t publishes;     /* kept */
+    uint64_t commits;
+    uint64_t commit_errors;
+    uint64_t group_largest; /* most publishes in one commit so far */
+    uint64_t commit_ns;     /* spent committing, in total */
+    uint64_t queued;        /* waiting for the writer now */
+    uint64_t rejected;      /* -ENOBUFS so far */
+    uint64_t reads;
+    uint64_t channels;      /* with a position in memory */
+    uint64_t trimmed;       /* publications deleted by size or age */
+};
+
+void engine_stats(struct engine *e, struct engine_stats *ret);

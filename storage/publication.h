@@ -1,0 +1,61 @@
+/*
+ * What is published in a channel: immutable once handed to the engine, shared by reference between
+ * threads, freed with its last reference. One allocation holds it and everything it points to.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "async/base.h"
+#include "protocol/bytes.h"
+
+enum { EPOCH_SIZE = 24 }; /* bytes, terminator included */
+
+/* A place in a channel's stream. Offsets count from 1; 0 is "before the first". */
+struct position {
+    uint64_t offset;
+    char epoch[EPOCH_SIZE];
+};
+
+enum publication_kind { PUBLICATION_DATA, PUBLICATION_JOIN, PUBLICATION_LEAVE };
+
+/* Who: the protocol's ClientInfo. conn_info and chan_info are JSON or empty. */
+struct client_info {
+    struct str user;
+    struct str client;
+    struct bytes conn_info;
+    struct bytes chan_info;
+};
+
+struct tag {
+    struct str key;
+    struct str value;
+};
+
+struct publication {
+    _Atomic uint32_t refs;
+    enum publication_kind kind;
+    bool has_info;             /* info is set: a client published, joined or left */
+    struct position position;  /* set by the engine before anyone else sees it; offset 0: not kept */
+    int64_t time_ms;           /* wall clock, set by the engine */
+    struct str channel;
+    struct bytes data;         /* the very bytes that were published */
+    struct client_info info;
+    const struct tag *tags;
+    size_t n_tags;
+};
+
+/* What to make one of; everything is copied. */
+struct publication_parts {
+    enum publication_kind kind;
+    struct str channel;
+    struct bytes data;
+    const struct client_info *info; /* or NULL */
+    const struct tag *tags;
+    size_t n_tags;
+};
+
+/* NULL: no memory. The caller owns the one reference. */
+struct publication *publication_new(const struct publication_parts *parts);
+struct publication *publication_ref(struct publication *p);   /* any thread; returns p */
+struct publication *publication_unref(struct publication *p); /* any thread; takes NULL; returns NULL */
