@@ -8,6 +8,7 @@
 
 #include "async/base.h"
 #include "protocol/bytes.h"
+#include "protocol/client_info.h"
 
 enum { EPOCH_SIZE = 24 }; /* bytes, terminator included */
 
@@ -19,27 +20,14 @@ struct position {
 
 enum publication_kind { PUBLICATION_DATA, PUBLICATION_JOIN, PUBLICATION_LEAVE };
 
-/* Who: the protocol's ClientInfo. conn_info and chan_info are JSON or empty. */
-struct client_info {
-    struct str user;
-    struct str client;
-    struct bytes conn_info;
-    struct bytes chan_info;
-};
-
-struct tag {
-    struct str key;
-    struct str value;
-};
-
 struct publication {
     _Atomic uint32_t refs;
     enum publication_kind kind;
-    bool has_info;             /* info is set: a client published, joined or left */
-    struct position position;  /* set by the engine before anyone else sees it; offset 0: not kept */
-    int64_t time_ms;           /* wall clock, set by the engine */
+    bool has_info;            /* info is set: a client published, joined or left */
+    struct position position; /* set by the engine before anyone else sees it; offset 0: not kept */
+    int64_t time_ms;          /* wall clock, set by the engine */
     struct str channel;
-    struct bytes data;         /* the very bytes that were published */
+    struct bytes data; /* the very bytes that were published */
     struct client_info info;
     const struct tag *tags;
     size_t n_tags;
@@ -57,5 +45,6 @@ struct publication_parts {
 
 /* NULL: no memory. The caller owns the one reference. */
 struct publication *publication_new(const struct publication_parts *parts);
-struct publication *publication_ref(struct publication *p);   /* any thread; returns p */
-struct publication *publication_unref(struct publication *p); /* any thread; takes NULL; returns NULL */
+struct publication *publication_ref(struct publication *p); /* any thread; returns p */
+struct publication *publication_unref(
+        struct publication *p); /* any thread; takes NULL; returns NULL */

@@ -1,0 +1,22 @@
+/*
+ * Memory for what a decoder cannot point to in its input: unescaped strings, compacted payloads,
+ * lists. Everything is freed together. Nothing is allocated until something is asked for, so one
+ * that was never used costs nothing.
+ */
+#pragma once
+
+#include "protocol/bytes.h"
+
+struct arena {
+    struct arena_chunk *chunks; /* newest first */
+};
+
+#define ARENA_INIT ((struct arena){ 0 })
+
+/* Aligned for any type, not zeroed; valid until arena_finish(). NULL: no memory. */
+void *arena_alloc(struct arena *a, size_t len) __attribute__((malloc, warn_unused_result));
+
+/* Gives back the unused end of the newest allocation, which was of len bytes. */
+void arena_trim(struct arena *a, size_t len, size_t used);
+
+void arena_finish(struct arena *a); /* frees all; the arena can be used again. Takes a zeroed one */

@@ -1,0 +1,98 @@
+/*
+ * JSON web tokens (RFC 7519) signed with a shared secret: HS256, HS384, HS512 (RFC 7518 §3.2).
+ *
+ * What is acceptable is said by the verifier's key, never by the token: a token whose `alg` is not
+ * one of that key's (`none` above all) is invalid. Time is an argument.
+ */
+#pragma once
+
+#include "protocol/arena.h"
+#include "protocol/buffer.h"
+#include "protocol/bytes.h"
+
+enum token_algorithm {
+    TOKEN_HS256 = 1,
+    TOKEN_HS384 = 2,
+    TOKEN_HS512 = 4,
+};
+
+struct token_options {
+    struct bytes hmac_secret; /* not empty; copied */
+    unsigned algorithms;      /* bits of enum token_algorithm; 0: all three */
+    struct str audience;      /* `aud` must be or hold it; empty: not looked at. Copied */
+    struct str issuer;        /* `iss` must be it; empty: not looked at. Copied */
+};
+
+/* Holds prepared keys: one per thread. */
+struct token_verifier;
+
+/* -EINVAL: no secret; -ENOMEM. */
+MUST_CHECK int token_verifier_new(const struct token_options *o, struct token_verifier **ret);
+struct token_verifier *token_verifier_free(struct token_verifier *v); /* takes NULL; returns NULL */
+
+/* A subscription's option that a token may set against its namespace's. */
+struct token_override {
+    bool is_set;
+    bool value;
+};
+
+struct token_overrides {
+    struct token_override presence;
+    struct token_override join_leave;
+    struct token_override force_recovery;
+    struct token_override force_positioning;
+    struct token_override force_push_join_leave;
+};
+
+/* A server-side subscription in a connection token: of `subs`, or if it has none of `channels`. */
+struct token_sub {
+    struct str channel;
+    struct bytes info; /* info, or b64info decoded */
+    struct bytes data; /* data, or b64data decoded */
+    struct token_overrides overrides;
+};
+
+struct connection_claims {
+    struct str user;   /* sub; empty: anonymous */
+    struct bytes info; /* info, or b64info decoded */
+    struct bytes meta;
+    struct str id;       /* jti */
+    int64_t issued_at_s; /* iat; 0: absent */
+    int64_t expire_at_s; /* when the connection expires: expire_at, else exp; 0: never */
+    const struct token_sub *subs;
+    size_t n_subs;
+};
+
+struct subscription_claims {
+    struct str user;
+    struct str channel; /* never empty */
+    struct str client;  /* empty: any */
+    struct bytes info;
+    struct bytes data;
+    struct str id;
+    int64_t issued_at_s;
+    int64_t expire_at_s; /* when the subscription expires; 0: never */
+    struct token_overrides overrides;
+};
+
+/*
+ * Verifies a connection's or a subscription's token.
+ *
+ * What is handed out lives in the arena, even when the token is gone. Whether user, channel and
+ * client of a subscription's are those of the connection is the caller's to compare. ret_why:
+ * static text for a log, on error.
+ *
+ * 0, or: -EKEYEXPIRED: `exp` has passed or `nbf` has not come (ERROR_TOKEN_EXPIRED).
+ * -EKEYREJECTED: anything else that is wrong with it (DISCONNECT_INVALID_TOKEN). -ENOMEM.
+ */
+MUST_CHECK int token_verify_connection(struct token_verifier *v, struct str token, int64_t now_s,
+                                       struct arena *a, struct connection_claims *ret,
+                                       const char **ret_why);
+MUST_CHECK int token_verify_subscription(struct token_verifier *v, struct str token, int64_t now_s,
+                                         struct arena *a, struct subscription_claims *ret,
+                                         const char **ret_why);
+
+/* Appends a token of these claims (a JSON object, as it stands) to out, by HS256, HS384 or HS512.
+ * -EINVAL: no secret or algorithm; -ENOMEM; -EMSGSIZE. */
+MUST_CHECK int token_sign(enum token_algorithm algorithm, struct bytes secret, struct bytes claims,
+                          struct buffer *out);
