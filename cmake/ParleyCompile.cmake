@@ -50,6 +50,11 @@ function(parley_library name)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c
          ${CMAKE_CURRENT_SOURCE_DIR}/*.S)
     list(FILTER sources EXCLUDE REGEX "/main\\.c$")
+    if(NOT sources) # nothing there yet
+        add_library(${name} INTERFACE)
+        target_link_libraries(${name} INTERFACE parley-compile ${ARGN})
+        return()
+    endif()
     add_library(${name} STATIC ${sources})
     target_link_libraries(${name} PUBLIC parley-compile ${ARGN})
     set_target_properties(${name} PROPERTIES LINKER_LANGUAGE C POSITION_INDEPENDENT_CODE ON)

@@ -4,7 +4,6 @@ find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(ZLIB REQUIRED)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
-pkg_check_modules(WSLAY REQUIRED IMPORTED_TARGET libwslay)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
@@ -12,7 +11,14 @@ if(PARLEY_TESTS)
     pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 endif()
 
-# Debian's libev ships no .pc file.
+# Debian's libwslay ships no .pc file; its own CMake package is not worth a second convention.
+find_path(WSLAY_INCLUDE wslay/wslay.h REQUIRED)
+find_library(WSLAY_LIBRARY wslay REQUIRED)
+add_library(wslay::wslay UNKNOWN IMPORTED)
+set_target_properties(wslay::wslay PROPERTIES IMPORTED_LOCATION ${WSLAY_LIBRARY}
+                      INTERFACE_INCLUDE_DIRECTORIES ${WSLAY_INCLUDE})
+
+# Nor does libev.
 find_path(EV_INCLUDE ev.h REQUIRED)
 find_library(EV_LIBRARY ev REQUIRED)
 add_library(ev::ev UNKNOWN IMPORTED)
