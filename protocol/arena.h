@@ -16,7 +16,4 @@ struct arena {
 /* Aligned for any type, not zeroed; valid until arena_finish(). NULL: no memory. */
 void *arena_alloc(struct arena *a, size_t len) __attribute__((malloc, warn_unused_result));
 
-/* Gives back the unused end of the newest allocation, which was of len bytes. */
-void arena_trim(struct arena *a, size_t len, size_t used);
-
 void arena_finish(struct arena *a); /* frees all; the arena can be used again. Takes a zeroed one */

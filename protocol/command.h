@@ -171,3 +171,6 @@ MUST_CHECK int command_next_sub(struct command_reader *r, struct command_map *ma
                                 struct command_subscribe *ret); /* its channel is the map's key */
 MUST_CHECK int command_next_header(struct command_reader *r, struct command_map *map,
                                    struct str *ret_name, struct str *ret_value);
+
+/* What no wire format can express and yet cannot be; NULL if the command is sound. For codecs. */
+const char *command_objection(const struct command *c);

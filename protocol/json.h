@@ -24,10 +24,12 @@ struct json {
     const char *at;
     const char *end;
     const char *why;  /* what is wrong: static text; NULL while nothing is */
+    int error;        /* 0, -EBADMSG, -ENOMEM */
     uint64_t objects; /* bit n: level n is an object */
     uint8_t depth;
     uint8_t depth_max;
-    bool is_first; /* just behind a { or [ */
+    bool is_first;    /* just behind a { or [ */
+    bool has_newline; /* one was passed between tokens */
 };
 
 enum json_type {
@@ -51,8 +53,10 @@ void json_init(struct json *j, struct bytes text);
 
 /* What is wrong, for a log line; NULL if nothing is. Where: text.len - json_left(). */
 const char *json_error(const struct json *j);
-size_t json_left(const struct json *j);          /* bytes the cursor has not passed */
-bool json_fail(struct json *j, const char *why); /* the caller's own objection; returns false */
+size_t json_left(const struct json *j);           /* bytes the cursor has not passed */
+bool json_fail(struct json *j, const char *why);  /* the caller's own objection; returns false */
+bool json_no_memory(struct json *j);              /* the same, of -ENOMEM */
+MUST_CHECK int json_result(const struct json *j); /* 0; -EBADMSG; -ENOMEM: of an arena */
 
 enum json_type json_peek(struct json *j); /* of the value the cursor stands before */
 
@@ -69,7 +73,7 @@ bool json_end(struct json *j);
  *             else                          json_skip(&j);
  *
  * After json_member() or json_element() returned true exactly one value must be passed. They return
- * false at the end, which they pass, and on an error.
+ * false at the end, which they pass, and on an error. After an error nothing is handed out.
  */
 bool json_object(struct json *j);
 bool json_member(struct json *j, struct json_string *ret_key);
@@ -79,8 +83,8 @@ bool json_string(struct json *j, struct json_string *ret);
 bool json_bool(struct json *j, bool *ret);
 bool json_null(struct json *j);
 
-/* Integers, exactly: a fraction, an exponent, a value that does not fit (a minus too, for unsigned;
- * -0 is 0) is an error. */
+/* Integers, exactly: a fraction, an exponent, a value that does not fit (for unsigned: any minus)
+ * is an error. */
 bool json_uint32(struct json *j, uint32_t *ret);
 bool json_uint64(struct json *j, uint64_t *ret);
 bool json_int32(struct json *j, int32_t *ret);
