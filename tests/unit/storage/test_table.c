@@ -17,7 +17,7 @@ struct name {
 static const struct table_seed seed = { { 1, 2 } };
 
 static struct bytes key_of(const struct table_entry *e) {
-    const struct name *n = CONTAINER_OF(e, const struct name, entry);
+    const struct name *n = (const struct name *) e;
     return bytes_of(n->text, strlen(n->text));
 }
 
