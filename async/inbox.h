@@ -1,6 +1,6 @@
 /*
- * The one way into a loop from another thread: a queue of callbacks, run on the loop in the order they
- * were posted.
+ * The one way into a loop from another thread: a queue of callbacks, run on the loop in the order
+ * they were posted.
  */
 #pragma once
 
@@ -23,8 +23,9 @@ struct inbox *inbox_open(struct loop *l);
 struct inbox *inbox_close(struct inbox *i);
 
 /*
- * Any thread, the inbox's own included. Never fails. From the loop's own thread the post runs later in
- * the same turn, before the turn's end hooks; from another it wakes the loop, once for many posts. Order is
- * that of the calls, over all senders. In a simulated loop each inbox is drained at seeded times.
+ * Any thread, the inbox's own included. Never fails. From the loop's own thread the post runs later
+ * in the same turn, before the turn's end hooks; from another it wakes the loop, once for many
+ * posts. Order is that of the calls, over all senders. In a simulated loop each inbox is drained at
+ * seeded times.
  */
 void inbox_post(struct inbox *i, struct post *p);

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "async/annotate.h"
 #include "async/base.h"
 #include "async/inbox.h"
 #include "async/list.h"
@@ -19,10 +20,10 @@ struct stack_pool;
 enum { WATCH_READ = 1, WATCH_WRITE = 2 };
 
 /*
- * Watches one descriptor; embedded. It calls run() from the poll, outside any task, in every turn in which
- * one of the wanted events is there (level-triggered: take it, or stop wanting it). run() must not suspend;
- * it wakes tasks by task_ready(), and may change or stop this or any other watch, and free its own memory
- * once stopped. Errors and hang-ups come as all that was wanted.
+ * Watches one descriptor; embedded. It calls run() from the poll, outside any task, in every turn
+ * in which one of the wanted events is there (level-triggered: take it, or stop wanting it). run()
+ * must not suspend; it wakes tasks by task_ready(), and may change or stop this or any other watch,
+ * and free its own memory once stopped. Errors and hang-ups come as all that was wanted.
  */
 struct watch {
     void *libev[6]; /* an ev_io; poller.c alone knows */
@@ -32,8 +33,8 @@ typedef void watch_fn(struct watch *w, unsigned ready);
 
 void watch_init(struct watch *w, int fd, watch_fn *run);
 
-/* What to wait for from now on; 0 stops. Cheap: system calls happen at most once per poll and descriptor.
- * Must be 0 before the descriptor is closed or the watch freed. */
+/* What to wait for from now on; 0 stops. Cheap: system calls happen at most once per poll and
+ * descriptor. Must be 0 before the descriptor is closed or the watch freed. */
 void watch_want(struct watch *w, unsigned events);
 unsigned watch_wanted(const struct watch *w);
 int watch_fd(const struct watch *w);
@@ -52,8 +53,9 @@ uint64_t loop_chance_below(struct loop *l, uint64_t bound);
 /* ---- keeping the loop from thinking it is stuck ---- */
 
 /*
- * While held, the loop waits for another thread even when nothing else could wake a task: hold for each job
- * that is out on a thread and will answer through an inbox. Loop thread only. Never in simulated loops.
+ * While held, the loop waits for another thread even when nothing else could wake a task: hold for
+ * each job that is out on a thread and will answer through an inbox. Loop thread only. Never in
+ * simulated loops.
  */
 void loop_hold(struct loop *l);
 void loop_release(struct loop *l);
@@ -73,15 +75,16 @@ struct timer_entry {
 struct timer_heap {
     struct timer_entry *entries;
     size_t count;    /* set */
-    size_t capacity; /* excluding entry 0 */
-    size_t reserved; /* of tasks: their timers must never fail to be set */
+    size_t capacity; /* besides entry 0 */
+    size_t reserved; /* for tasks, whose timers must never fail to be set */
+    size_t others;   /* set, and not a task's */
     uint64_t next_order;
 };
 
 struct poller {
     struct ev_loop *ev;
-    void *watchers;   /* poller.c's: wake-up and timeout */
-    size_t watching;  /* active watches */
+    void *watchers;  /* poller.c's: wake-up and timeout */
+    size_t watching; /* active watches */
 };
 
 struct random_state {
@@ -93,26 +96,32 @@ enum { RANDOM_BUFFERED = 256 };
 struct loop {
     struct task *current;
     struct task *ready_first, **ready_last; /* what runs in the next turn */
-    size_t ready_count;
-    struct task *batch; /* what is still to run in this turn */
+    struct task *batch;                     /* what is still to run in this one */
+    size_t ready_count;                     /* of both */
     int64_t now_ms;
-    void *main_context; /* where tasks return to: the thread's own stack */
+    void *context; /* the thread's own stack, where tasks return to */
+    struct annotated_thread thread;
+    unsigned no_suspend; /* depth of NO_SUSPEND scopes */
+    unsigned runs_since_poll;
     struct timer_heap timers;
     struct poller poller;
     struct stack_pool *stacks;
+    int64_t trimmed_ms;
+    bool may_trim_more;
+    bool is_draining; /* inboxes are being walked */
+    bool is_stuck;    /* a deadlock was found and all tasks were cancelled */
     struct turn_hook *hooks_first, **hooks_last;
+    size_t hooks_count;
     struct list inboxes;
     struct list groups; /* that have running tasks */
-    struct list ended;  /* tasks waiting to be joined */
+    struct list ended;  /* tasks that are still to be joined */
     struct task *root;
-    size_t tasks;       /* not ended */
+    int root_result;
+    size_t tasks; /* not ended */
     size_t dormant;
-    size_t starved;     /* times a task had to wait for a stack */
     size_t held;
-    uint64_t turns, switches, polls, spawned;
-    unsigned runs_since_poll;
-    unsigned no_suspend; /* depth of NO_SUSPEND scopes */
-    bool is_stuck;       /* a deadlock was found and all tasks cancelled */
+    uint64_t starved, turns, switches, polls,
+            spawned; /* starved: times a task waited for a stack */
     struct random_state random, chance;
     uint8_t buffered[RANDOM_BUFFERED]; /* of the kernel's randomness */
     size_t buffered_left;
@@ -120,13 +129,45 @@ struct loop {
     size_t shuffled_capacity;
     int64_t wall_offset_ms; /* simulated */
     struct loop_options options;
-    struct stack_mark *marks; /* debug.c: high water per task name */
+    struct stack_mark *marks; /* debug.c's: high water per task name */
     size_t marks_count;
-#ifdef PARLEY_SANITIZED
-    const void *main_stack;
-    size_t main_stack_bytes;
-    void *main_fiber;
-#endif
 };
 
 extern _Thread_local struct loop *loop_of_thread;
+
+/* timer.c */
+MUST_CHECK int timers_reserve(struct loop *l,
+                              size_t tasks); /* room for one timer of each task. -ENOMEM */
+void timer_set_reserved(struct loop *l, struct timer *t, int64_t at_ms); /* a task's: cannot fail */
+void timer_clear_reserved(struct loop *l, struct timer *t);
+int64_t timers_next(const struct loop *l); /* INT64_MAX: none */
+void timers_fire(struct loop *l);          /* those that are due at loop's now */
+void timers_finish(struct loop *l);
+void task_timer_run(struct timer *t); /* task.c's: which timers are tasks' */
+
+/* poller.c */
+MUST_CHECK int poller_open(struct poller *p);
+void poller_close(struct poller *p);
+void poller_poll(struct poller *p, int64_t timeout_us); /* < 0: until something happens */
+void poller_wake(struct poller *p);                     /* any thread */
+
+/* inbox.c */
+bool inboxes_drain(struct loop *l); /* false: there was nothing */
+bool inboxes_have_posts(const struct loop *l);
+void inboxes_finish(struct loop *l);
+
+/* random.c */
+void random_seed(struct random_state *r, uint64_t seed);
+uint64_t random_next(struct random_state *r);
+uint64_t random_below(struct random_state *r, uint64_t bound);
+
+/* loop.c */
+int64_t clock_us(void); /* CLOCK_MONOTONIC */
+
+/* debug.c */
+void debug_slow(struct loop *l, const char *what, int64_t took_us);
+void debug_mark_stack(struct loop *l, const struct task *t, size_t used);
+void debug_left_over(struct loop *l);
+void debug_never_joined(struct loop *l, const struct task *t);
+void debug_deadlock(struct loop *l);
+void debug_finish(struct loop *l);

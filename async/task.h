@@ -1,8 +1,8 @@
 /*
  * Tasks: functions with a stack of their own that give way only inside calls marked SUSPENDS.
  *
- * Cancellation is a level, not an edge: from task_cancel() on, every suspending call of the task fails at
- * once with -ECANCELED (unless shielded, see deadline.h).
+ * Cancellation is a level, not an edge: from task_cancel() on, every suspending call of the task
+ * fails at once with -ECANCELED (unless shielded, see deadline.h).
  */
 #pragma once
 
@@ -17,21 +17,23 @@ struct stream;
 MUST_CHECK int task_spawn(struct group *g, const char *name, task_fn *fn, void *arg,
                           struct task **ret);
 
-/* Waits for the task's end, gives its result, and frees it: t is gone when this returns 0. Once per task,
- * from any task of the same loop. A wait cut short (-ECANCELED, -ETIMEDOUT) leaves t to be joined again. */
+/* Waits for the task's end, gives its result, and frees it: t is gone when this returns 0. Once per
+ * task, from any task of the same loop. A wait cut short (-ECANCELED, -ETIMEDOUT) leaves t to be
+ * joined again. */
 SUSPENDS MUST_CHECK int task_join(struct task *t, int *ret_result);
 
-void task_cancel(struct task *t);  /* never suspends; an ended task takes no notice */
-bool task_cancelled(void);         /* has the current task been cancelled (shields do not hide it)? */
+void task_cancel(struct task *t); /* never suspends; an ended task takes no notice */
+bool task_cancelled(void); /* has the current task been cancelled (shields do not hide it)? */
 SUSPENDS int task_sleep(int64_t ms); /* 0, -ECANCELED, -ETIMEDOUT */
 SUSPENDS int task_yield(void);       /* to the end of the ready queue: 0, -ECANCELED, -ETIMEDOUT */
 struct task *task_current(void);     /* NULL outside tasks */
 const char *task_name(const struct task *t);
-void task_rename(const char *name);  /* the current one */
+void task_rename(const char *name); /* the current one */
 
 /*
- * Goes dormant: `return task_dormant(s, resume, arg);` as the last thing of a task function. The stack
- * goes back to the pool; name, group, cancellation stay. resume(arg) is entered on a fresh stack when
+ * Goes dormant: `return task_dormant(s, resume, arg);` as the last thing of a task function. The
+ * stack goes back to the pool; name, group, cancellation stay. resume(arg) is entered on a fresh
+ * stack when
  *   - s (may be NULL) is readable, at its end, or broken: or
  *   - task_wake(t) was called: or
  *   - the task is cancelled: or
@@ -39,5 +41,5 @@ void task_rename(const char *name);  /* the current one */
  * Shields and deadlines of scopes are over by then, as their scopes are.
  */
 MUST_CHECK int task_dormant(struct stream *s, int64_t wake_at_ms, task_fn *resume, void *arg);
-void task_wake(struct task *t); /* wakes a dormant task; one that is not dormant will not stay so: its next
-                                   task_dormant() resumes at once. Never suspends. */
+void task_wake(struct task *t); /* wakes a dormant task; one that is not dormant will not stay so:
+                                   its next task_dormant() resumes at once. Never suspends. */

@@ -16,12 +16,12 @@
  * and who completes it:
  *
  *     while ((w = next record, taken out of the list))
- *         if (task_ready(w->task, 0))   false: cancelled or timed out in this very turn: give the thing
- *             break;                    to the next one
+ *         if (task_ready(w->task, 0))   false: cancelled or timed out in this very turn: give the
+ * thing break;                    to the next one
  *
- * The first to wake a task decides what its call returns: a completion followed by a cancellation in the
- * same turn is a completion (the next suspending call fails); a cancellation followed by a completion makes
- * task_ready() return false, so nothing is handed to someone who won't take it.
+ * The first to wake a task decides what its call returns: a completion followed by a cancellation
+ * in the same turn is a completion (the next suspending call fails); a cancellation followed by a
+ * completion makes task_ready() return false, so nothing is handed to someone who won't take it.
  */
 #pragma once
 
@@ -67,7 +67,7 @@ enum wait_kind {
     WAIT_LANE,
     WAIT_SIGNAL,
     WAIT_CHILD,
-    WAIT_WOKEN,      /* dormant without a stream */
+    WAIT_WOKEN, /* dormant without a stream */
     WAIT_KINDS
 };
 
@@ -75,25 +75,26 @@ struct stack;
 
 struct task {
     struct task *ready_next;
-    void *context;          /* see context.h; where it goes on */
-    struct stack *stack;    /* NULL: none held (new, dormant, ended) */
-    struct link sibling;    /* in its group's tasks; ended: in the loop's */
+    void *context;       /* see context.h; where it goes on */
+    struct stack *stack; /* NULL: none held (new, dormant, ended) */
+    struct link sibling; /* in its group's tasks; ended: in the loop's */
     struct group *group;
-    task_fn *fn;            /* what to enter on a fresh stack */
+    task_fn *fn; /* what to enter on a fresh stack */
     void *arg;
     struct deadline *scope; /* innermost */
     struct timer timer;     /* lazy: may be set for earlier than needed */
     const void *waits_on;   /* dormant: the stream, or NULL */
     int64_t since_ms;
+    int64_t wake_at_ms; /* of the wait itself, besides its scopes */
     struct task *joiner;
-    int result;             /* waiting: what the call returns; ended: what the task returned */
-    uint8_t state;          /* enum task_state */
-    uint8_t wait_kind;      /* enum wait_kind */
+    int result;        /* waiting: what the call returns; ended: what the task returned */
+    uint8_t state;     /* enum task_state */
+    uint8_t wait_kind; /* enum wait_kind */
     bool is_cancelled : 1;
-    bool is_joinable : 1;      /* someone holds a handle */
-    bool is_woken : 1;         /* task_wake() came while it was not dormant */
-    bool goes_dormant : 1;     /* task_dormant() was called: the function's return is not the end */
-    bool has_own_end : 1;      /* ended before anyone cancelled it */
+    bool is_joinable : 1;  /* someone holds a handle */
+    bool is_woken : 1;     /* task_wake() came while it was not dormant */
+    bool goes_dormant : 1; /* task_dormant() was called: the function's return is not the end */
+    bool has_returned : 1;
     uint16_t active_groups;    /* groups with running tasks that name it as owner */
     char name[TASK_NAME_SIZE]; /* at most 23 bytes and NUL */
 };
@@ -108,8 +109,8 @@ struct waiter {
 MUST_CHECK int task_check(void);
 
 /*
- * Parks the current task until someone calls task_ready(), it is cancelled, or its deadline passes: see
- * above. what: shown as an address in dumps; may be NULL. Checks as task_check() does, too.
+ * Parks the current task until someone calls task_ready(), it is cancelled, or its deadline passes:
+ * see above. what: shown as an address in dumps; may be NULL. Checks as task_check() does, too.
  */
 SUSPENDS MUST_CHECK int task_suspend(enum wait_kind kind, const void *what);
 
@@ -117,8 +118,9 @@ SUSPENDS MUST_CHECK int task_suspend(enum wait_kind kind, const void *what);
 SUSPENDS MUST_CHECK int task_suspend_until(enum wait_kind kind, const void *what, int64_t at_ms);
 
 /*
- * Queues a waiting or dormant task to run in the next turn; its task_suspend() returns result. Never runs it,
- * never suspends. false, and nothing done: it has been woken already, or does not wait.
+ * Queues a waiting or dormant task to run in the next turn; its task_suspend() returns result.
+ * Never runs it, never suspends. false, and nothing done: it has been woken already, or does not
+ * wait.
  */
 bool task_ready(struct task *t, int result);
 
@@ -126,8 +128,9 @@ bool task_ready(struct task *t, int result);
 
 /*
  * Remembers t as the stream's reader, as a parked reader would be, and has it woken by
- * task_ready(t, anything) once, when the stream is readable, ended, broken or closed; the stream forgets t
- * as it wakes it. true: that is so already (bytes in TLS buffers count), and nothing is remembered.
+ * task_ready(t, anything) once, when the stream is readable, ended, broken or closed; the stream
+ * forgets t as it wakes it. true: that is so already (bytes in TLS buffers count), and nothing is
+ * remembered.
  */
 bool stream_arm(struct stream *s, struct task *t);
 
@@ -140,12 +143,24 @@ static inline struct task *task_self(void) {
     return loop_of_thread->current;
 }
 
-struct task *task_new(struct loop *l, const char *name, task_fn *fn, void *arg);
+struct task *task_new(struct loop *l, const char *name, task_fn *fn,
+                      void *arg);                /* NULL: no memory */
+void task_begin(struct loop *l, struct task *t); /* counts and queues it */
+void task_queue(struct loop *l, struct task *t); /* to run in the next turn */
 void task_free(struct loop *l, struct task *t);
-void task_queue(struct loop *l, struct task *t);
-void task_run(struct loop *l, struct task *t); /* from the loop's own stack */
+void task_run(struct loop *l, struct task *t);     /* from the loop's own stack */
+void task_abandon(struct loop *l, struct task *t); /* frees one that will never go on */
 
-/* The soonest moment at which the task's scopes end a wait; ret_error: what already ends it. */
+/*
+ * The soonest moment at which the task's scopes end a wait; INT64_MAX: never. *ret_error: why a
+ * suspending call fails right now, or 0.
+ */
 int64_t deadline_next(struct task *t, int64_t now_ms, int *ret_error);
 
-void group_task_ended(struct group *g, struct task *t);
+/* group_spawn(), and the task; it has not begun when this returns. */
+MUST_CHECK int group_add(struct group *g, const char *name, task_fn *fn, void *arg,
+                         struct task **ret);
+void group_task_ended(struct loop *l, struct group *g, struct task *t);
+void group_forget_owner(struct loop *l, struct task *t);
+
+const char *wait_kind_text(enum wait_kind kind);

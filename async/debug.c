@@ -1,0 +1,310 @@
+#include "async/debug.h"
+
+#include <assert.h>
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "async/context.h"
+#include "async/stack.h"
+#include "async/task_impl.h"
+
+enum {
+    FRAMES_MAX = 24,
+    DEPTH_MAX = 32, /* of the tree; deeper ones are shown at this depth */
+    MARKS_MAX = 256,
+};
+
+struct stack_mark {
+    char name[TASK_NAME_SIZE];
+    size_t bytes;
+};
+
+/* ---- warnings ---- */
+
+void loop_warn(struct loop *l, const char *format, ...) {
+    char *text = NULL;
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&text, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    if (l->options.on_warning)
+        l->options.on_warning(l->options.on_warning_arg, text);
+    else
+        (void) fprintf(stderr, "%s: %s\n", l->options.name, text);
+    free(text);
+}
+
+void debug_slow(struct loop *l, const char *what, int64_t took_us) {
+    loop_warn(l, "task \"%s\" ran for %lld.%lld ms without suspending", what,
+              (long long) (took_us / 1000), (long long) (took_us % 1000 / 100));
+}
+
+void loop_warn_slow(int ms) {
+    loop_of_thread->options.slow_ms = ms;
+}
+
+void debug_never_joined(struct loop *l, const struct task *t) {
+    loop_warn(l, "task \"%s\" ended with %d and was never joined", t->name, t->result);
+}
+
+static void for_each_task(struct loop *l, void (*visit)(struct loop *l, struct task *t)) {
+    LIST_FOREACH (&l->groups, k) {
+        struct group *g = CONTAINER_OF(k, struct group, link);
+        LIST_FOREACH (&g->tasks, s) {
+            visit(l, CONTAINER_OF(s, struct task, sibling));
+        }
+    }
+    if (l->root)
+        visit(l, l->root);
+}
+
+static void name_left_over(struct loop *l, struct task *t) {
+    loop_warn(l, "task \"%s\" is left over: the root task ended before it", t->name);
+}
+
+void debug_left_over(struct loop *l) {
+    for_each_task(l, name_left_over);
+}
+
+static void cancel_one(struct loop *l, struct task *t) {
+    (void) l;
+    task_cancel(t);
+}
+
+/*
+ * Nothing will ever wake a task. All are told to stop, so that cleanups run; when those wait in
+ * vain as well, the tasks are dropped where they stand.
+ */
+void debug_deadlock(struct loop *l) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    if (f) {
+        task_dump(f);
+        (void) fclose(f);
+    }
+    loop_warn(l, "deadlock: %zu tasks wait, and nothing can wake them%s\n%s", l->tasks,
+              l->is_stuck ? ", though cancelled" : "", text ? text : "");
+    free(text);
+    if (!l->is_stuck) {
+        l->is_stuck = true;
+        for_each_task(l, cancel_one);
+        return;
+    }
+    struct link *k;
+    while ((k = list_first(&l->groups)) != NULL) {
+        struct group *g = CONTAINER_OF(k, struct group, link);
+        list_remove(k);
+        struct link *s;
+        while ((s = list_first(&g->tasks)) != NULL)
+            task_abandon(l, CONTAINER_OF(s, struct task, sibling));
+    }
+    if (l->root)
+        task_abandon(l, TAKE(l->root));
+    l->tasks = 0;
+}
+
+/* ---- high water ---- */
+
+void debug_mark_stack(struct loop *l, const struct task *t, size_t used) {
+    if (!l->marks) {
+        l->marks = calloc(MARKS_MAX, sizeof *l->marks);
+        if (!l->marks)
+            return;
+    }
+    for (size_t i = 0; i < l->marks_count; i++)
+        if (strcmp(l->marks[i].name, t->name) == 0) {
+            if (l->marks[i].bytes < used)
+                l->marks[i].bytes = used;
+            return;
+        }
+    if (l->marks_count == MARKS_MAX)
+        return;
+    struct stack_mark *m = &l->marks[l->marks_count++];
+    memcpy(m->name, t->name, sizeof m->name);
+    m->bytes = used;
+}
+
+size_t stack_high_water(const char *task_name) {
+    struct loop *l = loop_of_thread;
+    for (size_t i = 0; i < l->marks_count; i++)
+        if (strncmp(l->marks[i].name, task_name, TASK_NAME_SIZE - 1) == 0)
+            return l->marks[i].bytes;
+    return 0;
+}
+
+void debug_finish(struct loop *l) {
+    struct link *k;
+    while ((k = list_pop(&l->ended)) != NULL) {
+        struct task *t = CONTAINER_OF(k, struct task, sibling);
+        debug_never_joined(l, t);
+        task_free(l, t);
+    }
+    free(l->marks);
+    l->marks = NULL;
+}
+
+/* ---- the dump ---- */
+
+static const char *const wait_texts[WAIT_KINDS] = {
+    [WAIT_NOTHING] = "nothing",
+    [WAIT_SLEEP] = "a moment",
+    [WAIT_TURN] = "its turn",
+    [WAIT_JOIN] = "task",
+    [WAIT_GROUP] = "group",
+    [WAIT_FUTURE] = "future",
+    [WAIT_EVENT] = "event",
+    [WAIT_MUTEX] = "mutex",
+    [WAIT_CONDITION] = "condition",
+    [WAIT_SEMAPHORE] = "semaphore",
+    [WAIT_QUEUE_ITEM] = "an item in queue",
+    [WAIT_QUEUE_ROOM] = "room in queue",
+    [WAIT_LIMITER] = "limiter",
+    [WAIT_READABLE] = "input from stream",
+    [WAIT_WRITABLE] = "room in stream",
+    [WAIT_CONNECTION] = "a connection to listener",
+    [WAIT_CONNECTED] = "being connected",
+    [WAIT_OFFLOAD] = "offloaded work",
+    [WAIT_LANE] = "lane",
+    [WAIT_SIGNAL] = "a signal",
+    [WAIT_CHILD] = "a child process",
+    [WAIT_WOKEN] = "task_wake()",
+};
+
+const char *wait_kind_text(enum wait_kind kind) {
+    return wait_texts[kind];
+}
+
+static void dump_frame(FILE *f, const char *indent, const void *pc) {
+    Dl_info info;
+    if (dladdr(pc, &info) && info.dli_fname) {
+        const char *file = strrchr(info.dli_fname, '/');
+        file = file ? file + 1 : info.dli_fname;
+        if (info.dli_sname)
+            (void) fprintf(f, "%s    at %s+%#tx\n", indent, info.dli_sname,
+                           (const char *) pc - (const char *) info.dli_saddr);
+        else
+            (void) fprintf(f, "%s    at %s+%#tx\n", indent, file,
+                           (const char *) pc - (const char *) info.dli_fbase);
+        return;
+    }
+    (void) fprintf(f, "%s    at %p\n", indent, pc);
+}
+
+/* Frame pointers lead up the stack; anything that doesn't is the end. */
+NOT_ADDRESS_SANITIZED static void dump_frames(FILE *f, const char *indent, const struct task *t) {
+    void *pc, *frame;
+    if (!context_frame(t->context, &pc, &frame))
+        return;
+    const char *low = t->stack->low, *high = low + t->stack->bytes - 2 * sizeof(void *);
+    for (int n = 0; n < FRAMES_MAX && pc; n++) {
+        dump_frame(f, indent, pc);
+        void **next = frame;
+        if ((char *) next < low || (char *) next > high || (uintptr_t) next % sizeof(void *) != 0)
+            break;
+        low = (const char *) (next + 1);
+        frame = next[0];
+        pc = next[1];
+    }
+}
+
+static void dump_task(FILE *f, struct loop *l, const struct task *t, int depth) {
+    char indent[2 * DEPTH_MAX + 1];
+    int width = 2 * (depth < DEPTH_MAX ? depth : DEPTH_MAX);
+    memset(indent, ' ', (size_t) width);
+    indent[width] = '\0';
+
+    (void) fprintf(f, "%s%s:", indent, t->name);
+    if (t == l->current)
+        (void) fputs(" running", f);
+    else if (t->state == TASK_NEW)
+        (void) fputs(" has not begun", f);
+    else if (t->state == TASK_READY)
+        (void) fputs(" ready", f);
+    else
+        (void) fprintf(f, "%s waits for %s", t->state == TASK_DORMANT ? " dormant," : "",
+                       wait_kind_text(t->wait_kind));
+    if (t->state == TASK_WAITING && t->wait_kind == WAIT_JOIN)
+        (void) fprintf(f, " \"%s\"", ((const struct task *) t->waits_on)->name);
+    else if ((t->state == TASK_WAITING || t->state == TASK_DORMANT) && t->waits_on)
+        (void) fprintf(f, " %p", t->waits_on);
+    if (t != l->current) {
+        int64_t ms = l->now_ms - t->since_ms;
+        (void) fprintf(f, ", for %lld.%03lld s", (long long) (ms / 1000), (long long) (ms % 1000));
+    }
+    if (t->is_cancelled)
+        (void) fputs(", cancelled", f);
+    (void) fputc('\n', f);
+    if (t->stack && t != l->current)
+        dump_frames(f, indent, t);
+}
+
+/* owner NULL: tasks whose group's owner is gone. */
+static void dump_below(FILE *f, struct loop *l, const struct task *owner, int depth) {
+    if (owner && !owner->active_groups)
+        return;
+    LIST_FOREACH (&l->groups, k) {
+        const struct group *g = CONTAINER_OF(k, struct group, link);
+        if (g->owner != owner)
+            continue;
+        LIST_FOREACH (&g->tasks, s) {
+            const struct task *t = CONTAINER_OF(s, struct task, sibling);
+            dump_task(f, l, t, depth);
+            dump_below(f, l, t, depth + 1);
+        }
+    }
+}
+
+void task_dump(FILE *f) {
+    struct loop *l = loop_of_thread;
+    (void) fprintf(f, "%s: %zu tasks, %zu ready, %zu dormant\n", l->options.name, l->tasks,
+                   l->ready_count, l->dormant);
+    if (l->root) {
+        dump_task(f, l, l->root, 0);
+        dump_below(f, l, l->root, 1);
+    }
+    dump_below(f, l, NULL, 0);
+    LIST_FOREACH (&l->ended, k) {
+        const struct task *t = CONTAINER_OF(k, struct task, sibling);
+        (void) fprintf(f, "%s: ended with %d, to be joined\n", t->name, t->result);
+    }
+}
+
+/* ---- figures ---- */
+
+void async_stats(struct async_stats *ret) {
+    const struct loop *l = loop_of_thread;
+    struct stack_stats stacks;
+    stack_pool_stats(l->stacks, &stacks);
+    *ret = (struct async_stats){
+        .tasks = l->tasks,
+        .ready = l->ready_count,
+        .dormant = l->dormant,
+        .timers = l->timers.count,
+        .watches = l->poller.watching,
+        .stacks_in_use = stacks.in_use,
+        .stacks_idle = stacks.idle,
+        .stack_bytes = stacks.slot_bytes,
+        .starved = l->starved,
+        .spawned = l->spawned,
+        .switches = l->switches,
+        .turns = l->turns,
+        .polls = l->polls,
+    };
+}
+
+/* ---- NO_SUSPEND ---- */
+
+struct no_suspend no_suspend_enter(void) {
+    loop_of_thread->no_suspend++;
+    return (struct no_suspend){ 0 };
+}
+
+void no_suspend_leave(struct no_suspend *n) {
+    (void) n;
+    loop_of_thread->no_suspend--;
+}
