@@ -37,19 +37,31 @@ bool json_no_memory(struct json *j) {
     return fail(j, -ENOMEM, "out of memory");
 }
 
-/* Stands on the next token, or at the end. Most texts have no white space at all. */
-static inline void skip_space(struct json *j) {
-    const char *p = j->at;
+/*
+ * Passing a token: from a place in the text to the one behind it, or NULL after noting what is
+ * wrong. The place travels in a register, not through j->at.
+ */
 
-    if (likely(p < j->end && (unsigned char) *p > ' '))
-        return;
+static __attribute__((noinline)) const char *fail_at(struct json *j, const char *p,
+                                                     const char *why) {
+    j->at = p;
+    json_fail(j, why);
+    return NULL;
+}
+
+static __attribute__((noinline)) const char *pass_long_space(struct json *j, const char *p) {
     for (; p < j->end; p++) {
         if (*p == '\n' || *p == '\r')
             j->has_newline = true;
         else if (*p != ' ' && *p != '\t')
             break;
     }
-    j->at = p;
+    return p;
+}
+
+/* To the next token, or the end. Most texts have no white space at all. */
+static inline const char *pass_space(struct json *j, const char *p) {
+    return likely(p < j->end && (unsigned char) *p > ' ') ? p : pass_long_space(j, p);
 }
 
 /* Behind an escape that begins at p, or NULL. */
@@ -79,65 +91,66 @@ static const char *escape_end(const char *p, const char *end) {
     }
 }
 
-/* Passes a string; the cursor stands on its first quote. */
-static bool pass_string(struct json *j, struct json_string *ret) {
-    const char *begin = j->at + 1, *p = begin, *end = j->end;
-    bool is_escaped = false;
+/* The end quote of a string that holds more than plain ASCII; p is where that was seen first. */
+static __attribute__((noinline)) const char *rich_string_end(struct json *j, const char *p) {
+    const char *end = j->end;
 
-    for (;;) {
-        p = json_plain_end(p, end);
-        if (unlikely(p == end)) {
-            j->at = p;
-            return json_fail(j, "a string has no end");
-        }
-        if (likely(*p == '"'))
-            break;
+    for (;; p = json_plain_end(p, end)) {
+        if (p == end)
+            return fail_at(j, p, "a string has no end");
+        if (*p == '"')
+            return p;
 
-        const char *next;
         if (*p == '\\') {
-            is_escaped = true;
-            next = escape_end(p, end);
-            if (!next) {
-                j->at = p;
-                return json_fail(j, "a string holds an unknown escape");
-            }
+            const char *next = escape_end(p, end);
+            if (!next)
+                return fail_at(j, p, "a string holds an unknown escape");
+            p = next;
         } else if ((unsigned char) *p < 0x20) {
-            j->at = p;
-            return json_fail(j, "a string holds a control character");
+            return fail_at(j, p, "a string holds a control character");
         } else {
-            next = p;
             do {
-                size_t len = json_utf8_sequence((const unsigned char *) next,
-                                                (const unsigned char *) end);
-                if (!len) {
-                    j->at = next;
-                    return json_fail(j, "a string is not valid UTF-8");
-                }
-                next += len;
-            } while (next < end && (unsigned char) *next >= 0x80);
+                size_t len =
+                        json_utf8_sequence((const unsigned char *) p, (const unsigned char *) end);
+                if (!len)
+                    return fail_at(j, p, "a string is not valid UTF-8");
+                p += len;
+            } while (p < end && (unsigned char) *p >= 0x80);
         }
-        p = next;
     }
+}
 
+/* p: on the first quote. */
+static inline const char *pass_string(struct json *j, const char *p, struct json_string *ret) {
+    const char *begin = p + 1;
+
+    p = json_plain_end(begin, j->end);
+    ret->is_escaped = false;
+    if (unlikely(p == j->end || *p != '"')) {
+        p = rich_string_end(j, p);
+        if (!p)
+            return NULL;
+        ret->is_escaped = memchr(begin, '\\', (size_t) (p - begin)) != NULL;
+    }
     ret->raw = (struct str){ .data = begin, .len = (size_t) (p - begin) };
-    ret->is_escaped = is_escaped;
-    j->at = p + 1;
-    return true;
+    return p + 1;
 }
 
 static inline bool is_digit(const char *p, const char *end) {
     return p < end && *p >= '0' && *p <= '9';
 }
 
-/* Passes a number; the cursor stands on its first character, a minus or a digit. */
-static bool pass_number(struct json *j, bool *ret_is_integer) {
-    const char *p = j->at, *end = j->end;
-    bool is_integer = true;
+/* p: on the first character, a minus or a digit. What may not follow a number (01, 1x) is found by
+ * whoever looks for the next comma or bracket. */
+static const char *pass_number(struct json *j, const char *p, bool *ret_is_integer) {
+    static const char malformed[] = "a number is malformed";
+    const char *end = j->end;
 
+    *ret_is_integer = true;
     if (*p == '-')
         p++;
     if (!is_digit(p, end))
-        goto broken;
+        return fail_at(j, p, malformed);
     if (*p == '0')
         p++;
     else
@@ -145,111 +158,93 @@ static bool pass_number(struct json *j, bool *ret_is_integer) {
             p++;
 
     if (p < end && *p == '.') {
-        is_integer = false;
+        *ret_is_integer = false;
         if (!is_digit(++p, end))
-            goto broken;
+            return fail_at(j, p, malformed);
         while (is_digit(p, end))
             p++;
     }
     if (p < end && (*p == 'e' || *p == 'E')) {
-        is_integer = false;
+        *ret_is_integer = false;
         p++;
         if (p < end && (*p == '+' || *p == '-'))
             p++;
         if (!is_digit(p, end))
-            goto broken;
+            return fail_at(j, p, malformed);
         while (is_digit(p, end))
             p++;
     }
-    /* What may not follow (01, 1x) is found by whoever looks for the next comma or bracket. */
-    j->at = p;
-    *ret_is_integer = is_integer;
-    return true;
-
-broken:
-    j->at = p;
-    return json_fail(j, "a number is malformed");
+    return p;
 }
 
-static bool pass_word(struct json *j, struct str word) {
-    if (json_left(j) < word.len || memcmp(j->at, word.data, word.len) != 0)
-        return json_fail(j, "no value where one was expected");
-    j->at += word.len;
-    return true;
+static inline const char *pass_word(struct json *j, const char *p, struct str word) {
+    if ((size_t) (j->end - p) < word.len || memcmp(p, word.data, word.len) != 0)
+        return fail_at(j, p, "no value where one was expected");
+    return p + word.len;
 }
 
-static inline bool push_level(struct json *j, bool is_object) {
-    if (unlikely(j->depth >= j->depth_max))
-        return json_fail(j, "nested too deeply");
-
-    uint64_t bit = UINT64_C(1) << j->depth;
-    j->objects = is_object ? j->objects | bit : j->objects & ~bit;
-    j->depth++;
-    j->at++;
-    return true;
+/* A member's name and colon, with the white space before each. */
+static inline const char *pass_key(struct json *j, const char *p, struct json_string *ret) {
+    p = pass_space(j, p);
+    if (unlikely(p == j->end || *p != '"'))
+        return fail_at(j, p, "no name where one was expected");
+    p = pass_string(j, p, ret);
+    if (unlikely(!p))
+        return NULL;
+    p = pass_space(j, p);
+    if (unlikely(p == j->end || *p != ':'))
+        return fail_at(j, p, "no colon after a name");
+    return p + 1;
 }
 
-static inline bool is_in_object(const struct json *j) {
-    return j->objects >> (j->depth - 1) & 1;
+static inline bool is_object_at(uint64_t objects, unsigned depth) {
+    return objects >> (depth - 1) & 1;
 }
 
-/* Passes a member's name and colon; the cursor stands before the name. */
-static inline bool pass_key(struct json *j, struct json_string *ret) {
-    skip_space(j);
-    if (unlikely(j->at == j->end || *j->at != '"'))
-        return json_fail(j, "no name where one was expected");
-    if (!pass_string(j, ret))
-        return false;
-    skip_space(j);
-    if (unlikely(j->at == j->end || *j->at != ':'))
-        return json_fail(j, "no colon after a name");
-    j->at++;
-    return true;
-}
-
-/* Passes one value of any kind, with everything inside. */
-static bool pass_value(struct json *j) {
+/* One value of any kind, with everything inside. */
+static const char *pass_value(struct json *j, const char *p) {
+    const char *end = j->end;
     const unsigned outer = j->depth;
+    unsigned depth = outer;
+    uint64_t objects = j->objects;
     struct json_string ignored;
     bool is_integer;
 
     for (;;) {
-        skip_space(j);
-        if (unlikely(j->at == j->end))
-            return json_fail(j, "no value where one was expected");
+        p = pass_space(j, p);
+        if (unlikely(p == end))
+            return fail_at(j, p, "no value where one was expected");
 
-        switch (*j->at) {
+        switch (*p) {
         case '"':
-            if (!pass_string(j, &ignored))
-                return false;
+            p = pass_string(j, p, &ignored);
             break;
         case '{':
-            if (!push_level(j, true))
-                return false;
-            skip_space(j);
-            if (j->at < j->end && *j->at == '}')
+        case '[': {
+            if (unlikely(depth >= j->depth_max))
+                return fail_at(j, p, "nested too deeply");
+            uint64_t bit = UINT64_C(1) << depth++;
+            bool is_object = *p == '{';
+            objects = is_object ? objects | bit : objects & ~bit;
+
+            p = pass_space(j, p + 1);
+            if (p < end && *p == (is_object ? '}' : ']'))
                 break;
-            if (!pass_key(j, &ignored))
-                return false;
+            if (is_object) {
+                p = pass_key(j, p, &ignored);
+                if (unlikely(!p))
+                    return NULL;
+            }
             continue;
-        case '[':
-            if (!push_level(j, false))
-                return false;
-            skip_space(j);
-            if (j->at < j->end && *j->at == ']')
-                break;
-            continue;
+        }
         case 't':
-            if (!pass_word(j, STR("true")))
-                return false;
+            p = pass_word(j, p, STR("true"));
             break;
         case 'f':
-            if (!pass_word(j, STR("false")))
-                return false;
+            p = pass_word(j, p, STR("false"));
             break;
         case 'n':
-            if (!pass_word(j, STR("null")))
-                return false;
+            p = pass_word(j, p, STR("null"));
             break;
         case '-':
         case '0':
@@ -262,35 +257,53 @@ static bool pass_value(struct json *j) {
         case '7':
         case '8':
         case '9':
-            if (!pass_number(j, &is_integer))
-                return false;
+            p = pass_number(j, p, &is_integer);
             break;
         default:
-            return json_fail(j, "no value where one was expected");
+            return fail_at(j, p, "no value where one was expected");
         }
+        if (unlikely(!p))
+            return NULL;
 
         /* Behind a value, or on the bracket that ends an empty one. */
         for (;;) {
-            if (j->depth == outer)
-                return true;
+            if (depth == outer)
+                return p;
 
-            skip_space(j);
-            bool is_object = is_in_object(j);
-            if (unlikely(j->at == j->end))
-                return json_fail(j, is_object ? "an object has no end" : "an array has no end");
-            if (*j->at == ',') {
-                j->at++;
-                if (is_object && !pass_key(j, &ignored))
-                    return false;
+            p = pass_space(j, p);
+            bool is_object = is_object_at(objects, depth);
+            if (unlikely(p == end))
+                return fail_at(j, p, is_object ? "an object has no end" : "an array has no end");
+            if (*p == ',') {
+                p++;
+                if (is_object) {
+                    p = pass_key(j, p, &ignored);
+                    if (unlikely(!p))
+                        return NULL;
+                }
                 break;
             }
-            if (*j->at != (is_object ? '}' : ']'))
-                return json_fail(j, is_object ? "no comma or } after a member"
-                                              : "no comma or ] after an element");
-            j->at++;
-            j->depth--;
+            if (*p != (is_object ? '}' : ']'))
+                return fail_at(j, p,
+                               is_object ? "no comma or } after a member"
+                                         : "no comma or ] after an element");
+            p++;
+            depth--;
         }
     }
+}
+
+/* The cursor: where it stands is known between the calls of a decoder. */
+
+static inline bool move(struct json *j, const char *p) {
+    if (unlikely(!p))
+        return false;
+    j->at = p;
+    return true;
+}
+
+static inline void skip_space(struct json *j) {
+    j->at = pass_space(j, j->at);
 }
 
 enum json_type json_peek(struct json *j) {
@@ -336,18 +349,23 @@ static inline bool expect(struct json *j, char first, const char *what) {
     return json_fail(j, what);
 }
 
-bool json_object(struct json *j) {
-    if (!expect(j, '{', "a value is not an object") || !push_level(j, true))
-        return false;
+static inline bool enter(struct json *j, bool is_object) {
+    if (unlikely(j->depth >= j->depth_max))
+        return json_fail(j, "nested too deeply");
+
+    uint64_t bit = UINT64_C(1) << j->depth++;
+    j->objects = is_object ? j->objects | bit : j->objects & ~bit;
     j->is_first = true;
+    j->at++;
     return true;
 }
 
+bool json_object(struct json *j) {
+    return expect(j, '{', "a value is not an object") && enter(j, true);
+}
+
 bool json_array(struct json *j) {
-    if (!expect(j, '[', "a value is not an array") || !push_level(j, false))
-        return false;
-    j->is_first = true;
-    return true;
+    return expect(j, '[', "a value is not an array") && enter(j, false);
 }
 
 /* Whether another member or element comes; if so the cursor stands before it. */
@@ -376,7 +394,7 @@ static inline bool next_in_level(struct json *j, char close, const char *no_end,
 
 bool json_member(struct json *j, struct json_string *ret_key) {
     return next_in_level(j, '}', "an object has no end", "no comma or } after a member") &&
-           pass_key(j, ret_key);
+           move(j, pass_key(j, j->at, ret_key));
 }
 
 bool json_element(struct json *j) {
@@ -384,7 +402,7 @@ bool json_element(struct json *j) {
 }
 
 bool json_string(struct json *j, struct json_string *ret) {
-    return expect(j, '"', "a value is not a string") && pass_string(j, ret);
+    return expect(j, '"', "a value is not a string") && move(j, pass_string(j, j->at, ret));
 }
 
 bool json_bool(struct json *j, bool *ret) {
@@ -392,14 +410,14 @@ bool json_bool(struct json *j, bool *ret) {
         return json_fail(j, "a value is not true or false");
 
     bool value = *j->at == 't';
-    if (!pass_word(j, value ? STR("true") : STR("false")))
+    if (!move(j, pass_word(j, j->at, value ? STR("true") : STR("false"))))
         return false;
     *ret = value;
     return true;
 }
 
 bool json_null(struct json *j) {
-    return expect(j, 'n', "a value is not null") && pass_word(j, STR("null"));
+    return expect(j, 'n', "a value is not null") && move(j, pass_word(j, j->at, STR("null")));
 }
 
 bool json_number(struct json *j, struct str *ret) {
@@ -409,7 +427,7 @@ bool json_number(struct json *j, struct str *ret) {
         return json_fail(j, "a value is not a number");
 
     const char *begin = j->at;
-    if (!pass_number(j, &is_integer))
+    if (!move(j, pass_number(j, j->at, &is_integer)))
         return false;
     *ret = (struct str){ .data = begin, .len = (size_t) (j->at - begin) };
     return true;
@@ -424,7 +442,7 @@ static bool pass_integer(struct json *j, bool *ret_is_negative, uint64_t *ret_ma
 
     const char *p = j->at;
     bool is_negative = *p == '-';
-    if (!pass_number(j, &is_integer))
+    if (!move(j, pass_number(j, j->at, &is_integer)))
         return false;
     if (!is_integer)
         return json_fail(j, "a number is not whole");
@@ -488,7 +506,7 @@ bool json_int32(struct json *j, int32_t *ret) {
 }
 
 bool json_skip(struct json *j) {
-    return !j->why && pass_value(j);
+    return !j->why && move(j, pass_value(j, j->at));
 }
 
 bool json_value(struct json *j, struct bytes *ret) {
@@ -497,7 +515,7 @@ bool json_value(struct json *j, struct bytes *ret) {
     skip_space(j);
 
     const char *begin = j->at;
-    if (!pass_value(j))
+    if (!move(j, pass_value(j, begin)))
         return false;
     *ret = bytes_of(begin, (size_t) (j->at - begin));
     return true;
