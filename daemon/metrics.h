@@ -1,0 +1,163 @@
+/*
+ * What happened, in numbers: counters, gauges and histograms of each worker, summed when asked for
+ * and written as Prometheus text with the prefix parley_.
+ *
+ * A struct metrics belongs to one worker: only its thread writes (plain loads and stores, relaxed);
+ * any thread may read. One table here says name, kind and help of each.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "async/base.h"
+#include "protocol/buffer.h"
+#include "protocol/codes.h"
+
+/* enum, name behind parley_, help. Counters only grow. */
+#define METRICS_COUNTERS(X)                                                                        \
+    X(COUNT_ACCEPTED, "client_connections_accepted_total", "Sockets accepted.")                    \
+    X(COUNT_REFUSED_LIMIT, "client_connections_refused_total", "Refused: connection limit.")       \
+    X(COUNT_REFUSED_ORIGIN, "client_origins_refused_total", "Upgrades refused: origin.")           \
+    X(COUNT_HANDSHAKE_TIMEOUTS, "client_handshake_timeouts_total", "Ended by handshake_timeout.")  \
+    X(COUNT_HANDSHAKE_ERRORS, "client_handshake_errors_total",                                     \
+      "Bad HTTP, WebSocket or TLS opening.")                                                       \
+    X(COUNT_HEAD_LIMIT, "client_head_limit_total", "Request heads over a limit.")                  \
+    X(COUNT_UPGRADES, "client_upgrades_total", "WebSocket connections opened.")                    \
+    X(COUNT_CONNECTED, "client_connected_total", "Sessions that were let in.")                     \
+    X(COUNT_PROTOCOL_ERRORS, "client_protocol_errors_total", "WebSocket rules broken by a peer.")  \
+    X(COUNT_MESSAGE_LIMIT, "client_message_limit_total", "Messages over message_size_limit.")      \
+    X(COUNT_QUEUE_LIMIT, "client_queue_limit_total", "Connections over queue_max_size.")           \
+    X(COUNT_WRITE_TIMEOUTS, "client_write_timeouts_total", "Connections over write_timeout.")      \
+    X(COUNT_RATE_LIMIT, "client_command_rate_limit_total", "Commands over command_rate.")          \
+    X(COUNT_CHANNEL_LIMIT, "client_channel_limit_total", "Subscriptions over channel_limit.")      \
+    X(COUNT_CHANNEL_LENGTH, "client_channel_length_total", "Names over channel.max_length.")       \
+    X(COUNT_PONG_TIMEOUTS, "client_pong_timeouts_total",                                           \
+      "Connections that did not answer a ping.")                                                   \
+    X(COUNT_STALE, "client_stale_total", "Connections that did not authenticate in time.")         \
+    X(COUNT_RECOVERED, "client_recovered_total", "Subscriptions recovered without a gap.")         \
+    X(COUNT_UNRECOVERED, "client_unrecovered_total",                                               \
+      "Recoveries refused: something may be missing.")                                             \
+    X(COUNT_POSITION_LOST, "client_position_lost_total",                                           \
+      "Subscriptions ended: a gap in their stream.")                                               \
+    X(COUNT_MESSAGES_IN, "transport_messages_received_total", "WebSocket messages from clients.")  \
+    X(COUNT_BYTES_IN, "transport_messages_received_bytes_total",                                   \
+      "Bytes of messages from clients.")                                                           \
+    X(COUNT_MESSAGES_OUT, "transport_messages_sent_total", "WebSocket messages to clients.")       \
+    X(COUNT_BYTES_OUT, "transport_messages_sent_bytes_total", "Bytes sent to clients.")            \
+    X(COUNT_SENDS, "transport_sends_total", "System calls that sent to clients.")                  \
+    X(COUNT_BACKED_UP, "transport_backed_up_total", "Times a socket did not take everything.")     \
+    X(COUNT_PINGS, "client_pings_sent_total", "Pings sent.")                                       \
+    X(COUNT_PUBLISHED, "publications_accepted_total", "Publications accepted and acknowledged.")   \
+    X(COUNT_PUBLISH_FAILED, "publications_failed_total", "Publications the engine did not take.")  \
+    X(COUNT_DELIVERED, "publications_delivered_total", "Publications handed to subscribers.")      \
+    X(COUNT_HTTP_REQUESTS, "http_requests_total", "HTTP requests other than upgrades.")            \
+    X(COUNT_OUT_OF_MEMORY, "out_of_memory_total", "Connections ended because memory ran out.")     \
+    X(COUNT_SLOW_TASKS, "loop_slow_tasks_total", "Warnings of tasks that held the loop too long.")
+
+/* May go down. */
+#define METRICS_GAUGES(X)                                                                          \
+    X(GAUGE_CONNECTIONS, "client_connections", "Sockets open.")                                    \
+    X(GAUGE_CLIENTS, "node_num_clients", "Sessions connected.")                                    \
+    X(GAUGE_SUBSCRIPTIONS, "node_num_subscriptions", "Subscriptions of all sessions.")             \
+    X(GAUGE_CHANNELS, "node_num_channels", "Channels with subscribers, counted on each worker.")   \
+    X(GAUGE_OUTBOX_BYTES, "client_queued_bytes", "Bytes that wait for slow sockets.")
+
+/* Of times, in microseconds when observed, in seconds when written. */
+#define METRICS_HISTOGRAMS(X)                                                                      \
+    X(TIME_PUBLISH, "publish_duration_seconds", "From a publish command to its acknowledgement.")  \
+    X(TIME_SUBSCRIBE, "subscribe_duration_seconds", "From a subscribe command to its reply.")      \
+    X(TIME_PONG, "client_ping_pong_duration_seconds", "From a ping to its pong.")                  \
+    X(TIME_TURN, "loop_turn_duration_seconds", "Turns of the workers' loops.")
+
+/* Label values of commands_total{method}. */
+#define METRICS_METHODS(X)                                                                         \
+    X(METHOD_CONNECT, "connect")                                                                   \
+    X(METHOD_SUBSCRIBE, "subscribe")                                                               \
+    X(METHOD_UNSUBSCRIBE, "unsubscribe")                                                           \
+    X(METHOD_PUBLISH, "publish")                                                                   \
+    X(METHOD_PRESENCE, "presence")                                                                 \
+    X(METHOD_PRESENCE_STATS, "presence_stats")                                                     \
+    X(METHOD_HISTORY, "history")                                                                   \
+    X(METHOD_SEND, "send")                                                                         \
+    X(METHOD_RPC, "rpc")                                                                           \
+    X(METHOD_REFRESH, "refresh")                                                                   \
+    X(METHOD_SUB_REFRESH, "sub_refresh")                                                           \
+    X(METHOD_PONG, "pong")                                                                         \
+    X(METHOD_OTHER, "other")
+
+#define METRICS_AS_ENUM(id, ...) id,
+enum metrics_counter { METRICS_COUNTERS(METRICS_AS_ENUM) METRICS_COUNTERS_N };
+enum metrics_gauge { METRICS_GAUGES(METRICS_AS_ENUM) METRICS_GAUGES_N };
+enum metrics_histogram { METRICS_HISTOGRAMS(METRICS_AS_ENUM) METRICS_HISTOGRAMS_N };
+enum metrics_method { METRICS_METHODS(METRICS_AS_ENUM) METRICS_METHODS_N };
+
+enum {
+    METRICS_BUCKETS = 20,       /* bounds: 1 µs times powers of 3 */
+    METRICS_DISCONNECTS_N = 64, /* the protocol's codes, and one for all others */
+    METRICS_ERRORS_N = 32,
+};
+
+struct metrics_times {
+    _Atomic uint64_t buckets[METRICS_BUCKETS + 1];
+    _Atomic uint64_t sum_us;
+};
+
+/* Zeroed is ready to use. */
+struct metrics {
+    _Atomic uint64_t counters[METRICS_COUNTERS_N];
+    _Atomic int64_t gauges[METRICS_GAUGES_N];
+    struct metrics_times times[METRICS_HISTOGRAMS_N];
+    _Atomic uint64_t commands[METRICS_METHODS_N];
+    _Atomic uint64_t disconnects[METRICS_DISCONNECTS_N]; /* closes by us, by code */
+    _Atomic uint64_t errors[METRICS_ERRORS_N];           /* error replies, by code */
+    _Atomic uint64_t unsubscribes[METRICS_ERRORS_N];     /* unsubscribe pushes, by code */
+};
+
+static inline void metrics_add(struct metrics *m, enum metrics_counter id, uint64_t by) {
+    uint64_t now = atomic_load_explicit(&m->counters[id], memory_order_relaxed);
+    atomic_store_explicit(&m->counters[id], now + by, memory_order_relaxed);
+}
+
+static inline void metrics_count(struct metrics *m, enum metrics_counter id) {
+    metrics_add(m, id, 1);
+}
+
+/* For what is counted elsewhere and copied before a scrape. */
+static inline void metrics_put(struct metrics *m, enum metrics_counter id, uint64_t value) {
+    atomic_store_explicit(&m->counters[id], value, memory_order_relaxed);
+}
+
+static inline void metrics_gauge_add(struct metrics *m, enum metrics_gauge id, int64_t by) {
+    int64_t now = atomic_load_explicit(&m->gauges[id], memory_order_relaxed);
+    atomic_store_explicit(&m->gauges[id], now + by, memory_order_relaxed);
+}
+
+static inline void metrics_gauge_set(struct metrics *m, enum metrics_gauge id, int64_t value) {
+    atomic_store_explicit(&m->gauges[id], value, memory_order_relaxed);
+}
+
+uint64_t metrics_counter_of(const struct metrics *m, enum metrics_counter id);
+int64_t metrics_gauge_of(const struct metrics *m, enum metrics_gauge id);
+
+void metrics_observe(struct metrics *m, enum metrics_histogram id, uint64_t duration_us);
+void metrics_count_command(struct metrics *m, enum metrics_method method);
+void metrics_count_disconnect(struct metrics *m, uint32_t code); /* any WebSocket close code */
+void metrics_count_error(struct metrics *m, uint32_t code);
+void metrics_count_unsubscribe(struct metrics *m, uint32_t code);
+
+struct engine_stats;
+
+/* The rest of what a scrape says; any pointer may be NULL. */
+struct metrics_node {
+    const char *version;
+    const char *engine; /* "sqlite" */
+    const struct engine_stats *engine_stats;
+    size_t workers;
+    size_t workers_alive;
+    int64_t uptime_ms;
+    uint64_t accept_starved; /* times a listener ran out of descriptors */
+};
+
+/* Appends the text of all workers together. What goes wrong is remembered by out. */
+void metrics_write(const struct metrics *const *workers, size_t n, const struct metrics_node *node,
+                   struct buffer *out);
