@@ -1,0 +1,6 @@
+/* A build without the page. */
+#include "daemon/assets.h"
+
+struct asset_table web_assets(void) {
+    return (struct asset_table){ .items = NULL, .n = 0 };
+}

@@ -1,0 +1,10 @@
+import { render } from 'preact';
+import './style/base.css';
+import './style/frame.css';
+import './style/chat.css';
+import './style/feed.css';
+import { App } from './ui/app.jsx';
+import { restoreTheme } from './ui/theme.js';
+
+restoreTheme();
+render(<App />, document.getElementById('app'));

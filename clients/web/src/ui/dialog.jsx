@@ -1,0 +1,22 @@
+import { useEffect, useRef } from 'preact/hooks';
+import { CloseIcon } from './icons.jsx';
+
+// A modal <dialog>: the browser keeps the focus inside and gives it back.
+export function Dialog({ title, onClose, children, kind = '', canClose = true }) {
+    const ref = useRef();
+    useEffect(() => {
+        const dialog = ref.current;
+        if (!dialog.open) dialog.showModal();
+        return () => dialog.close();
+    }, []);
+    return (
+        <dialog ref={ref} class={`dialog ${kind}`} aria-label={title}
+            onCancel={(event) => { event.preventDefault(); if (canClose) onClose(); }}
+            onClick={(event) => { if (canClose && event.target === ref.current) onClose(); }}>
+            <div class="dialog-body">
+                {canClose && <button class="icon-button dialog-close" type="button" aria-label="Close" onClick={onClose}><CloseIcon /></button>}
+                {children}
+            </div>
+        </dialog>
+    );
+}

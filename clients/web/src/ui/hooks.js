@@ -1,0 +1,50 @@
+import { useEffect, useReducer, useState } from 'preact/hooks';
+
+// The value of an Observable; the component is drawn again when it changes.
+export function useObservable(observable) {
+    const [, redraw] = useReducer((n) => n + 1, 0);
+    useEffect(() => observable?.watch(redraw), [observable]);
+    return observable?.value;
+}
+
+// Now, again every `ms` while `isRunning`.
+export function useNow(ms, isRunning = true) {
+    const [now, setNow] = useState(() => Date.now());
+    useEffect(() => {
+        if (!isRunning) return undefined;
+        setNow(Date.now());
+        const timer = setInterval(() => setNow(Date.now()), ms);
+        return () => clearInterval(timer);
+    }, [ms, isRunning]);
+    return now;
+}
+
+export function useMedia(query) {
+    const [matches, setMatches] = useState(() => matchMedia(query).matches);
+    useEffect(() => {
+        const media = matchMedia(query);
+        const update = () => setMatches(media.matches);
+        update();
+        media.addEventListener('change', update);
+        return () => media.removeEventListener('change', update);
+    }, [query]);
+    return matches;
+}
+
+// Is somebody looking at this window?
+export function useAttention() {
+    const look = () => document.visibilityState === 'visible' && document.hasFocus();
+    const [isLooking, setLooking] = useState(look);
+    useEffect(() => {
+        const update = () => setLooking(look());
+        window.addEventListener('focus', update);
+        window.addEventListener('blur', update);
+        document.addEventListener('visibilitychange', update);
+        return () => {
+            window.removeEventListener('focus', update);
+            window.removeEventListener('blur', update);
+            document.removeEventListener('visibilitychange', update);
+        };
+    }, []);
+    return isLooking;
+}
