@@ -4,12 +4,12 @@
 #include "protocol/codec_json.h"
 #include "protocol/json_fields.h"
 
-static void map_field(struct json *j, struct command_map *ret) {
+static void map_field(struct json *j, struct arena *a, struct command_map *ret) {
     *ret = (struct command_map){ 0 };
     if (json_field_is_null(j))
         return;
-    if (json_peek(j) == JSON_OBJECT)
-        json_value(j, &ret->encoded);
+    if (json_peek(j) == JSON_IS_OBJECT)
+        json_value_line(j, a, &ret->encoded);
     else
         json_fail(j, "a map is not an object");
 }
@@ -18,7 +18,7 @@ static void decode_connect(struct json *j, struct arena *a, struct command_conne
     struct json_string key;
 
     *ret = (struct command_connect){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("token")))
@@ -30,9 +30,9 @@ static void decode_connect(struct json *j, struct arena *a, struct command_conne
         else if (json_is(key, STR("data")))
             json_field_raw(j, a, &ret->data);
         else if (json_is(key, STR("subs")))
-            map_field(j, &ret->subs);
+            map_field(j, a, &ret->subs);
         else if (json_is(key, STR("headers")))
-            map_field(j, &ret->headers);
+            map_field(j, a, &ret->headers);
         else if (json_is(key, STR("flag")))
             json_field_int64(j, &ret->flag);
         else
@@ -44,7 +44,7 @@ static void decode_subscribe(struct json *j, struct arena *a, struct command_sub
     struct json_string key;
 
     *ret = (struct command_subscribe){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("channel")))
@@ -82,7 +82,7 @@ static void decode_channel(struct json *j, struct arena *a, struct str *ret) {
     struct json_string key;
 
     *ret = (struct str){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("channel")))
@@ -96,7 +96,7 @@ static void decode_publish(struct json *j, struct arena *a, struct command_publi
     struct json_string key;
 
     *ret = (struct command_publish){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("channel")))
@@ -116,7 +116,7 @@ static void decode_since(struct json *j, struct arena *a, struct command_history
     ret->has_since = false;
     ret->since_offset = 0;
     ret->since_epoch = (struct str){ 0 };
-    if (json_field_is_null(j) || !json_object(j))
+    if (json_field_is_null(j) || !json_enter_object(j))
         return;
     ret->has_since = true;
     while (json_member(j, &key)) {
@@ -133,7 +133,7 @@ static void decode_history(struct json *j, struct arena *a, struct command_histo
     struct json_string key;
 
     *ret = (struct command_history){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("channel")))
@@ -153,7 +153,7 @@ static void decode_send(struct json *j, struct arena *a, struct command_send *re
     struct json_string key;
 
     *ret = (struct command_send){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("data")))
@@ -167,7 +167,7 @@ static void decode_rpc(struct json *j, struct arena *a, struct command_rpc *ret)
     struct json_string key;
 
     *ret = (struct command_rpc){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("data")))
@@ -183,7 +183,7 @@ static void decode_refresh(struct json *j, struct arena *a, struct command_refre
     struct json_string key;
 
     *ret = (struct command_refresh){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("token")))
@@ -197,7 +197,7 @@ static void decode_sub_refresh(struct json *j, struct arena *a, struct command_s
     struct json_string key;
 
     *ret = (struct command_sub_refresh){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("channel")))
@@ -268,7 +268,7 @@ static void decode_command(struct json *j, struct arena *a, struct command *ret)
 
     ret->kind = COMMAND_PONG;
     ret->id = 0;
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("id"))) {
@@ -327,7 +327,7 @@ static bool next_in_map(struct json *j, struct command_map *map, struct json_str
     if (j->at == j->end)
         return false;
     if (*j->at == '{') {
-        if (!json_object(j))
+        if (!json_enter_object(j))
             return false;
     } else {
         j->depth = 1;

@@ -308,27 +308,27 @@ static inline void skip_space(struct json *j) {
 
 enum json_type json_peek(struct json *j) {
     if (j->why)
-        return JSON_NONE;
+        return JSON_IS_NONE;
     skip_space(j);
     if (j->at == j->end)
-        return JSON_NONE;
+        return JSON_IS_NONE;
 
     switch (*j->at) {
     case '{':
-        return JSON_OBJECT;
+        return JSON_IS_OBJECT;
     case '[':
-        return JSON_ARRAY;
+        return JSON_IS_ARRAY;
     case '"':
-        return JSON_STRING;
+        return JSON_IS_STRING;
     case 't':
     case 'f':
-        return JSON_BOOL;
+        return JSON_IS_BOOL;
     case 'n':
-        return JSON_NULL;
+        return JSON_IS_NULL;
     case '-':
-        return JSON_NUMBER;
+        return JSON_IS_NUMBER;
     default:
-        return *j->at >= '0' && *j->at <= '9' ? JSON_NUMBER : JSON_NONE;
+        return *j->at >= '0' && *j->at <= '9' ? JSON_IS_NUMBER : JSON_IS_NONE;
     }
 }
 
@@ -360,11 +360,11 @@ static inline bool enter(struct json *j, bool is_object) {
     return true;
 }
 
-bool json_object(struct json *j) {
+bool json_enter_object(struct json *j) {
     return expect(j, '{', "a value is not an object") && enter(j, true);
 }
 
-bool json_array(struct json *j) {
+bool json_enter_array(struct json *j) {
     return expect(j, '[', "a value is not an array") && enter(j, false);
 }
 
@@ -401,12 +401,12 @@ bool json_element(struct json *j) {
     return next_in_level(j, ']', "an array has no end", "no comma or ] after an element");
 }
 
-bool json_string(struct json *j, struct json_string *ret) {
+bool json_read_string(struct json *j, struct json_string *ret) {
     return expect(j, '"', "a value is not a string") && move(j, pass_string(j, j->at, ret));
 }
 
 bool json_bool(struct json *j, bool *ret) {
-    if (json_peek(j) != JSON_BOOL)
+    if (json_peek(j) != JSON_IS_BOOL)
         return json_fail(j, "a value is not true or false");
 
     bool value = *j->at == 't';
@@ -416,14 +416,14 @@ bool json_bool(struct json *j, bool *ret) {
     return true;
 }
 
-bool json_null(struct json *j) {
+bool json_read_null(struct json *j) {
     return expect(j, 'n', "a value is not null") && move(j, pass_word(j, j->at, STR("null")));
 }
 
 bool json_number(struct json *j, struct str *ret) {
     bool is_integer;
 
-    if (json_peek(j) != JSON_NUMBER)
+    if (json_peek(j) != JSON_IS_NUMBER)
         return json_fail(j, "a value is not a number");
 
     const char *begin = j->at;
@@ -437,7 +437,7 @@ bool json_number(struct json *j, struct str *ret) {
 static bool pass_integer(struct json *j, bool *ret_is_negative, uint64_t *ret_magnitude) {
     bool is_integer;
 
-    if (json_peek(j) != JSON_NUMBER)
+    if (json_peek(j) != JSON_IS_NUMBER)
         return json_fail(j, "a value is not a number");
 
     const char *p = j->at;
@@ -544,7 +544,7 @@ bool json_value_line(struct json *j, struct arena *a, struct bytes *ret) {
 bool json_text(struct json *j, struct arena *a, struct str *ret) {
     struct json_string s;
 
-    if (!json_string(j, &s))
+    if (!json_read_string(j, &s))
         return false;
     return json_string_text(s, a, ret) == 0 || json_no_memory(j);
 }

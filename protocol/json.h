@@ -7,6 +7,8 @@
  * browsers. A name that is repeated in an object is handed out each time: callers that assign on
  * every member get "the last one wins", as JSON.parse() has it.
  *
+ * (Names that jansson also has are avoided: a test links both.)
+ *
  * Nothing recurses. Nothing is allocated, except where an arena or a buffer is asked for.
  *
  * The first error sticks: later calls do nothing and return false, json_error() says what was
@@ -33,13 +35,13 @@ struct json {
 };
 
 enum json_type {
-    JSON_NONE, /* nothing that can start a value, or an error before */
-    JSON_OBJECT,
-    JSON_ARRAY,
-    JSON_STRING,
-    JSON_NUMBER,
-    JSON_BOOL,
-    JSON_NULL,
+    JSON_IS_NONE, /* nothing that can start a value, or an error before */
+    JSON_IS_OBJECT,
+    JSON_IS_ARRAY,
+    JSON_IS_STRING,
+    JSON_IS_NUMBER,
+    JSON_IS_BOOL,
+    JSON_IS_NULL,
 };
 
 /* A string as it stands in the text: what is between the quotes, validated. */
@@ -67,7 +69,7 @@ bool json_end(struct json *j);
  * Each of these passes one value, which must be of that type (else it is an error).
  *
  *     struct json_string key;
- *     if (json_object(&j))
+ *     if (json_enter_object(&j))
  *         while (json_member(&j, &key))
  *             if (json_is(key, STR("id")))  json_uint32(&j, &id);
  *             else                          json_skip(&j);
@@ -75,13 +77,13 @@ bool json_end(struct json *j);
  * After json_member() or json_element() returned true exactly one value must be passed. They return
  * false at the end, which they pass, and on an error. After an error nothing is handed out.
  */
-bool json_object(struct json *j);
+bool json_enter_object(struct json *j);
 bool json_member(struct json *j, struct json_string *ret_key);
-bool json_array(struct json *j);
+bool json_enter_array(struct json *j);
 bool json_element(struct json *j);
-bool json_string(struct json *j, struct json_string *ret);
+bool json_read_string(struct json *j, struct json_string *ret);
 bool json_bool(struct json *j, bool *ret);
-bool json_null(struct json *j);
+bool json_read_null(struct json *j);
 
 /* Integers, exactly: a fraction, an exponent, a value that does not fit (for unsigned: any minus)
  * is an error. */

@@ -7,7 +7,7 @@
 #include "protocol/json.h"
 
 static inline bool json_field_is_null(struct json *j) {
-    return json_peek(j) == JSON_NULL && json_null(j);
+    return json_peek(j) == JSON_IS_NULL && json_read_null(j);
 }
 
 static inline void json_field_text(struct json *j, struct arena *a, struct str *ret) {

@@ -38,7 +38,7 @@ static void decode_client_info(struct json *j, struct arena *a, struct client_in
     struct json_string key;
 
     *ret = (struct client_info){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("user")))
@@ -74,7 +74,7 @@ static void decode_tags(struct json *j, struct arena *a, struct wire_publication
 
     ret->tags = NULL;
     ret->n_tags = 0;
-    if (json_field_is_null(j) || !json_object(j))
+    if (json_field_is_null(j) || !json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         struct tag *tag = list_add(j, a, &tags, sizeof *tag);
@@ -92,7 +92,7 @@ static void decode_publication(struct json *j, struct arena *a, struct wire_publ
     struct json_string key;
 
     *ret = (struct wire_publication){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("data")))
@@ -118,7 +118,7 @@ static void decode_publications(struct json *j, struct arena *a, struct wire_pub
     struct list list = { 0 };
 
     *ret = (struct wire_publications){ 0 };
-    if (json_field_is_null(j) || !json_array(j))
+    if (json_field_is_null(j) || !json_enter_array(j))
         return;
     while (json_element(j)) {
         struct wire_publication *item = list_add(j, a, &list, sizeof *item);
@@ -133,7 +133,7 @@ static void decode_subscribe(struct json *j, struct arena *a, struct reply_subsc
     struct json_string key;
 
     *ret = (struct reply_subscribe){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("expires")))
@@ -169,7 +169,7 @@ static void decode_subs(struct json *j, struct arena *a, struct reply_connect *r
 
     ret->subs = NULL;
     ret->n_subs = 0;
-    if (json_field_is_null(j) || !json_object(j))
+    if (json_field_is_null(j) || !json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         struct reply_sub *sub = list_add(j, a, &list, sizeof *sub);
@@ -187,7 +187,7 @@ static void decode_connect(struct json *j, struct arena *a, struct reply_connect
     struct json_string key;
 
     *ret = (struct reply_connect){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("client")))
@@ -221,7 +221,7 @@ static void decode_error(struct json *j, struct arena *a, struct reply_error *re
     struct json_string key;
 
     *ret = (struct reply_error){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("code")))
@@ -240,7 +240,7 @@ static void decode_presence(struct json *j, struct arena *a, struct reply_presen
     struct list list = { 0 };
 
     *ret = (struct reply_presence){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (!json_is(key, STR("presence"))) {
@@ -248,7 +248,7 @@ static void decode_presence(struct json *j, struct arena *a, struct reply_presen
             continue;
         }
         list = (struct list){ 0 };
-        if (json_field_is_null(j) || !json_object(j))
+        if (json_field_is_null(j) || !json_enter_object(j))
             continue;
         while (json_member(j, &ignored)) { /* the client id, which the value names too */
             struct client_info *info = list_add(j, a, &list, sizeof *info);
@@ -264,7 +264,7 @@ static void decode_presence_stats(struct json *j, struct reply_presence_stats *r
     struct json_string key;
 
     *ret = (struct reply_presence_stats){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("num_clients")))
@@ -280,7 +280,7 @@ static void decode_history(struct json *j, struct arena *a, struct reply_history
     struct json_string key;
 
     *ret = (struct reply_history){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("publications")))
@@ -299,7 +299,7 @@ static void decode_data(struct json *j, struct arena *a, struct bytes *ret) {
     struct json_string key;
 
     *ret = (struct bytes){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("data")))
@@ -313,7 +313,7 @@ static void decode_refresh(struct json *j, struct reply_refresh *ret) {
     struct json_string key;
 
     *ret = (struct reply_refresh){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("expires")))
@@ -331,7 +331,7 @@ static void decode_reason(struct json *j, struct arena *a, uint32_t *ret_code,
 
     *ret_code = 0;
     *ret_reason = (struct str){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("code")))
@@ -347,10 +347,10 @@ static void decode_join(struct json *j, struct arena *a, struct client_info *ret
     struct json_string key;
 
     *ret = (struct client_info){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
-        if (json_is(key, STR("info")) && json_peek(j) == JSON_OBJECT)
+        if (json_is(key, STR("info")) && json_peek(j) == JSON_IS_OBJECT)
             decode_client_info(j, a, ret);
         else
             json_skip(j);
@@ -361,7 +361,7 @@ static void decode_push_subscribe(struct json *j, struct arena *a, struct push_s
     struct json_string key;
 
     *ret = (struct push_subscribe){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("recoverable")))
@@ -402,7 +402,7 @@ static void decode_push(struct json *j, struct arena *a, struct push *ret) {
 
     ret->kind = PUSH_UNKNOWN;
     ret->channel = (struct str){ 0 };
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("channel"))) {
@@ -483,7 +483,7 @@ static void decode_reply(struct json *j, struct arena *a, struct reply *ret) {
 
     ret->kind = REPLY_UNKNOWN;
     ret->id = 0;
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("id"))) {

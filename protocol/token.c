@@ -160,7 +160,7 @@ static int read_header(struct bytes header, struct arena *a, size_t *ret_which,
 
     json_init(&j, header);
     j.depth_max = HEADER_DEPTH_MAX;
-    if (json_object(&j)) {
+    if (json_enter_object(&j)) {
         while (json_member(&j, &key)) {
             if (json_is(key, STR("alg"))) {
                 json_text(&j, a, &name);

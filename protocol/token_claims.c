@@ -47,7 +47,7 @@ static void override_field(struct json *j, struct token_override *ret) {
     struct json_string key;
 
     *ret = (struct token_override){ 0 };
-    if (json_field_is_null(j) || !json_object(j))
+    if (json_field_is_null(j) || !json_enter_object(j))
         return;
     ret->is_set = true;
     while (json_member(j, &key)) {
@@ -62,7 +62,7 @@ static void overrides_field(struct json *j, struct token_overrides *ret) {
     struct json_string key;
 
     *ret = (struct token_overrides){ 0 };
-    if (json_field_is_null(j) || !json_object(j))
+    if (json_field_is_null(j) || !json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("presence")))
@@ -111,7 +111,7 @@ static void channels_field(struct json *j, struct arena *a, struct token_claims 
         return;
     }
     forget_subs(c);
-    if (json_field_is_null(j) || !json_array(j))
+    if (json_field_is_null(j) || !json_enter_array(j))
         return;
     while (json_element(j)) {
         struct token_sub *sub = add_sub(j, a, c);
@@ -128,7 +128,7 @@ static void subs_field(struct json *j, struct arena *a, struct token_claims *c) 
         return;
     forget_subs(c);
     c->has_subs = true;
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &channel)) {
         struct token_sub *sub = add_sub(j, a, c);
@@ -138,7 +138,7 @@ static void subs_field(struct json *j, struct arena *a, struct token_claims *c) 
             return;
         if (json_string_text(channel, a, &sub->channel) < 0)
             json_no_memory(j);
-        if (json_field_is_null(j) || !json_object(j))
+        if (json_field_is_null(j) || !json_enter_object(j))
             continue;
         while (json_member(j, &key)) {
             if (json_is(key, STR("info")))
@@ -166,11 +166,11 @@ static void audience_field(struct json *j, struct str wanted, bool *ret_has) {
     struct json_string name;
 
     *ret_has = false;
-    if (json_peek(j) == JSON_STRING) {
-        *ret_has = json_string(j, &name) && json_is(name, wanted);
-    } else if (!json_field_is_null(j) && json_array(j)) {
+    if (json_peek(j) == JSON_IS_STRING) {
+        *ret_has = json_read_string(j, &name) && json_is(name, wanted);
+    } else if (!json_field_is_null(j) && json_enter_array(j)) {
         while (json_element(j))
-            if (json_string(j, &name))
+            if (json_read_string(j, &name))
                 *ret_has |= json_is(name, wanted);
     }
 }
@@ -181,7 +181,7 @@ void token_decode_claims(struct json *j, struct arena *a, struct str audience,
     struct bytes encoded_info = { 0 }, encoded_data = { 0 };
     bool has_issued_at;
 
-    if (!json_object(j))
+    if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
         if (json_is(key, STR("sub"))) {

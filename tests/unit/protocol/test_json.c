@@ -250,15 +250,15 @@ static void depth_is_counted_through_the_cursor_too(void **state) {
 
     json_init(&j, str_bytes(str_of(text)));
     for (int i = 0; i < JSON_DEPTH_MAX; i++) {
-        assert_true(json_array(&j));
+        assert_true(json_enter_array(&j));
         assert_true(json_element(&j));
     }
-    assert_false(json_array(&j));
+    assert_false(json_enter_array(&j));
     assert_string_equal(json_error(&j), "nested too deeply");
 
     /* Entered by hand and skipped: both count against the one limit. */
     json_init(&j, str_bytes(str_of(text)));
-    assert_true(json_array(&j));
+    assert_true(json_enter_array(&j));
     assert_true(json_element(&j));
     assert_false(json_skip(&j));
     assert_string_equal(json_error(&j), "nested too deeply");
@@ -275,31 +275,31 @@ static void the_cursor_walks_what_it_validates(void **state) {
 
     json_init(&j, str_bytes(STR(" { \"n\" : 7 , \"s\":\"x\", \"list\":[1, [2], {}], \"b\":true,"
                                 "\"nothing\":null, \"o\":{\"k\":[]}, \"empty\":{} } ")));
-    assert_int_equal(json_peek(&j), JSON_OBJECT);
-    assert_true(json_object(&j));
+    assert_int_equal(json_peek(&j), JSON_IS_OBJECT);
+    assert_true(json_enter_object(&j));
     while (json_member(&j, &key)) {
         members++;
         if (json_is(key, STR("n"))) {
-            assert_int_equal(json_peek(&j), JSON_NUMBER);
+            assert_int_equal(json_peek(&j), JSON_IS_NUMBER);
             assert_true(json_uint32(&j, &number));
         } else if (json_is(key, STR("s"))) {
-            assert_int_equal(json_peek(&j), JSON_STRING);
-            assert_true(json_string(&j, &text));
+            assert_int_equal(json_peek(&j), JSON_IS_STRING);
+            assert_true(json_read_string(&j, &text));
         } else if (json_is(key, STR("list"))) {
             int elements = 0;
-            assert_int_equal(json_peek(&j), JSON_ARRAY);
-            assert_true(json_array(&j));
+            assert_int_equal(json_peek(&j), JSON_IS_ARRAY);
+            assert_true(json_enter_array(&j));
             for (; json_element(&j); elements++)
                 assert_true(json_skip(&j));
             assert_int_equal(elements, 3);
         } else if (json_is(key, STR("b"))) {
-            assert_int_equal(json_peek(&j), JSON_BOOL);
+            assert_int_equal(json_peek(&j), JSON_IS_BOOL);
             assert_true(json_bool(&j, &flag));
         } else if (json_is(key, STR("nothing"))) {
-            assert_int_equal(json_peek(&j), JSON_NULL);
-            assert_true(json_null(&j));
+            assert_int_equal(json_peek(&j), JSON_IS_NULL);
+            assert_true(json_read_null(&j));
         } else if (json_is(key, STR("empty"))) {
-            assert_true(json_object(&j));
+            assert_true(json_enter_object(&j));
             assert_false(json_member(&j, &key));
         } else {
             assert_true(json_value(&j, &value));
@@ -321,11 +321,11 @@ static void the_first_error_sticks(void **state) {
     uint32_t number = 1;
 
     json_init(&j, str_bytes(STR("[1,x,2]")));
-    assert_true(json_array(&j));
+    assert_true(json_enter_array(&j));
     assert_true(json_element(&j));
     assert_true(json_skip(&j));
     assert_true(json_element(&j));
-    assert_false(json_string(&j, &s));
+    assert_false(json_read_string(&j, &s));
     const char *why = json_error(&j);
     assert_non_null(why);
     assert_int_equal(json_result(&j), -EBADMSG);
@@ -334,13 +334,13 @@ static void the_first_error_sticks(void **state) {
     assert_false(json_skip(&j));
     assert_false(json_element(&j));
     assert_false(json_member(&j, &s));
-    assert_false(json_object(&j));
-    assert_false(json_array(&j));
-    assert_false(json_null(&j));
+    assert_false(json_enter_object(&j));
+    assert_false(json_enter_array(&j));
+    assert_false(json_read_null(&j));
     assert_false(json_uint32(&j, &number));
     assert_false(json_end(&j));
     assert_false(json_fail(&j, "something else"));
-    assert_int_equal(json_peek(&j), JSON_NONE);
+    assert_int_equal(json_peek(&j), JSON_IS_NONE);
     assert_ptr_equal(json_error(&j), why);
     assert_int_equal(json_left(&j), left);
     assert_int_equal(number, 1);
@@ -360,13 +360,13 @@ static void a_value_of_another_type_is_an_error(void **state) {
             json_init(&j, str_bytes(values[is]));
             switch (asked) {
             case 0:
-                r = json_object(&j);
+                r = json_enter_object(&j);
                 break;
             case 1:
-                r = json_array(&j);
+                r = json_enter_array(&j);
                 break;
             case 2:
-                r = json_string(&j, &s);
+                r = json_read_string(&j, &s);
                 break;
             case 3:
                 r = json_uint64(&j, &number);
@@ -375,7 +375,7 @@ static void a_value_of_another_type_is_an_error(void **state) {
                 r = json_bool(&j, &flag);
                 break;
             default:
-                r = json_null(&j);
+                r = json_read_null(&j);
                 break;
             }
             assert_int_equal(r, is == asked);
@@ -474,7 +474,7 @@ static void strings_mean_what_their_escapes_say(void **state) {
         struct json j;
         struct json_string s;
         json_init(&j, buffer_bytes(&quoted));
-        assert_true(json_string(&j, &s));
+        assert_true(json_read_string(&j, &s));
         assert_true(json_end(&j));
         assert_int_equal(s.is_escaped, memchr(s.raw.data, '\\', s.raw.len) != NULL);
 
@@ -500,7 +500,7 @@ static void strings_mean_what_their_escapes_say(void **state) {
         buffer_reset(&quoted);
         json_append_string(&quoted, text);
         json_init(&j, buffer_bytes(&quoted));
-        assert_true(json_string(&j, &s));
+        assert_true(json_read_string(&j, &s));
         assert_true(json_end(&j));
         assert_true(json_string_equal(s, text));
 
@@ -516,7 +516,7 @@ static void names_are_compared_by_meaning(void **state) {
     uint32_t value = 0;
 
     json_init(&j, str_bytes(STR("{\"\\u0069d\":9}")));
-    assert_true(json_object(&j));
+    assert_true(json_enter_object(&j));
     assert_true(json_member(&j, &key));
     assert_true(json_is(key, STR("id")));
     assert_false(json_is(key, STR("idx")));
