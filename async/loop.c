@@ -178,7 +178,10 @@ static void set_now(struct loop *l, int64_t now_ms) {
 static void poll_for(struct loop *l, int64_t timeout_us) {
     l->polls++;
     l->runs_since_poll = 0;
-    poller_poll(&l->poller, timeout_us);
+    /* While there is work and no descriptor to look at, other threads' posts are seen without a
+     * poll. */
+    if (timeout_us != 0 || l->poller.watching > 0)
+        poller_poll(&l->poller, timeout_us);
     if (!l->options.is_simulated)
         set_now(l, clock_us() / 1000);
 }
@@ -262,6 +265,11 @@ static struct loop *loop_free(struct loop *l) {
     stack_pool_free(l->stacks);
     context_free_thread(l->context);
     free(l->shuffled);
+    while (l->spare) {
+        struct task *t = l->spare;
+        l->spare = t->ready_next;
+        free(t);
+    }
     free(l);
     return NULL;
 }

@@ -115,6 +115,8 @@ struct loop {
     struct list inboxes;
     struct list groups; /* that have running tasks */
     struct list ended;  /* tasks that are still to be joined */
+    struct task *spare; /* structs of tasks that have ended, kept for the next */
+    int spare_count;
     struct task *root;
     int root_result;
     size_t tasks; /* not ended */

@@ -1,0 +1,217 @@
+#include "async/inbox.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "async/event.h"
+#include "async/group.h"
+#include "async/loop.h"
+#include "async/loop_impl.h"
+#include "async/task.h"
+
+enum { SENDERS = 3, POSTS_EACH = 2000 };
+
+struct numbered {
+    struct post post;
+    struct mail *mail;
+    int sender, number;
+};
+
+struct mail {
+    struct inbox *inbox;
+    struct event all_came;
+    int next[SENDERS];
+    int came, expected;
+    bool was_disordered;
+};
+
+static void on_numbered(struct post *p) {
+    struct numbered *n = CONTAINER_OF(p, struct numbered, post);
+    struct mail *m = n->mail;
+    if (n->number != m->next[n->sender]++)
+        m->was_disordered = true;
+    free(n);
+    if (++m->came == m->expected)
+        event_set(&m->all_came);
+}
+
+static int post_one(struct mail *m, int sender, int number) {
+    struct numbered *n = malloc(sizeof *n);
+    if (!n)
+        return -ENOMEM;
+    *n = (struct numbered){
+        .post.run = on_numbered, .mail = m, .sender = sender, .number = number
+    };
+    inbox_post(m->inbox, &n->post);
+    return 0;
+}
+
+struct sender {
+    pthread_t thread;
+    struct mail *mail;
+    int number;
+};
+
+static void *send_all(void *arg) {
+    struct sender *s = arg;
+    for (int i = 0; i < POSTS_EACH; i++)
+        if (post_one(s->mail, s->number, i) < 0)
+            abort();
+    return NULL;
+}
+
+static int three_threads_post(void *arg) {
+    struct mail *m = arg;
+    m->expected = SENDERS * POSTS_EACH;
+    m->inbox = inbox_open(loop_current());
+    if (!m->inbox)
+        return -ENOMEM;
+    struct sender senders[SENDERS];
+    for (int i = 0; i < SENDERS; i++) {
+        senders[i] = (struct sender){ .mail = m, .number = i };
+        if (pthread_create(&senders[i].thread, NULL, send_all, &senders[i]) != 0)
+            abort();
+    }
+    int r = event_wait(&m->all_came);
+    for (int i = 0; i < SENDERS; i++)
+        (void) pthread_join(senders[i].thread, NULL);
+    m->inbox = inbox_close(m->inbox);
+    return r;
+}
+
+static void posts_of_other_threads_come_each_in_its_senders_order(void **state) {
+    (void) state;
+    struct mail m = { 0 };
+    assert_int_equal(loop_run(NULL, three_threads_post, &m), 0);
+    assert_int_equal(m.came, SENDERS * POSTS_EACH);
+    assert_false(m.was_disordered);
+}
+
+/* ---- from the loop's own thread ---- */
+
+struct noted {
+    struct post post;
+    struct notes *all;
+    char name;
+    struct noted *then; /* posted from within */
+};
+
+struct notes {
+    struct inbox *inbox;
+    char text[32];
+    size_t len;
+    struct turn_hook hook;
+};
+
+static void on_noted(struct post *p) {
+    struct noted *n = CONTAINER_OF(p, struct noted, post);
+    n->all->text[n->all->len++] = n->name;
+    if (n->then)
+        inbox_post(n->all->inbox, &n->then->post);
+}
+
+static void on_turn_end(struct turn_hook *h) {
+    struct notes *all = CONTAINER_OF(h, struct notes, hook);
+    all->text[all->len++] = '|';
+}
+
+static int posts_to_itself(void *arg) {
+    struct notes *all = arg;
+    all->hook.run = on_turn_end;
+    all->inbox = inbox_open(loop_current());
+    if (!all->inbox)
+        return -ENOMEM;
+    struct noted c = { { .run = on_noted }, all, 'c', NULL };
+    struct noted a = { { .run = on_noted }, all, 'a', &c },
+                 b = { { .run = on_noted }, all, 'b', NULL };
+    inbox_post(all->inbox, &a.post);
+    inbox_post(all->inbox, &b.post);
+    loop_at_turn_end(&all->hook);
+    all->text[all->len++] = '-';
+    int r = task_yield();
+    all->text[all->len++] = '+';
+    struct noted d = { { .run = on_noted }, all, 'd', NULL };
+    inbox_post(all->inbox, &d.post);
+    all->inbox = inbox_close(all->inbox); /* runs it first */
+    return r;
+}
+
+static void own_posts_run_in_the_same_turn_before_its_hooks(void **state) {
+    (void) state;
+    struct notes all = { 0 };
+    assert_int_equal(loop_run(NULL, posts_to_itself, &all), 0);
+    assert_string_equal(all.text, "-abc|+d");
+}
+
+/* ---- simulated ---- */
+
+static int posts_in_a_simulation(void *arg) {
+    struct mail *m = arg;
+    m->expected = 50;
+    m->inbox = inbox_open(loop_current());
+    if (!m->inbox)
+        return -ENOMEM;
+    int r = 0;
+    for (int i = 0; i < m->expected && r == 0; i++) {
+        r = post_one(m, 0, i);
+        if (r == 0)
+            r = task_yield();
+    }
+    if (r == 0)
+        r = event_wait(&m->all_came);
+    m->inbox = inbox_close(m->inbox);
+    return r < 0 ? r : (int) (loop_now() % 100000);
+}
+
+static void a_simulated_inbox_is_late_by_its_seed_but_in_order(void **state) {
+    (void) state;
+    int results[4];
+    for (uint64_t i = 0; i < 4; i++) {
+        struct mail m = { 0 };
+        const struct loop_options o = { .is_simulated = true, .seed = i < 2 ? 11 : i - 2 };
+        results[i] = loop_run(&o, posts_in_a_simulation, &m);
+        assert_true(results[i] >= 0);
+        assert_int_equal(m.came, 50);
+        assert_false(m.was_disordered);
+    }
+    assert_int_equal(results[0], results[1]);
+    assert_int_equal(results[2], 0); /* seed 0: no adversity, and no time has passed */
+    assert_true(results[0] > 0);
+}
+
+/* ---- an open inbox is no reason to stay, nor held work to go ---- */
+
+static int leaves_an_inbox(void *arg) {
+    *(struct inbox **) arg = inbox_open(loop_current());
+    return 0;
+}
+
+static void ignore(void *arg, const char *text) {
+    ++*(int *) arg;
+    (void) text;
+}
+
+static void an_inbox_alone_does_not_hold_the_loop(void **state) {
+    (void) state;
+    int warnings = 0;
+    struct inbox *i;
+    const struct loop_options o = { .on_warning = ignore, .on_warning_arg = &warnings };
+    assert_int_equal(loop_run(&o, leaves_an_inbox, &i), 0);
+    assert_int_equal(warnings, 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(posts_of_other_threads_come_each_in_its_senders_order),
+        cmocka_unit_test(own_posts_run_in_the_same_turn_before_its_hooks),
+        cmocka_unit_test(a_simulated_inbox_is_late_by_its_seed_but_in_order),
+        cmocka_unit_test(an_inbox_alone_does_not_hold_the_loop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
