@@ -106,8 +106,12 @@ static inline void annotate_abandoned(struct stack *s) {
 #endif
 }
 
+/* TSan keeps a stack of calls per fiber: nothing may return between telling it of a switch and
+ * switching. */
+#define IN_PLACE __attribute__((always_inline))
+
 /* Around a switch from the thread to a task ... */
-static inline void annotate_enter_task(struct annotated_thread *m, struct stack *s) {
+IN_PLACE static inline void annotate_enter_task(struct annotated_thread *m, struct stack *s) {
     (void) m;
     (void) s;
 #ifdef ANNOTATE_ASAN
@@ -118,7 +122,7 @@ static inline void annotate_enter_task(struct annotated_thread *m, struct stack 
 #endif
 }
 
-static inline void annotate_back_in_thread(struct annotated_thread *m) {
+IN_PLACE static inline void annotate_back_in_thread(struct annotated_thread *m) {
     (void) m;
 #ifdef ANNOTATE_ASAN
     __sanitizer_finish_switch_fiber(m->fake_stack, NULL, NULL);
@@ -126,7 +130,8 @@ static inline void annotate_back_in_thread(struct annotated_thread *m) {
 }
 
 /* ... and back. */
-static inline void annotate_leave_task(struct annotated_thread *m, struct stack *s, bool for_good) {
+IN_PLACE static inline void annotate_leave_task(struct annotated_thread *m, struct stack *s,
+                                                bool for_good) {
     (void) m;
     (void) s;
     (void) for_good;
@@ -138,7 +143,7 @@ static inline void annotate_leave_task(struct annotated_thread *m, struct stack 
 #endif
 }
 
-static inline void annotate_back_in_task(struct annotated_thread *m, struct stack *s) {
+IN_PLACE static inline void annotate_back_in_task(struct annotated_thread *m, struct stack *s) {
     (void) m;
     (void) s;
 #ifdef ANNOTATE_ASAN

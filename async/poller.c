@@ -114,7 +114,7 @@ void watch_want(struct watch *w, unsigned events) {
 }
 
 unsigned watch_wanted(const struct watch *w) {
-    const ev_io *io = io_of(w);
+    ev_io *io = io_of(w);
     return ev_is_active(io) ? (unsigned) io->events & (EV_READ | EV_WRITE) : 0;
 }
 
