@@ -4,9 +4,9 @@
 #include "protocol/json_impl.h"
 
 void json_init(struct json *j, struct bytes text) {
-    *j = (struct json){ .at = (const char *) text.data,
-                        .end = (const char *) text.data + text.len,
-                        .depth_max = JSON_DEPTH_MAX };
+    const char *begin = text.len ? (const char *) text.data : ""; /* data may be NULL then */
+
+    *j = (struct json){ .at = begin, .end = begin + text.len, .depth_max = JSON_DEPTH_MAX };
 }
 
 const char *json_error(const struct json *j) {

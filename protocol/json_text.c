@@ -191,8 +191,12 @@ static void append_escape(struct buffer *out, char c) {
 }
 
 void json_append_string(struct buffer *out, struct str text) {
-    const char *p = text.data, *end = p + text.len, *run = p;
+    if (!text.len) {
+        buffer_append_str(out, STR("\"\""));
+        return;
+    }
 
+    const char *p = text.data, *end = p + text.len, *run = p;
     buffer_append_byte(out, '"');
     while (p < end) {
         p = json_plain_end(p, end);
