@@ -30,6 +30,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 #ifdef PARLEY_VALGRIND
+#include <valgrind/memcheck.h>
 #include <valgrind/valgrind.h>
 #endif
 
@@ -95,6 +96,14 @@ static inline void annotate_stack_given(struct stack *s) {
     size_t top = s->bytes < 8192 ? s->bytes : 8192;
     __asan_unpoison_memory_region(s->low + s->bytes - top, top);
     s->fake_stack = NULL;
+#endif
+}
+
+/* It is going to be read and written as mere memory. */
+static inline void annotate_stack_as_memory(struct stack *s) {
+    (void) s;
+#ifdef PARLEY_VALGRIND
+    VALGRIND_MAKE_MEM_DEFINED(s->low, s->bytes);
 #endif
 }
 

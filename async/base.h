@@ -13,8 +13,9 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 #endif
 
-/* Runs f(&variable) when the variable's scope is left. */
-#define CLEANUP(f) __attribute__((cleanup(f)))
+/* Runs f(&variable) when the variable's scope is left. Some variables are there for nothing else.
+ */
+#define CLEANUP(f) __attribute__((cleanup(f), unused))
 
 /* Hands on what a pointer owns: its value, leaving NULL. */
 #define TAKE(pointer)                                                                              \
@@ -25,7 +26,7 @@
     })
 
 #define CONTAINER_OF(pointer, type, member)                                                        \
-    ((type *) (void *) ((char *) (pointer) - offsetof(type, member)))
+    ((type *) (void *) ((char *) (pointer) -offsetof(type, member)))
 
 #define ELEMENTS_OF(array) (sizeof(array) / sizeof *(array))
 

@@ -157,8 +157,10 @@ struct stack *stack_take(struct stack_pool *p) {
         p->cold = p->idle_count;
     if (p->idle_min > p->idle_count)
         p->idle_min = p->idle_count;
-    if (p->paints && !s->is_painted)
+    if (p->paints && !s->is_painted) {
+        annotate_stack_as_memory(s);
         paint(s, painted_bytes(s));
+    }
     annotate_stack_taken(s);
     return s;
 }
@@ -170,6 +172,7 @@ void stack_give(struct stack_pool *p, struct stack *s) {
         abort();
     }
     if (p->paints) {
+        annotate_stack_as_memory(s);
         s->used = depth_used(s);
         paint(s, s->used);
     }
