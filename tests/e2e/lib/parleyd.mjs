@@ -16,16 +16,17 @@ if (!BIN) throw new Error('PARLEY_BIN_DIR must name the folder of the built prog
 const START_MS = 30_000;
 
 export class Parleyd {
-    // config: what goes into the configuration file (JSON is YAML). env, args: added. port: 0 chooses one; a restart
-    // keeps it. dataDir: kept if given, else made and removed with the server.
+    // config: what goes into the configuration file (JSON is YAML); file: one that is there already, instead. env, args:
+    // added. port: 0 chooses one; a restart keeps it. dataDir: kept if given, else made and removed with the server.
     static async start(options = {}) {
         const server = new Parleyd(options);
         await server.#spawn();
         return server;
     }
 
-    constructor({ config = {}, args = [], env = {}, dataDir = null, quiet = true, wrap = [] }) {
+    constructor({ config = {}, file = null, args = [], env = {}, dataDir = null, quiet = true, wrap = [] }) {
         this.config = config;
+        this.file = file;
         this.args = args;
         this.env = env;
         this.wrap = wrap;
@@ -48,7 +49,7 @@ export class Parleyd {
     }
 
     async #spawn() {
-        this.writeConfig();
+        if (!this.file || this.file.startsWith(this.folder)) this.writeConfig();
         const [program, ...before] = [...this.wrap, path.join(BIN, 'parleyd')];
         this.process = spawn(program, [...before, '-c', this.file, '--listen', `127.0.0.1:${this.port}`,
             '--data-dir', this.dataDir, ...this.args],

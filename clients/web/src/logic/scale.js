@@ -32,7 +32,7 @@ export function paddedRange(values) {
     if (min > max) return [0, 1];
     const air = max > min ? (max - min) * 0.08 : Math.max(Math.abs(max) * 0.05, 0.5);
     const low = min - air, high = max + air;
-    return [min >= 0 && low < 0 ? 0 : low, max <= 0 && high > 0 ? 0 : high];
+    return [min >= 0 && low < 0 ? 0 : low, min < 0 && max <= 0 && high > 0 ? 0 : high];
 }
 
 // As many digits as the value deserves.

@@ -4,6 +4,7 @@ import { timeOf } from './message.js';
 
 export const POINTS_MAX = 6000;
 export const SERIES_MAX = 6;
+const SPAN_MIN_MS = 8000;
 
 const NOT_A_MEASURE = /^(?:id|seq|offset|at|ts|t|time|timestamp|date)$/i;
 const TIMES = ['at', 'ts', 'time', 'timestamp', 't'];
@@ -99,7 +100,9 @@ export function viewOf(points, span, now) {
         const reachesBack = timed[0].at <= to - span || firstTimed === 0;
         if (isWhole && reachesBack) {
             const shown = timed.filter((point) => point.at >= to - span);
-            return { axis: 'time', from: to - span, to, points: shown, xs: shown.map((point) => point.at) };
+            // A feed that has only begun fills the chart rather than its right edge.
+            const from = Math.max(to - span, Math.min(shown[0]?.at ?? to, to - SPAN_MIN_MS));
+            return { axis: 'time', from, to, points: shown, xs: shown.map((point) => point.at) };
         }
     }
     if (!span && timed.length === last.length && last.length > 1) {

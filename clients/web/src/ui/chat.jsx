@@ -42,7 +42,7 @@ export function ChatView({ connection, name, who, visitor, isWide, onMenu }) {
                 <Head {...{ connection, isWide, onMenu }} title={<><span class="hash" aria-hidden="true">#</span>{name}</>}
                     detail={knowsPeople ? `${count} ${count === 1 ? 'person' : 'people'} here` : undefined}>
                     <CopyButton text={location.href} label="Copy the link to this room" icon={LinkIcon} class="button">Share link</CopyButton>
-                    {!hasPeopleColumn && (
+                    {!hasPeopleColumn && status !== 'refused' && (
                         <button type="button" class="icon-button with-count" aria-haspopup="dialog" onClick={() => setShowsPeople(true)}
                             aria-label={`Who is here: ${count}`}><PeopleIcon /><span aria-hidden="true">{count || ''}</span></button>
                     )}
@@ -61,7 +61,7 @@ export function ChatView({ connection, name, who, visitor, isWide, onMenu }) {
                     {heard.map(({ key, name: speaker, text }) => <p key={key}>{speaker}: {text}</p>)}
                 </div>
             </main>
-            {hasPeopleColumn && <aside class="column" aria-label="Who is here"><People people={people} isKnown={knowsPeople} /></aside>}
+            {hasPeopleColumn && status !== 'refused' && <aside class="column" aria-label="Who is here"><People people={people} isKnown={knowsPeople} /></aside>}
             {!hasPeopleColumn && showsPeople && (
                 <Dialog title="Who is here" kind="drawer is-right" onClose={() => setShowsPeople(false)}>
                     <People people={people} isKnown={knowsPeople} />

@@ -11,7 +11,7 @@ import { useNow, useObservable } from './hooks.js';
 import { AlertIcon, LinkIcon, PlayIcon, StopIcon } from './icons.jsx';
 
 const SPANS = [['1 min', 60_000], ['5 min', 300_000], ['1 h', 3_600_000], ['All', 0]];
-const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 const SHOWN_MAX = 40;
 
 // Where `parley` finds this server; nothing to say when it is the one it would take by itself.
@@ -103,7 +103,7 @@ function Figures({ view, names, feed, rate }) {
             <div class="figure"><dt>Lowest</dt><dd>{formatNumber(summary?.min)}</dd></div>
             <div class="figure"><dt>Mean</dt><dd>{formatNumber(summary?.mean)}</dd></div>
             <div class="figure"><dt>Highest</dt><dd>{formatNumber(summary?.max)}</dd></div>
-            <div class="figure"><dt>Messages a second</dt><dd>{rate >= 10 ? Math.round(rate) : rate.toFixed(1)}</dd></div>
+            <div class="figure"><dt>Messages a second</dt><dd>{rate === 0 || rate >= 10 ? Math.round(rate) : rate.toFixed(1)}</dd></div>
         </dl>
     );
 }

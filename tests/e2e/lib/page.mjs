@@ -1,0 +1,108 @@
+// The page as a visitor meets it: windows on a daemon with the demo configuration, and an eye on what must never happen in them.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Centrifuge } from 'centrifuge';
+import WebSocket from 'ws';
+import { launchBrowser } from './browser.mjs';
+import { Parleyd } from './parleyd.mjs';
+
+const top = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+const artifacts = process.env.PARLEY_ARTIFACTS_DIR ?? path.join(top, 'artifacts');
+
+// A refused connection is what an outage looks like; a daemon under a sanitizer may be slow to answer.
+const EXPECTED = /WebSocket connection to .* failed/;
+export const PATIENCE_MS = 20_000;
+
+export class Visits {
+    static async start(options = { file: path.join(top, 'systemd/demo.yaml') }) {
+        const visits = new Visits();
+        visits.server = await Parleyd.start(options);
+        visits.browser = await launchBrowser();
+        fs.mkdirSync(artifacts, { recursive: true });
+        return visits;
+    }
+
+    troubles = [];
+    #contexts = [];
+
+    async stop() {
+        await this.browser?.close();
+        await this.server?.stop();
+    }
+
+    // Closes the windows of a test, and says what went wrong inside them.
+    async leave() {
+        for (const context of this.#contexts.splice(0)) await context.close();
+        assert.deepEqual(this.troubles.splice(0), []);
+    }
+
+    // A browser of its own, so that visitors share nothing.
+    async browserOf({ width = 1280, height = 800, dark = false, phone = false } = {}) {
+        const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light',
+            isMobile: phone, hasTouch: phone, locale: 'en-GB', permissions: ['clipboard-read', 'clipboard-write'] });
+        context.setDefaultTimeout(PATIENCE_MS);
+        this.#contexts.push(context);
+        return context;
+    }
+
+    async window(context, hash = '') {
+        const page = await context.newPage();
+        const origin = new URL(this.server.url()).origin;
+        page.on('pageerror', (error) => this.troubles.push(String(error.stack)));
+        page.on('console', (message) => {
+            if (['error', 'warning'].includes(message.type()) && !EXPECTED.test(message.text())) this.troubles.push(message.text());
+        });
+        page.on('request', (request) => {
+            if (new URL(request.url()).origin !== origin) this.troubles.push(`asked elsewhere: ${request.url()}`);
+        });
+        await page.goto(this.server.url(`/${hash}`));
+        return page;
+    }
+
+    // Somebody who has come in and sees the room.
+    async visitor(name, room, options = {}) {
+        const page = await this.window(await this.browserOf(options), `#chat:${room}`);
+        await nameField(page).fill(name);
+        await page.keyboard.press('Enter');
+        await inRoom(page);
+        return page;
+    }
+
+    // An application beside the page, on the published SDK.
+    async sdk() {
+        const client = new Centrifuge(this.server.websocket, { websocket: WebSocket });
+        client.connect();
+        await client.ready();
+        return client;
+    }
+}
+
+export const nameField = (page) => page.getByRole('textbox', { name: 'Your name' });
+export const inRoom = (page) => page.getByText(/\d+ (person|people) here/).waitFor();
+export const composer = (page) => page.getByRole('textbox', { name: /^Message to/ });
+export const bubbles = (page) => page.locator('.bubble');
+export const texts = (page) => bubbles(page).allInnerTexts();
+
+export async function say(page, text) {
+    await composer(page).fill(text);
+    await composer(page).press('Enter');
+}
+
+export const sees = (page, text) => bubbles(page).filter({ hasText: text }).first().waitFor();
+export const sent = (page, text) =>
+    page.locator('.row-message', { hasText: text }).locator('[title="Kept by the server"]').waitFor();
+
+// Waits until what `look` finds satisfies `check`.
+export async function eventually(look, check, what) {
+    const end = Date.now() + PATIENCE_MS;
+    for (;;) {
+        const found = await look();
+        if (check(found)) return found;
+        if (Date.now() > end) assert.fail(`${what}: ${JSON.stringify(found)}`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+}
+
+export const picture = (page, name) => page.screenshot({ path: path.join(artifacts, `${name}.png`), animations: 'disabled' });
