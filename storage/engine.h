@@ -25,6 +25,7 @@ struct engine_options {
     size_t queue_max;        /* publishes waiting for the writer; past it -ENOBUFS. 0: 65536 */
     size_t queue_max_bytes;  /* bytes of their payloads; past it -ENOBUFS. 0: 64 MiB */
     size_t group_max;        /* publishes in one commit. 0: 1024 */
+    size_t memory_max_bytes; /* memory: of what is kept; past it -ENOSPC. 0: 1 GiB */
 };
 
 /*
@@ -38,8 +39,8 @@ struct engine_options {
 SUSPENDS MUST_CHECK int engine_open(const struct engine_options *o, struct engine **ret,
                                     char **ret_why);
 
-/* Commits what is queued, stops the threads, frees. Suspends, shielded. All workers must have removed
- * their sinks. Takes NULL; returns NULL. */
+/* Commits what is queued, stops the threads, frees. Suspends, shielded. On the loop that opened it.
+ * All workers must have removed their sinks. Takes NULL; returns NULL. */
 SUSPENDS struct engine *engine_close(struct engine *e);
 
 /* What is kept of a publication: the namespace's options. history_size or history_ttl_ms 0: nothing
@@ -47,12 +48,13 @@ SUSPENDS struct engine *engine_close(struct engine *e);
 struct keep {
     uint32_t history_size;
     int64_t history_ttl_ms;
-    int64_t meta_ttl_ms; /* life of offset and epoch after the last publication; 0: the default, 30 days */
+    int64_t meta_ttl_ms; /* life of offset and epoch after the last publication; 0: the default, 30
+                            days */
 };
 
 /*
- * A publish under way, embedded in what the caller wants to remember of it. The caller keeps it alive
- * until done has run.
+ * A publish under way, embedded in what the caller wants to remember of it. The caller keeps it
+ * alive until done has run.
  */
 struct publish_request {
     /* the caller's */
@@ -62,27 +64,30 @@ struct publish_request {
     void (*done)(struct publish_request *self); /* exactly once, on the inbox's loop, never inside
                                                    engine_publish(); must not suspend */
     /* the engine's, valid in done */
-    int result; /* 0: durable if kept, and handed to every worker's inbox. -ENOBUFS: the queue is full.
-                   -ENOSPC, -EIO: not kept, nobody saw it; may be tried again */
+    int result; /* 0: durable if kept, and handed to every worker's inbox. -ENOBUFS: the queue is
+                   full. -ENOSPC, -EIO, -ENOMEM: not kept, nobody saw it; may be tried again */
     struct position position; /* where it was put; offset 0 if not kept */
     /* private */
     struct post post;
     struct publish_request *next;
+    uint64_t hash;
+    void *place;
 };
 
 /*
  * Starts publishing. Never suspends and never fails: what went wrong is in result when done runs.
- * Requests of one thread to one channel keep their order, in the stream, in delivery, and of their dones.
+ * Requests of one thread to one channel keep their order, in the stream, in delivery, and of their
+ * dones.
  */
 void engine_publish(struct engine *e, struct publish_request *request);
 
-/* Hands a publication (a join, a leave) to every worker with subscribers, keeping nothing. Borrowed.
- * 0, -ENOMEM. */
+/* Hands a publication (a join, a leave) to every worker with subscribers, keeping nothing.
+ * Borrowed. 0, -ENOMEM. */
 MUST_CHECK int engine_broadcast(struct engine *e, struct publication *p);
 
 /*
- * A worker's end of distribution. deliver runs on the inbox's loop, in stream order per channel, with a
- * borrowed publication; it must not suspend.
+ * A worker's end of distribution. deliver runs on the inbox's loop, in stream order per channel,
+ * with a borrowed publication; it must not suspend.
  */
 struct engine_sink {
     struct inbox *inbox;
@@ -93,19 +98,20 @@ struct engine_sink {
 enum { ENGINE_SINKS_MAX = 64 };
 
 MUST_CHECK int engine_add_sink(struct engine *e, struct engine_sink *s); /* -ENOSPC: 64 are there */
-void engine_remove_sink(struct engine *e, struct engine_sink *s); /* it must be detached everywhere;
-                                                                     deliveries on their way are dropped */
+void engine_remove_sink(struct engine *e,
+                        struct engine_sink *s); /* it must be detached everywhere;
+                                                   deliveries on their way are dropped */
 
 /*
- * From its return on, whatever is distributed in channel is delivered to the sink; before a worker's
- * first local subscriber reads the channel's position or history. Once per sink and channel.
- * -ENOMEM.
+ * From its return on, whatever is distributed in channel is delivered to the sink; before a
+ * worker's first local subscriber reads the channel's position or history. Once per sink and
+ * channel. -ENOMEM.
  */
 SUSPENDS MUST_CHECK int engine_attach(struct engine *e, struct engine_sink *s, struct str channel);
 void engine_detach(struct engine *e, struct engine_sink *s, struct str channel);
 
 struct history_query {
-    struct str channel;    /* borrowed for the call */
+    struct str channel; /* borrowed for the call */
     struct keep keep;
     bool has_since;
     uint64_t since_offset; /* exclusive; the epoch is the caller's to compare with page.top */
@@ -113,7 +119,8 @@ struct history_query {
     bool reverse;          /* newest first; with since: offsets below it */
 };
 
-/* Publications in the asked order, and the top of the stream, read together. page_finish() frees. */
+/* Publications in the asked order, and the top of the stream, read together. page_finish() frees.
+ */
 struct page {
     struct position top;
     struct publication **items; /* one reference each */
@@ -123,14 +130,15 @@ struct page {
 void page_finish(struct page *p);
 
 /*
- * Reads a channel's publications: those neither trimmed nor expired. A channel that never had one has
- * top offset 0 and an epoch, which its first publication will carry; reading never writes.
+ * Reads a channel's publications: those neither trimmed nor expired. A channel that never had one
+ * has top offset 0 and an epoch, which its first publication will carry; reading never writes.
  * -EIO, -ENOMEM, -ENOBUFS: too many reads are waiting.
  */
 SUSPENDS MUST_CHECK int engine_history(struct engine *e, const struct history_query *q,
                                        struct page *ret);
 
-/* Deletes the publications of a channel; offset and epoch stay. Durable on return. -EIO, -ENOSPC. */
+/* Deletes the publications of a channel; offset and epoch stay. Durable on return. -EIO, -ENOSPC.
+ */
 SUSPENDS MUST_CHECK int engine_history_remove(struct engine *e, struct str channel);
 
 /* The position of the last *distributed* publication: every worker's inbox has it. -EIO. */
@@ -155,9 +163,9 @@ SUSPENDS MUST_CHECK int engine_presence_stats(struct engine *e, struct str chann
 
 /* For /health and /metrics. Any thread. */
 struct engine_stats {
-    bool writable;          /* false from a failed commit until one succeeds (it tries by itself) */
-    int last_error;         /* -errno of the last failed commit, 0 if none since the last good one */
-    uint64_t publishes;     /* kept */
+    bool writable;      /* false from a failed commit until one succeeds (it tries by itself) */
+    int last_error;     /* -errno of the last failed commit, 0 if none since the last good one */
+    uint64_t publishes; /* kept */
     uint64_t commits;
     uint64_t commit_errors;
     uint64_t group_largest; /* most publishes in one commit so far */
@@ -165,8 +173,8 @@ struct engine_stats {
     uint64_t queued;        /* waiting for the writer now */
     uint64_t rejected;      /* -ENOBUFS so far */
     uint64_t reads;
-    uint64_t channels;      /* with a position in memory */
-    uint64_t trimmed;       /* publications deleted by size or age */
+    uint64_t channels; /* with a position in memory */
+    uint64_t trimmed;  /* publications deleted by size or age */
 };
 
 void engine_stats(struct engine *e, struct engine_stats *ret);
