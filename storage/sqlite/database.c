@@ -1,0 +1,120 @@
+#include "storage/sqlite/database.h"
+
+#include <errno.h>
+
+enum {
+    BUSY_TIMEOUT_MS = 5000, /* readers meet locks while the log is recovered or restarted */
+};
+
+int database_error(sqlite3 *db, int rc) {
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        return -ENOSPC;
+    case SQLITE_NOMEM:
+        return -ENOMEM;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return -EBADMSG;
+    case SQLITE_BUSY:
+        return -EBUSY;
+    case SQLITE_IOERR: {
+        if (rc == SQLITE_IOERR_NOMEM)
+            return -ENOMEM;
+        int error = db ? sqlite3_system_errno(db) : 0;
+        return error == ENOSPC || error == EDQUOT ? -ENOSPC : -EIO;
+    }
+    case SQLITE_CANTOPEN: {
+        int error = db ? sqlite3_system_errno(db) : 0;
+        return error > 0 ? -error : -EIO;
+    }
+    default:
+        return -EIO;
+    }
+}
+
+int database_run(sqlite3 *db, const char *sql) {
+    int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : database_error(db, rc);
+}
+
+int database_number(sqlite3 *db, const char *sql, int64_t *ret) {
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(s);
+    int r = 0;
+    if (rc == SQLITE_ROW)
+        *ret = sqlite3_column_int64(s, 0);
+    else
+        r = rc == SQLITE_DONE ? -EBADMSG : database_error(db, rc);
+    sqlite3_finalize(s);
+    return r;
+}
+
+static int set_up(sqlite3 *db, enum database_role role) {
+    sqlite3_extended_result_codes(db, 1);
+    sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+    (void) sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    (void) sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    int r = database_run(db, "PRAGMA temp_store = MEMORY");
+    if (r < 0)
+        return r;
+    if (role == DATABASE_READER)
+        return database_run(db, "PRAGMA query_only = ON; PRAGMA cache_size = -4000");
+
+    /* The log is checkpointed by the committing thread itself: beside a busy writer no other could
+     * ever begin it anew, and it would grow for ever. */
+    return database_run(db, "PRAGMA journal_mode = WAL;"
+                            "PRAGMA synchronous = FULL;"
+                            "PRAGMA wal_autocheckpoint = 10000;"
+                            "PRAGMA journal_size_limit = 67108864;"
+                            "PRAGMA secure_delete = OFF;"
+                            "PRAGMA foreign_keys = OFF;"
+                            "PRAGMA cache_size = -16000");
+}
+
+int database_open(const char *path, const char *vfs, enum database_role role, sqlite3 **ret) {
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    if (role == DATABASE_WRITER)
+        flags |= SQLITE_OPEN_CREATE;
+    sqlite3 *db = NULL;
+    int rc = sqlite3_open_v2(path, &db, flags, vfs);
+    int r = rc == SQLITE_OK ? set_up(db, role) : database_error(db, rc);
+    if (r < 0) {
+        database_close(db);
+        return r;
+    }
+    *ret = db;
+    return 0;
+}
+
+sqlite3 *database_close(sqlite3 *db) {
+    (void) sqlite3_close(db);
+    return NULL;
+}
+
+int statements_prepare(sqlite3 *db, const char *const *sql, size_t n, sqlite3_stmt **ret) {
+    for (size_t i = 0; i < n; i++) {
+        int rc = sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &ret[i], NULL);
+        if (rc != SQLITE_OK) {
+            int r = database_error(db, rc);
+            statements_finish(ret, n);
+            return r;
+        }
+    }
+    return 0;
+}
+
+void statements_finish(sqlite3_stmt **statements, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        sqlite3_finalize(statements[i]);
+        statements[i] = NULL;
+    }
+}
+
+int statement_run(sqlite3_stmt *s) {
+    int rc = sqlite3_step(s);
+    int r = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : database_error(sqlite3_db_handle(s), rc);
+    sqlite3_reset(s);
+    return r;
+}

@@ -1,0 +1,83 @@
+#include "storage/sqlite/queue.h"
+
+#include <errno.h>
+
+void publish_queue_init(struct publish_queue *q, size_t max, size_t max_bytes) {
+    *q = (struct publish_queue){ .max = max, .max_bytes = max_bytes };
+    pthread_mutex_init(&q->mutex, NULL);
+    q->last = &q->first;
+}
+
+void publish_queue_finish(struct publish_queue *q) {
+    pthread_mutex_destroy(&q->mutex);
+}
+
+static size_t size_of(const struct publish_request *request) {
+    return publish_is_rejected(request) ? 0 : request->publication->data.len;
+}
+
+bool publish_queue_put(struct publish_queue *q, struct publish_request *request) {
+    struct publication *dropped = NULL;
+    size_t size = size_of(request);
+    request->next = NULL;
+    atomic_fetch_add(&q->lines[request->hash % QUEUE_LINES], 1);
+
+    pthread_mutex_lock(&q->mutex);
+    bool was_empty = !q->first;
+    if (q->n >= q->max || (q->n > 0 && size > q->max_bytes - q->bytes)) {
+        dropped = TAKE(request->publication);
+        q->rejected++;
+    } else {
+        q->n++;
+        q->bytes += size;
+    }
+    *q->last = request;
+    q->last = &request->next;
+    pthread_mutex_unlock(&q->mutex);
+
+    publication_unref(dropped);
+    return was_empty;
+}
+
+struct publish_request *publish_queue_take(struct publish_queue *q, size_t max, size_t max_bytes,
+                                           size_t *ret_n) {
+    size_t n = 0, bytes = 0;
+    pthread_mutex_lock(&q->mutex);
+    struct publish_request *first = q->first, **last = &q->first;
+    while (*last && n < max) {
+        size_t size = size_of(*last);
+        if (n > 0 && bytes + size > max_bytes)
+            break;
+        bytes += size;
+        if (!publish_is_rejected(*last)) {
+            n++;
+            q->n--;
+            q->bytes -= size;
+        }
+        last = &(*last)->next;
+    }
+    struct publish_request *rest = *last;
+    *last = NULL;
+    q->first = rest;
+    if (!rest)
+        q->last = &q->first;
+    pthread_mutex_unlock(&q->mutex);
+
+    *ret_n = n;
+    return first;
+}
+
+void publish_queue_answered(struct publish_queue *q, uint64_t hash) {
+    atomic_fetch_sub(&q->lines[hash % QUEUE_LINES], 1);
+}
+
+bool publish_queue_has(struct publish_queue *q, uint64_t hash) {
+    return atomic_load(&q->lines[hash % QUEUE_LINES]) > 0;
+}
+
+void publish_queue_stats(struct publish_queue *q, uint64_t *ret_n, uint64_t *ret_rejected) {
+    pthread_mutex_lock(&q->mutex);
+    *ret_n = q->n;
+    *ret_rejected = q->rejected;
+    pthread_mutex_unlock(&q->mutex);
+}

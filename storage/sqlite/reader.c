@@ -1,0 +1,272 @@
+#include "storage/sqlite/reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "storage/clock.h"
+#include "storage/engine_impl.h"
+#include "storage/sqlite/row.h"
+
+enum {
+    /* The moment between a commit that begins or ends a stream and its distribution. */
+    DISAGREEMENTS_MAX = 10000,
+    DISAGREEMENT_US = 100,
+    ITEMS_MIN = 16,
+};
+
+static const char *const sql[READ_STATEMENTS] = {
+    [READ_BEGIN] = "BEGIN",
+    [READ_END] = "ROLLBACK",
+    /* One row always; id NULL: the channel has none. */
+    [READ_CHANNEL] = "SELECT c.id, coalesce(c.generation, s.generation),"
+                     " max(coalesce(c.top, 0), coalesce((SELECT p.offset FROM publication p"
+                     "   WHERE p.channel = c.id ORDER BY p.offset DESC LIMIT 1), 0))"
+                     " FROM store s LEFT JOIN channel c ON c.name = ?1",
+    [READ_FORWARD] = "SELECT offset, time_ms, data, extra FROM publication"
+                     " WHERE channel = ?1 AND offset BETWEEN ?2 AND ?3 ORDER BY offset",
+    [READ_BACKWARD] = "SELECT offset, time_ms, data, extra FROM publication"
+                      " WHERE channel = ?1 AND offset BETWEEN ?2 AND ?3 ORDER BY offset DESC",
+};
+
+/* A question under way; in the asking task's frame. */
+struct read {
+    struct errand errand;
+    const struct history_query *query;
+    uint64_t hash;
+    struct page page;
+    int result;
+};
+
+/* ---- the page ---- */
+
+static int page_add(struct page *page, size_t *cap, struct publication *p) {
+    if (page->n == *cap) {
+        size_t bigger = *cap ? *cap * 2 : ITEMS_MIN;
+        struct publication **items = reallocarray(page->items, bigger, sizeof *items);
+        if (!items) {
+            publication_unref(p);
+            return -ENOMEM;
+        }
+        page->items = items;
+        *cap = bigger;
+    }
+    page->items[page->n++] = p;
+    return 0;
+}
+
+static struct bytes column_bytes(sqlite3_stmt *s, int column) {
+    const void *data = sqlite3_column_blob(s, column);
+    return bytes_of(data, (size_t) sqlite3_column_bytes(s, column));
+}
+
+static int read_row(sqlite3_stmt *s, const struct history_query *q, const struct page *page,
+                    struct publication **ret) {
+    struct publication *p;
+    int r = row_decode(q->channel, column_bytes(s, 2), column_bytes(s, 3), &p);
+    if (r < 0)
+        return r;
+    p->position = page->top;
+    p->position.offset = (uint64_t) sqlite3_column_int64(s, 0);
+    p->time_ms = sqlite3_column_int64(s, 1);
+    *ret = p;
+    return 0;
+}
+
+/* The bounds of what the query may see, both inclusive. */
+static void bounds(const struct history_query *q, uint64_t top, uint64_t *ret_from,
+                   uint64_t *ret_to) {
+    uint64_t from = top > q->keep.history_size ? top - q->keep.history_size + 1 : 1, to = top;
+    if (q->has_since && !q->reverse && q->since_offset >= from)
+        from = q->since_offset < top ? q->since_offset + 1 : top + 1;
+    if (q->has_since && q->reverse && q->since_offset <= to)
+        to = q->since_offset > 0 ? q->since_offset - 1 : 0;
+    *ret_from = from;
+    *ret_to = to;
+}
+
+static int read_items(struct reader *rd, int64_t channel, const struct history_query *q,
+                      struct page *page) {
+    uint64_t from, to;
+    bounds(q, page->top.offset, &from, &to);
+    if (from > to)
+        return 0;
+    int64_t now_ms = clock_wall_ms(), ttl_ms = q->keep.history_ttl_ms;
+    int64_t expired_ms = ttl_ms > now_ms ? INT64_MIN : now_ms - ttl_ms;
+    sqlite3_stmt *s = rd->statements[q->reverse ? READ_BACKWARD : READ_FORWARD];
+    sqlite3_bind_int64(s, 1, channel);
+    sqlite3_bind_int64(s, 2, (sqlite3_int64) from);
+    sqlite3_bind_int64(s, 3, (sqlite3_int64) to);
+
+    size_t cap = 0;
+    int r = 0, rc = SQLITE_DONE;
+    while (r == 0 && page->n < q->limit && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        if (sqlite3_column_int64(s, 1) <= expired_ms) {
+            if (q->reverse)
+                break; /* and so is all below: their times are in order */
+            continue;
+        }
+        struct publication *p;
+        r = read_row(s, q, page, &p);
+        if (r == 0)
+            r = page_add(page, &cap, p);
+    }
+    if (r == 0 && rc != SQLITE_ROW && rc != SQLITE_DONE)
+        r = database_error(rd->db, rc);
+    sqlite3_reset(s);
+    return r;
+}
+
+/* ---- the snapshot ---- */
+
+/* -EAGAIN: the snapshot and what is distributed are of different streams, for a moment. */
+static int agree(struct reader *rd, struct top *top, bool has_row, uint64_t generation,
+                 uint64_t offset, struct position *ret) {
+    struct tops *tops = rd->readers->tops;
+    tops_lock(tops, top);
+    if (!top->is_known) {
+        top->is_known = true;
+        top->offset = offset;
+        top->generation = generation;
+    }
+    uint64_t distributed = top->offset, current = top->generation;
+    tops_unlock(tops, top);
+
+    if (has_row ? generation != current : distributed != 0)
+        return -EAGAIN;
+    ret->offset = offset < distributed ? offset : distributed;
+    epoch_format(ret->epoch, rd->readers->epoch_base, current);
+    return 0;
+}
+
+static int read_channel(struct reader *rd, struct str channel, bool *ret_has_row, int64_t *ret_id,
+                        uint64_t *ret_generation, uint64_t *ret_offset) {
+    sqlite3_stmt *s = rd->statements[READ_CHANNEL];
+    sqlite3_bind_text(s, 1, channel.data, (int) channel.len, SQLITE_STATIC);
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        *ret_has_row = sqlite3_column_type(s, 0) != SQLITE_NULL;
+        *ret_id = sqlite3_column_int64(s, 0);
+        *ret_generation = (uint64_t) sqlite3_column_int64(s, 1);
+        *ret_offset = (uint64_t) sqlite3_column_int64(s, 2);
+    }
+    sqlite3_reset(s);
+    return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -EBADMSG : database_error(rd->db, rc);
+}
+
+static int read_snapshot(struct reader *rd, struct top *top, const struct history_query *q,
+                         struct page *page) {
+    bool has_row;
+    int64_t id;
+    uint64_t generation, offset;
+    int r = statement_run(rd->statements[READ_BEGIN]);
+    if (r < 0)
+        return r;
+    r = read_channel(rd, q->channel, &has_row, &id, &generation, &offset);
+    if (r == 0)
+        r = agree(rd, top, has_row, generation, offset, &page->top);
+    if (r == 0 && has_row && q->limit > 0 && !keep_is_nothing(&q->keep))
+        r = read_items(rd, id, q, page);
+    int ended = statement_run(rd->statements[READ_END]);
+    return r < 0 ? r : ended;
+}
+
+static void read_run(struct errand *errand, void *where) {
+    struct read *read = CONTAINER_OF(errand, struct read, errand);
+    struct reader *rd = where;
+    struct tops *tops = rd->readers->tops;
+    struct top *top = tops_pin(tops, read->hash, read->query->channel);
+    int r = -ENOMEM;
+    for (int i = 0; top && i < DISAGREEMENTS_MAX; i++) {
+        r = read_snapshot(rd, top, read->query, &read->page);
+        if (r != -EAGAIN)
+            break;
+        (void) usleep(DISAGREEMENT_US);
+    }
+    if (top)
+        tops_unpin(tops, top);
+    if (r < 0)
+        page_finish(&read->page);
+    read->result = r == 0 || r == -ENOMEM ? r : -EIO;
+}
+
+/* ---- threads ---- */
+
+static void reader_run(void *arg) {
+    struct reader *rd = arg;
+    atomic_store(&rd->is_busy, true);
+    while (errand_run_next(&rd->readers->errands, rd))
+        ;
+    atomic_store(&rd->is_busy, false);
+}
+
+/* Some lane is always kicked, so that none may overlook the question; an idle one, if there is one.
+ */
+static void kick(void *arg) {
+    struct readers *rs = arg;
+    for (unsigned i = 0; i < rs->n; i++) {
+        if (!atomic_load(&rs->all[i].is_busy)) {
+            lane_kick(rs->all[i].lane);
+            return;
+        }
+    }
+    lane_kick(rs->all[atomic_fetch_add(&rs->next, 1) % rs->n].lane);
+}
+
+int readers_read(struct readers *rs, uint64_t hash, const struct history_query *q,
+                 struct page *ret) {
+    struct read read = { .errand.run = read_run, .query = q, .hash = hash };
+    atomic_fetch_add_explicit(&rs->reads, 1, memory_order_relaxed);
+    int r = errand_send(&rs->errands, &read.errand, kick, rs);
+    if (r == 0)
+        r = read.result;
+    if (r < 0) {
+        page_finish(&read.page);
+        return r;
+    }
+    *ret = read.page;
+    return 0;
+}
+
+void readers_init(struct readers *rs, unsigned n, struct tops *tops, const char *epoch_base) {
+    errands_init(&rs->errands, READS_MAX);
+    rs->tops = tops;
+    rs->epoch_base = epoch_base;
+    rs->n = n < READERS_MAX ? n : READERS_MAX;
+    for (unsigned i = 0; i < rs->n; i++)
+        rs->all[i].readers = rs;
+}
+
+int readers_start(struct readers *rs) {
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < rs->n; i++)
+        r = lane_open("db-reader", reader_run, &rs->all[i], &rs->all[i].lane);
+    return r;
+}
+
+void readers_stop(struct readers *rs) {
+    for (unsigned i = 0; i < rs->n; i++)
+        rs->all[i].lane = lane_close(rs->all[i].lane);
+}
+
+int readers_connect(struct readers *rs, const char *path, const char *vfs) {
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < rs->n; i++) {
+        struct reader *rd = &rs->all[i];
+        r = database_open(path, vfs, DATABASE_READER, &rd->db);
+        if (r == 0)
+            r = statements_prepare(rd->db, sql, READ_STATEMENTS, rd->statements);
+    }
+    return r;
+}
+
+void readers_disconnect(struct readers *rs) {
+    for (unsigned i = 0; i < rs->n; i++) {
+        statements_finish(rs->all[i].statements, READ_STATEMENTS);
+        rs->all[i].db = database_close(rs->all[i].db);
+    }
+}
+
+void readers_finish(struct readers *rs) {
+    errands_finish(&rs->errands);
+}

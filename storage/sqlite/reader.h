@@ -1,0 +1,51 @@
+/*
+ * The readers: threads with a connection each, answering questions about the past from one queue.
+ *
+ * A page is a snapshot of the database cut off at the distributed top: what is committed but not
+ * yet on its way to the workers is not in it, and will be delivered to who has attached.
+ */
+#pragma once
+
+#include "async/lane.h"
+#include "storage/sqlite/database.h"
+#include "storage/sqlite/errand.h"
+#include "storage/sqlite/tops.h"
+
+enum { READERS_MAX = 16, READS_MAX = 4096 };
+
+enum read_statement {
+    READ_BEGIN,
+    READ_END,
+    READ_CHANNEL,
+    READ_FORWARD,
+    READ_BACKWARD,
+    READ_STATEMENTS
+};
+
+struct reader {
+    struct readers *readers;
+    struct lane *lane;
+    sqlite3 *db;
+    sqlite3_stmt *statements[READ_STATEMENTS];
+    _Atomic bool is_busy;
+};
+
+struct readers {
+    struct errands errands;
+    struct tops *tops;
+    const char *epoch_base; /* borrowed */
+    struct reader all[READERS_MAX];
+    unsigned n;
+    _Atomic unsigned next;
+    _Atomic uint64_t reads;
+};
+
+void readers_init(struct readers *rs, unsigned n, struct tops *tops, const char *epoch_base);
+MUST_CHECK int readers_start(struct readers *rs); /* lanes; loop thread */
+SUSPENDS void readers_stop(struct readers *rs);
+MUST_CHECK int readers_connect(struct readers *rs, const char *path, const char *vfs); /* blocks */
+void readers_disconnect(struct readers *rs); /* once stopped; takes half-connected ones */
+void readers_finish(struct readers *rs);
+
+SUSPENDS MUST_CHECK int readers_read(struct readers *rs, uint64_t hash,
+                                     const struct history_query *q, struct page *ret);

@@ -1,0 +1,105 @@
+#include <errno.h>
+
+#include "storage/sqlite/database.h"
+
+/*
+ * Each brings a database from the version of its index to the next one. Never change one that was
+ * released; append.
+ *
+ * channel.top is right whenever the channel has no publications; otherwise the newest of them may
+ * be further. So the row is not written on every publish. due_ms: when to look whether something
+ * expired.
+ */
+static const char *const migrations[] = {
+    "CREATE TABLE store("
+    "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+    "  epoch TEXT NOT NULL,"         /* every channel's epoch begins with it */
+    "  generation INTEGER NOT NULL," /* of channels to come: greater than any that expired */
+    "  last_id INTEGER NOT NULL,"    /* no publication.id up to here is ever used again */
+    "  probe INTEGER NOT NULL"       /* written to find out whether writing works */
+    ") STRICT;"
+    "CREATE TABLE channel("
+    "  id INTEGER PRIMARY KEY,"
+    "  name TEXT NOT NULL UNIQUE,"
+    "  generation INTEGER NOT NULL,"
+    "  top INTEGER NOT NULL,"
+    "  last_ms INTEGER NOT NULL," /* as top */
+    "  size INTEGER NOT NULL,"
+    "  ttl_ms INTEGER NOT NULL,"
+    "  meta_ttl_ms INTEGER NOT NULL,"
+    "  due_ms INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX channel_due ON channel(due_ms);"
+    "CREATE TABLE publication("
+    "  id INTEGER PRIMARY KEY," /* ascending: inserts stay at the table's end */
+    "  channel INTEGER NOT NULL,"
+    "  offset INTEGER NOT NULL,"
+    "  time_ms INTEGER NOT NULL," /* never falls within a channel */
+    "  data BLOB NOT NULL,"
+    "  extra BLOB" /* who published, and tags: row.h */
+    ") STRICT;"
+    "CREATE UNIQUE INDEX publication_place ON publication(channel, offset);",
+};
+
+int schema_version(void) {
+    return (int) ELEMENTS_OF(migrations);
+}
+
+static int make_store(sqlite3 *db, const char *epoch_base) {
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(db, "INSERT INTO store VALUES (1, ?1, 1, 0, 0)", -1, &s, NULL);
+    int r = rc == SQLITE_OK ? 0 : database_error(db, rc);
+    if (r == 0) {
+        sqlite3_bind_text(s, 1, epoch_base, -1, SQLITE_STATIC);
+        r = statement_run(s);
+    }
+    sqlite3_finalize(s);
+    return r;
+}
+
+static int migrate_from(sqlite3 *db, int64_t version, const char *epoch_base) {
+    int r = 0;
+    for (size_t i = (size_t) version; r == 0 && i < ELEMENTS_OF(migrations); i++)
+        r = database_run(db, migrations[i]);
+    if (r == 0 && version == 0)
+        r = make_store(db, epoch_base);
+    if (r < 0)
+        return r;
+
+    char sql[96];
+    (void) sqlite3_snprintf(sizeof sql, sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                            DATABASE_APPLICATION_ID, schema_version());
+    return database_run(db, sql);
+}
+
+static int check_and_migrate(sqlite3 *db, const char *epoch_base) {
+    int64_t id = 0, version = 0, tables = 0;
+    int r = database_number(db, "PRAGMA application_id", &id);
+    if (r == 0)
+        r = database_number(db, "PRAGMA user_version", &version);
+    if (r == 0)
+        r = database_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (r < 0)
+        return r;
+
+    bool is_new = tables == 0 && version == 0 && id == 0;
+    if (!is_new && id != DATABASE_APPLICATION_ID)
+        return -EBADMSG;
+    if (version > schema_version())
+        return -EPROTONOSUPPORT;
+    if (!is_new && version < 1)
+        return -EBADMSG;
+    return version == schema_version() ? 0 : migrate_from(db, version, epoch_base);
+}
+
+int schema_migrate(sqlite3 *db, const char *epoch_base) {
+    int r = database_run(db, "BEGIN IMMEDIATE");
+    if (r < 0)
+        return r;
+    r = check_and_migrate(db, epoch_base);
+    if (r == 0)
+        r = database_run(db, "COMMIT");
+    if (!sqlite3_get_autocommit(db))
+        (void) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return r;
+}

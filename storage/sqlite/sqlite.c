@@ -1,0 +1,440 @@
+/*
+ * The engine on SQLite: one writer thread that sequences, commits and distributes; a few readers.
+ *
+ * Files in the data directory: history.db (and SQLite's -wal and -shm); history.lock, held while a
+ * process has it open; history.mark, see mark.h.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "async/deadline.h"
+#include "async/future.h"
+#include "storage/clock.h"
+#include "storage/sqlite/reader.h"
+#include "storage/sqlite/writer.h"
+
+enum { READERS_DEFAULT = 2, OPEN_PATIENCE_MS = 60000, CLOSE_PATIENCE_MS = 60000 };
+
+static const char *const sql[STATEMENTS] = {
+    [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+    [STATEMENT_COMMIT] = "COMMIT",
+    [STATEMENT_FIND_CHANNEL] =
+            "SELECT id, generation, top, last_ms, size, ttl_ms, meta_ttl_ms, due_ms"
+            " FROM channel WHERE name = ?1",
+    [STATEMENT_FIND_ENDS] = "SELECT offset, time_ms,"
+                            " (SELECT min(offset) FROM publication WHERE channel = ?1)"
+                            " FROM publication WHERE channel = ?1 ORDER BY offset DESC LIMIT 1",
+    [STATEMENT_ADD_CHANNEL] = "INSERT INTO channel(name, generation, top, last_ms, size, ttl_ms,"
+                              " meta_ttl_ms, due_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [STATEMENT_SET_CHANNEL] =
+            "UPDATE channel SET generation = ?2, top = ?3, last_ms = ?4, size = ?5,"
+            " ttl_ms = ?6, meta_ttl_ms = ?7, due_ms = ?8 WHERE id = ?1",
+    [STATEMENT_DROP_CHANNEL] = "DELETE FROM channel WHERE id = ?1",
+    [STATEMENT_ADD_PUBLICATION] = "INSERT INTO publication VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [STATEMENT_DROP_BELOW] = "DELETE FROM publication WHERE channel = ?1 AND offset < ?2",
+    [STATEMENT_FIND_LIVING] = "SELECT offset, time_ms FROM publication"
+                              " WHERE channel = ?1 AND offset < ?2 AND time_ms > ?3"
+                              " ORDER BY offset LIMIT 1",
+    [STATEMENT_FIND_DUE] = "SELECT name FROM channel WHERE due_ms <= ?1 ORDER BY due_ms LIMIT ?2",
+    [STATEMENT_NEXT_DUE] = "SELECT min(due_ms) FROM channel",
+    [STATEMENT_SET_STORE] = "UPDATE store SET generation = ?1, last_id = ?2",
+    [STATEMENT_PROBE] = "UPDATE store SET probe = probe + 1",
+};
+
+struct sqlite_engine {
+    struct engine engine; /* first */
+    struct tops tops;
+    struct writer writer;
+    struct readers readers;
+    char *vfs; /* or NULL */
+    char *data_dir, *database_path, *lock_path, *mark_path;
+    char new_epoch_base[EPOCH_BASE_SIZE]; /* should the database need one */
+    int lock_fd;
+};
+
+static struct sqlite_engine *sqlite_of(struct engine *e) {
+    return CONTAINER_OF(e, struct sqlite_engine, engine);
+}
+
+/* ---- opening, on the writer's thread ---- */
+
+struct opening {
+    struct errand errand;
+    struct sqlite_engine *se;
+    int result;
+    char *why;
+};
+
+__attribute__((format(printf, 3, 4))) static int explained(struct opening *o, int r,
+                                                           const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    if (!o->why && vasprintf(&o->why, format, args) < 0)
+        o->why = NULL;
+    va_end(args);
+    return r;
+}
+
+/* flock: let go with the process, however it ends. */
+static int take_lock(struct opening *o) {
+    struct sqlite_engine *se = o->se;
+    se->lock_fd = open(se->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (se->lock_fd < 0)
+        return explained(o, -errno, "%s cannot be opened: %s", se->lock_path, strerror(errno));
+    if (flock(se->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK
+                       ? explained(o, -EBUSY, "%s is in use by another process", se->database_path)
+                       : explained(o, -errno, "%s cannot be locked: %s", se->lock_path,
+                                   strerror(errno));
+    return 0;
+}
+
+static int prepare_directory(struct opening *o) {
+    const char *dir = o->se->data_dir;
+    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+        return explained(o, -errno, "the data directory %s cannot be made: %s", dir,
+                         strerror(errno));
+    return take_lock(o);
+}
+
+static int explain_database(struct opening *o, int r) {
+    struct sqlite_engine *se = o->se;
+    const char *path = se->database_path;
+    const char *detail = se->writer.db ? sqlite3_errmsg(se->writer.db) : strerror(-r);
+    switch (r) {
+    case -EBADMSG:
+        return explained(o, r, "%s is damaged, or not a history of Parley's (%s)", path,
+                         sqlite3_errcode(se->writer.db) == SQLITE_OK ? "another program's file"
+                                                                     : detail);
+    case -EPROTONOSUPPORT:
+        return explained(o, r, "%s was written by a newer version of Parley (this one knows %d)",
+                         path, schema_version());
+    case -EBUSY:
+        return explained(o, r, "%s is in use by another process", path);
+    default:
+        return explained(o, r, "%s cannot be opened: %s", path, detail);
+    }
+}
+
+/* ---- epochs ---- */
+
+static int read_store(struct writer *w) {
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(w->db,
+                                "SELECT epoch, generation, max(last_id, coalesce((SELECT max(id)"
+                                " FROM publication), 0)) FROM store",
+                                -1, &s, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(s);
+    int r = rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -EBADMSG : database_error(w->db, rc);
+    if (r == 0) {
+        const unsigned char *epoch = sqlite3_column_text(s, 0);
+        int n = snprintf(w->mark.epoch_base, sizeof w->mark.epoch_base, "%s",
+                         epoch ? (const char *) epoch : "");
+        w->generation = (uint64_t) sqlite3_column_int64(s, 1);
+        w->last_id = (uint64_t) sqlite3_column_int64(s, 2);
+        if (n != EPOCH_BASE_SIZE - 1)
+            r = -EBADMSG;
+    }
+    sqlite3_finalize(s);
+    return r;
+}
+
+static int write_epoch(struct writer *w, const char *epoch_base) {
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(w->db, "UPDATE store SET epoch = ?1", -1, &s, NULL);
+    int r = rc == SQLITE_OK ? 0 : database_error(w->db, rc);
+    if (r == 0) {
+        sqlite3_bind_text(s, 1, epoch_base, -1, SQLITE_STATIC);
+        r = statement_run(s);
+    }
+    sqlite3_finalize(s);
+    if (r == 0)
+        memcpy(w->mark.epoch_base, epoch_base, EPOCH_BASE_SIZE);
+    return r;
+}
+
+/* Is this the database that the mark was written for, and nothing lost? */
+static bool is_continued(const struct mark *m, const struct writer *w, uint64_t identity) {
+    return strcmp(m->epoch_base, w->mark.epoch_base) == 0 && m->last_id <= w->last_id &&
+           (m->identity == identity || m->identity == 0 || identity == 0);
+}
+
+static int settle_epoch(struct opening *o) {
+    struct sqlite_engine *se = o->se;
+    struct writer *w = &se->writer;
+    int r = read_store(w);
+    if (r < 0)
+        return explain_database(o, r);
+    r = mark_open(se->mark_path, se->vfs, &w->mark_file);
+    if (r < 0)
+        return explained(o, r, "%s cannot be opened: %s", se->mark_path, strerror(-r));
+
+    uint64_t identity = se->vfs ? 0 : mark_identity(se->database_path);
+    struct mark seen;
+    r = mark_read(w->mark_file, &seen);
+    if (r == 0 && is_continued(&seen, w, identity)) {
+        w->mark.identity = identity;
+        return 0;
+    }
+    /* Brand new ones pass here too; they have no epoch that anyone could know. */
+    r = write_epoch(w, se->new_epoch_base);
+    if (r < 0)
+        return explain_database(o, r);
+    w->mark.last_id = w->last_id;
+    w->mark.identity = identity;
+    r = mark_write(w->mark_file, &w->mark, true);
+    return r < 0 ? explained(o, r, "%s cannot be written: %s", se->mark_path, strerror(-r)) : 0;
+}
+
+static int open_all(struct opening *o) {
+    struct sqlite_engine *se = o->se;
+    struct writer *w = &se->writer;
+    int r = se->vfs ? 0 : prepare_directory(o);
+    if (r < 0)
+        return r;
+    r = database_open(se->database_path, se->vfs, DATABASE_WRITER, &w->db);
+    if (r == 0)
+        r = schema_migrate(w->db, se->new_epoch_base);
+    if (r == 0)
+        r = statements_prepare(w->db, sql, STATEMENTS, w->statements);
+    if (r == 0)
+        r = writer_find_due(w);
+    if (r < 0)
+        return explain_database(o, r);
+    r = settle_epoch(o);
+    if (r < 0)
+        return r;
+    r = readers_connect(&se->readers, se->database_path, se->vfs);
+    return r < 0 ? explain_database(o, r) : 0;
+}
+
+static void disconnect(struct sqlite_engine *se) {
+    readers_disconnect(&se->readers);
+    statements_finish(se->writer.statements, STATEMENTS);
+    se->writer.db = database_close(se->writer.db);
+    se->writer.mark_file = mark_close(se->writer.mark_file);
+    if (se->lock_fd >= 0)
+        close(se->lock_fd);
+    se->lock_fd = -1;
+}
+
+static void run_opening(struct errand *errand, void *where) {
+    struct opening *o = CONTAINER_OF(errand, struct opening, errand);
+    o->result = open_all(o);
+    if (o->result < 0)
+        disconnect(o->se);
+}
+
+static void kick_writer(void *arg) {
+    struct writer *w = arg;
+    lane_kick(w->lane);
+}
+
+/* ---- the calls ---- */
+
+static void sqlite_publish(struct engine *e, struct publish_request *request, uint64_t hash) {
+    struct sqlite_engine *se = sqlite_of(e);
+    request->hash = hash;
+    request->place = NULL;
+    if (publish_queue_put(&se->writer.queue, request))
+        lane_kick(se->writer.lane);
+}
+
+static bool sqlite_is_behind(struct engine *e, uint64_t hash) {
+    return publish_queue_has(&sqlite_of(e)->writer.queue, hash);
+}
+
+static int sqlite_history(struct engine *e, const struct history_query *q, struct page *ret) {
+    return readers_read(&sqlite_of(e)->readers, engine_hash(e, q->channel), q, ret);
+}
+
+static int sqlite_position(struct engine *e, struct str channel, struct keep keep,
+                           struct position *ret) {
+    struct sqlite_engine *se = sqlite_of(e);
+    uint64_t hash = engine_hash(e, channel), offset, generation;
+    if (tops_get(&se->tops, hash, channel, &offset, &generation)) {
+        ret->offset = offset;
+        epoch_format(ret->epoch, se->writer.mark.epoch_base, generation);
+        return 0;
+    }
+    struct history_query q = { .channel = channel, .keep = keep };
+    struct page page;
+    int r = readers_read(&se->readers, hash, &q, &page);
+    if (r < 0)
+        return r;
+    *ret = page.top;
+    page_finish(&page);
+    return 0;
+}
+
+struct removal {
+    struct errand errand;
+    struct str channel;
+    uint64_t hash;
+    int result;
+};
+
+static void run_removal(struct errand *errand, void *where) {
+    struct removal *x = CONTAINER_OF(errand, struct removal, errand);
+    x->result = writer_remove(where, x->hash, x->channel);
+}
+
+static int sqlite_history_remove(struct engine *e, struct str channel) {
+    struct writer *w = &sqlite_of(e)->writer;
+    struct removal x = { .errand.run = run_removal,
+                         .channel = channel,
+                         .hash = engine_hash(e, channel) };
+    int r = errand_send(&w->errands, &x.errand, kick_writer, w);
+    return r < 0 ? r : x.result;
+}
+
+static void sqlite_stats(struct engine *e, struct engine_stats *ret) {
+    struct sqlite_engine *se = sqlite_of(e);
+    struct writer *w = &se->writer;
+    ret->last_error = atomic_load(&w->last_error);
+    ret->writable = ret->last_error == 0;
+    ret->publishes = atomic_load(&w->publishes);
+    ret->commits = atomic_load(&w->commits);
+    ret->commit_errors = atomic_load(&w->commit_errors);
+    ret->group_largest = atomic_load(&w->group_largest);
+    ret->commit_ns = atomic_load(&w->commit_ns);
+    ret->trimmed = atomic_load(&w->trimmed);
+    publish_queue_stats(&w->queue, &ret->queued, &ret->rejected);
+    ret->reads = atomic_load(&se->readers.reads);
+    ret->channels = tops_size(&se->tops);
+}
+
+static void sqlite_tick(struct engine *e) {
+    struct writer *w = &sqlite_of(e)->writer;
+    bool is_due = atomic_load(&w->due_ms) <= clock_wall_ms();
+    bool is_failing = atomic_load(&w->last_error) != 0;
+    if (is_due)
+        atomic_store(&w->wants_sweep, true);
+    if (is_failing)
+        atomic_store(&w->wants_probe, true);
+    if (is_due || is_failing)
+        lane_kick(w->lane);
+}
+
+/* ---- making and ending ---- */
+
+static void sqlite_free(struct sqlite_engine *se) {
+    tops_finish(&se->tops);
+    writer_finish(&se->writer);
+    readers_finish(&se->readers);
+    engine_finish(&se->engine);
+    free(se->vfs);
+    free(se->data_dir);
+    free(se->database_path);
+    free(se->lock_path);
+    free(se->mark_path);
+    free(se);
+}
+
+static void run_end(void *arg) {
+    disconnect(arg);
+}
+
+/* The readers go first: who closes last empties the log into the database. */
+static void stop(struct sqlite_engine *se) {
+    SHIELD(CLOSE_PATIENCE_MS);
+    readers_stop(&se->readers);
+    if (se->writer.lane) {
+        atomic_store(&se->writer.wants_end, true);
+        lane_kick(se->writer.lane);
+        se->writer.lane = lane_close(se->writer.lane);
+    }
+}
+
+static void sqlite_close(struct engine *e) {
+    struct sqlite_engine *se = sqlite_of(e);
+    stop(se);
+    sqlite_free(se);
+}
+
+static const struct engine_class sqlite_class = {
+    .publish = sqlite_publish,
+    .is_behind = sqlite_is_behind,
+    .history = sqlite_history,
+    .history_remove = sqlite_history_remove,
+    .position = sqlite_position,
+    .stats = sqlite_stats,
+    .tick = sqlite_tick,
+    .close = sqlite_close,
+};
+
+static bool name_files(struct sqlite_engine *se, const struct engine_options *o) {
+    se->data_dir = strdup(o->data_dir);
+    se->vfs = o->vfs ? strdup(o->vfs) : NULL;
+    if (asprintf(&se->database_path, "%s/history.db", o->data_dir) < 0)
+        se->database_path = NULL;
+    if (asprintf(&se->lock_path, "%s/history.lock", o->data_dir) < 0)
+        se->lock_path = NULL;
+    if (asprintf(&se->mark_path, "%s/history.mark", o->data_dir) < 0)
+        se->mark_path = NULL;
+    return se->data_dir && se->database_path && se->lock_path && se->mark_path &&
+           (se->vfs || !o->vfs);
+}
+
+static struct sqlite_engine *sqlite_alloc(const struct engine_options *o, const char *epoch_base,
+                                          const struct table_seed *seed) {
+    struct sqlite_engine *se = aligned_alloc(_Alignof(struct sqlite_engine), sizeof *se);
+    if (!se)
+        return NULL;
+    memset(se, 0, sizeof *se);
+    se->lock_fd = -1;
+    memcpy(se->new_epoch_base, epoch_base, EPOCH_BASE_SIZE);
+    engine_init(&se->engine, &sqlite_class, seed);
+    tops_init(&se->tops, seed);
+    writer_init(&se->writer, o, &se->tops, &se->engine.distribution);
+    se->writer.at_end = run_end;
+    se->writer.at_end_arg = se;
+    readers_init(&se->readers, o->readers ? o->readers : READERS_DEFAULT, &se->tops,
+                 se->writer.mark.epoch_base);
+    if (!name_files(se, o)) {
+        sqlite_free(se);
+        return NULL;
+    }
+    return se;
+}
+
+static int start(struct sqlite_engine *se, char **ret_why) {
+    int r = lane_open("db-writer", writer_run, &se->writer, &se->writer.lane);
+    if (r == 0)
+        r = readers_start(&se->readers);
+    if (r < 0)
+        return r;
+
+    struct opening opening = { .errand.run = run_opening, .se = se };
+    {
+        SHIELD(OPEN_PATIENCE_MS); /* half an engine is no use to anyone */
+        r = errand_send(&se->writer.errands, &opening.errand, kick_writer, &se->writer);
+    }
+    if (r == 0)
+        r = opening.result;
+    *ret_why = opening.why;
+    return r;
+}
+
+int sqlite_engine_new(const struct engine_options *o, const char *epoch_base,
+                      const struct table_seed *seed, struct engine **ret, char **ret_why) {
+    if (!o->data_dir || (o->vfs && !sqlite3_vfs_find(o->vfs)))
+        return -EINVAL;
+    struct sqlite_engine *se = sqlite_alloc(o, epoch_base, seed);
+    if (!se)
+        return -ENOMEM;
+    int r = start(se, ret_why);
+    if (r < 0) {
+        sqlite_close(&se->engine);
+        return r;
+    }
+    *ret = &se->engine;
+    return 0;
+}
