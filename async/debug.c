@@ -38,7 +38,12 @@ void loop_warn(struct loop *l, const char *format, ...) {
     free(text);
 }
 
-void debug_slow(struct loop *l, const char *what, int64_t took_us) {
+void debug_was_slow(struct loop *l, const char *what, int64_t began_us) {
+    if (began_us == 0)
+        return;
+    int64_t took_us = clock_us() - began_us;
+    if (took_us <= (int64_t) l->options.slow_ms * 1000)
+        return;
     loop_warn(l, "task \"%s\" ran for %lld.%lld ms without suspending", what,
               (long long) (took_us / 1000), (long long) (took_us % 1000 / 100));
 }

@@ -17,14 +17,14 @@ void group_init(struct group *g) {
 static void activate(struct loop *l, struct group *g) {
     list_append(&l->groups, &g->link);
     g->owner = l->current;
-    if (g->owner)
+    if (g->owner && g->owner->active_groups != ACTIVE_GROUPS_MANY)
         g->owner->active_groups++;
 }
 
 static void deactivate(struct group *g) {
     list_remove(&g->link);
-    if (g->owner)
-        g->owner->active_groups--;
+    if (g->owner && g->owner->active_groups != ACTIVE_GROUPS_MANY)
+        g->owner->active_groups--; /* of many, the count is lost */
     g->owner = NULL;
 }
 

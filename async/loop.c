@@ -121,11 +121,8 @@ static void end_turn(struct loop *l) {
             break;
         any = true;
     }
-    if (any && began_us) {
-        int64_t took_us = clock_us() - began_us;
-        if (took_us > (int64_t) l->options.slow_ms * 1000)
-            debug_slow(l, "(posts and turn hooks)", took_us);
-    }
+    if (any)
+        debug_was_slow(l, "(posts and turn hooks)", began_us);
 }
 
 /* ---- a turn ---- */

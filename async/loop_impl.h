@@ -138,8 +138,7 @@ struct loop {
 extern _Thread_local struct loop *loop_of_thread;
 
 /* timer.c */
-MUST_CHECK int timers_reserve(struct loop *l,
-                              size_t tasks); /* room for one timer of each task. -ENOMEM */
+MUST_CHECK int timers_reserve(struct loop *l); /* room for one more task's timer. -ENOMEM */
 void timer_set_reserved(struct loop *l, struct timer *t, int64_t at_ms); /* a task's: cannot fail */
 void timer_clear_reserved(struct loop *l, struct timer *t);
 int64_t timers_next(const struct loop *l); /* INT64_MAX: none */
@@ -167,7 +166,7 @@ uint64_t random_below(struct random_state *r, uint64_t bound);
 int64_t clock_us(void); /* CLOCK_MONOTONIC */
 
 /* debug.c */
-void debug_slow(struct loop *l, const char *what, int64_t took_us);
+void debug_was_slow(struct loop *l, const char *what, int64_t began_us); /* began 0: not measured */
 void debug_mark_stack(struct loop *l, const struct task *t, size_t used);
 void debug_left_over(struct loop *l);
 void debug_never_joined(struct loop *l, const struct task *t);

@@ -47,17 +47,35 @@ static void task_main(void) {
 
 static void settle(struct loop *l, struct task *t);
 
+/* What a task needs to run and a dormant one does without: a stack, and room for its timer. */
+static bool equip(struct loop *l, struct task *t) {
+    if (!t->has_timer_slot) {
+        if (timers_reserve(l) < 0)
+            return false;
+        t->has_timer_slot = true;
+    }
+    t->stack = stack_take(l->stacks);
+    if (!t->stack)
+        return false;
+    t->context = context_make(t->stack->low, t->stack->bytes, task_main);
+    t->has_returned = false;
+    return true;
+}
+
+static void drop_timer(struct loop *l, struct task *t) {
+    if (!t->has_timer_slot)
+        return;
+    timer_clear_reserved(l, &t->timer);
+    l->timers.reserved--;
+    t->has_timer_slot = false;
+}
+
 void task_run(struct loop *l, struct task *t) {
-    if (!t->stack) {
-        t->stack = stack_take(l->stacks);
-        if (!t->stack) {
-            /* Others may give theirs back: it waits its turn. */
-            l->starved++;
-            task_queue(l, t);
-            return;
-        }
-        t->context = context_make(t->stack->low, t->stack->bytes, task_main);
-        t->has_returned = false;
+    if (!t->stack && !equip(l, t)) {
+        /* Others may give theirs back: it waits its turn. */
+        l->starved++;
+        task_queue(l, t);
+        return;
     }
     t->state = TASK_READY;
     t->wait_kind = WAIT_NOTHING;
@@ -70,11 +88,7 @@ void task_run(struct loop *l, struct task *t) {
     annotate_back_in_thread(&l->thread);
 
     l->current = NULL;
-    if (began_us) {
-        int64_t took_us = clock_us() - began_us;
-        if (took_us > (int64_t) l->options.slow_ms * 1000)
-            debug_slow(l, t->name, took_us);
-    }
+    debug_was_slow(l, t->name, began_us);
     if (t->has_returned) {
         stack_give(l->stacks, t->stack);
         if (t->stack->used)
@@ -103,8 +117,6 @@ static struct task *take_spare(struct loop *l) {
 }
 
 struct task *task_new(struct loop *l, const char *name, task_fn *fn, void *arg) {
-    if (timers_reserve(l, l->tasks + 1) < 0)
-        return NULL;
     struct task *t = take_spare(l);
     if (!t)
         return NULL;
@@ -124,6 +136,7 @@ struct task *task_new(struct loop *l, const char *name, task_fn *fn, void *arg) 
     t->result = 0;
     t->wait_kind = WAIT_NOTHING;
     t->is_cancelled = t->is_joinable = t->is_woken = t->goes_dormant = t->has_returned = false;
+    t->has_timer_slot = false;
     t->active_groups = 0;
     set_name(t, name);
     return t;
@@ -150,11 +163,10 @@ void task_free(struct loop *l, struct task *t) {
 
 static void end(struct loop *l, struct task *t) {
     t->state = TASK_ENDED;
-    timer_clear_reserved(l, &t->timer);
+    drop_timer(l, t);
     if (t->active_groups)
         group_forget_owner(l, t);
     l->tasks--;
-    l->timers.reserved--;
     if (t == l->root) {
         l->root_result = t->result;
         l->root = NULL;
@@ -206,7 +218,7 @@ int task_join(struct task *t, int *ret_result) {
 }
 
 void task_abandon(struct loop *l, struct task *t) {
-    timer_clear_reserved(l, &t->timer);
+    drop_timer(l, t);
     if (t->stack) {
         annotate_abandoned(t->stack);
         stack_give(l->stacks, t->stack);
@@ -369,7 +381,10 @@ static void settle(struct loop *l, struct task *t) {
     l->dormant++;
     /* Exact, not lazy: thousands of sleepers with stale timers would be woken in vain. */
     timer_clear_reserved(l, &t->timer);
-    wake_by(l, t, t->wake_at_ms);
+    if (t->wake_at_ms == INT64_MAX)
+        drop_timer(l, t);
+    else
+        wake_by(l, t, t->wake_at_ms);
 }
 
 void task_wake(struct task *t) {

@@ -34,7 +34,7 @@
 #include "async/loop_impl.h"
 #include "async/task.h"
 
-enum { TASK_NAME_SIZE = 24 };
+enum { TASK_NAME_SIZE = 24, ACTIVE_GROUPS_MANY = 255 };
 
 enum task_state {
     TASK_NEW,     /* queued, has not begun: no stack */
@@ -95,7 +95,8 @@ struct task {
     bool is_woken : 1;     /* task_wake() came while it was not dormant */
     bool goes_dormant : 1; /* task_dormant() was called: the function's return is not the end */
     bool has_returned : 1;
-    uint16_t active_groups;    /* groups with running tasks that name it as owner */
+    bool has_timer_slot : 1;   /* the heap has room for its timer */
+    uint8_t active_groups;     /* with running tasks, that name it as owner; 255: as many or more */
     char name[TASK_NAME_SIZE]; /* at most 23 bytes and NUL */
 };
 

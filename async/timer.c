@@ -58,11 +58,11 @@ static int grow_to(struct timer_heap *h, size_t needed) {
     return 0;
 }
 
-int timers_reserve(struct loop *l, size_t tasks) {
+int timers_reserve(struct loop *l) {
     struct timer_heap *h = &l->timers;
-    int r = grow_to(h, tasks + h->others);
+    int r = grow_to(h, h->reserved + 1 + h->others);
     if (r == 0)
-        h->reserved = tasks;
+        h->reserved++;
     return r;
 }
 
@@ -144,7 +144,9 @@ void timers_fire(struct loop *l) {
         clear(h, e.timer);
         if (!is_tasks)
             h->others--;
+        int64_t began_us = l->options.slow_ms > 0 && !is_tasks ? clock_us() : 0;
         e.timer->run(e.timer);
+        debug_was_slow(l, "(a timer)", began_us);
     }
 }
 
