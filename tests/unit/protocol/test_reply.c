@@ -253,6 +253,41 @@ static void every_push(void **state) {
     }
 }
 
+static void long_lists_keep_every_item_in_order(void **state) {
+    enum { N = 37 };
+    struct wire_publication items[N];
+    struct tag many_tags[N];
+    struct reply_sub subs[N];
+    struct client_info here[N];
+    char names[N][4];
+
+    for (size_t i = 0; i < N; i++) {
+        (void) snprintf(names[i], sizeof names[i], "n%zu", i);
+        struct str name = str_of(names[i]);
+        many_tags[i] = (struct tag){ name, name };
+        items[i] = (struct wire_publication){ .offset = i + 1, .data = str_bytes(STR("1")) };
+        subs[i] = (struct reply_sub){ .channel = name, .result = { .offset = i + 1 } };
+        here[i] = (struct client_info){ .user = STR("u"), .client = name };
+    }
+    items[3].tags = many_tags;
+    items[3].n_tags = N;
+
+    const struct reply replies[] = {
+        { .kind = REPLY_HISTORY,
+          .id = 1,
+          .history = { .publications = wire_publications_of(items, N), .offset = N } },
+        { .kind = REPLY_CONNECT, .id = 1, .connect = { .subs = subs, .n_subs = N } },
+        { .kind = REPLY_PRESENCE, .id = 1, .presence = { .items = here, .n = N } },
+    };
+    for (size_t i = 0; i < TABLE_LENGTH(replies); i++) {
+        struct buffer out = BUFFER_INIT;
+        codec_json.encode_reply(&replies[i], &out);
+        buffer_append_byte(&out, '\0');
+        assert_encodes(&replies[i], (char *) out.data);
+        buffer_finish(&out);
+    }
+}
+
 static void messages_are_joined_by_one_newline(void **state) {
     struct buffer out = BUFFER_INIT;
     struct arena arena = ARENA_INIT;
@@ -360,6 +395,7 @@ int main(void) {
         cmocka_unit_test(subscribe_in_full),
         cmocka_unit_test(history_and_presence_in_full),
         cmocka_unit_test(every_push),
+        cmocka_unit_test(long_lists_keep_every_item_in_order),
         cmocka_unit_test(messages_are_joined_by_one_newline),
         cmocka_unit_test(a_newer_server_is_understood_as_far_as_it_goes),
         cmocka_unit_test(what_is_no_reply_is_refused),
