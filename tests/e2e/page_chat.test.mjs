@@ -2,11 +2,25 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { Visits, bubbles, composer, eventually, inRoom, nameField, picture, say, sees, sent, texts } from './lib/page.mjs';
+import {
+    Visits,
+    bubbles,
+    composer,
+    eventually,
+    inRoom,
+    nameField,
+    picture,
+    say,
+    sees,
+    sent,
+    texts,
+} from './lib/page.mjs';
 
 describe('a chat room in the browser', () => {
     let visits;
-    before(async () => { visits = await Visits.start(); });
+    before(async () => {
+        visits = await Visits.start();
+    });
     afterEach(() => visits.leave());
     after(() => visits?.stop());
 
@@ -16,7 +30,10 @@ describe('a chat room in the browser', () => {
         await picture(ada, 'chat-empty-light-wide');
 
         const bo = await visits.visitor('Bo', 'meet', { dark: true });
-        for (const [page, other] of [[ada, 'Bo'], [bo, 'Ada']]) {
+        for (const [page, other] of [
+            [ada, 'Bo'],
+            [bo, 'Ada'],
+        ]) {
             await page.getByRole('complementary', { name: 'Who is here' }).getByText(other).waitFor();
             await page.getByText('2 people here').waitFor();
         }
@@ -59,15 +76,25 @@ describe('a chat room in the browser', () => {
 
     test('who comes later finds what was said, and may load what was said before', async () => {
         const client = await visits.sdk();
-        for (let i = 1; i <= 150; i++) await client.publish('chat:later', { id: `m${i}`, name: 'Ada', text: `message ${i}.`, at: Date.now() });
+        for (let i = 1; i <= 150; i++)
+            await client.publish('chat:later', { id: `m${i}`, name: 'Ada', text: `message ${i}.`, at: Date.now() });
         const bo = await visits.visitor('Bo', 'later');
         await sees(bo, 'message 150.');
         assert.equal(await bubbles(bo).count(), 100);
-        const end = await bo.locator('.messages').evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight);
+        const end = await bo
+            .locator('.messages')
+            .evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight);
         assert.ok(end < 5, `opens at the end, not ${end} px before it`);
         await bo.getByRole('button', { name: 'Earlier messages' }).click();
-        await eventually(() => texts(bo), (all) => all.length === 150, 'all of them');
-        assert.deepEqual(await texts(bo), Array.from({ length: 150 }, (_, i) => `message ${i + 1}.`));
+        await eventually(
+            () => texts(bo),
+            (all) => all.length === 150,
+            'all of them',
+        );
+        assert.deepEqual(
+            await texts(bo),
+            Array.from({ length: 150 }, (_, i) => `message ${i + 1}.`),
+        );
         client.disconnect();
     });
 
@@ -75,14 +102,29 @@ describe('a chat room in the browser', () => {
         const client = await visits.sdk();
         const bo = await visits.visitor('Bo', 'odd');
         const evil = '<img src=x onerror="document.title=1"><script>alert(1)</script>';
-        for (const data of ['just text', 42, null, { a: [1, 2] }, { text: evil, name: '<b>x</b>' }, { text: 'see https://example.com/x. javascript:alert(1)' }]) {
+        for (const data of [
+            'just text',
+            42,
+            null,
+            { a: [1, 2] },
+            { text: evil, name: '<b>x</b>' },
+            { text: 'see https://example.com/x. javascript:alert(1)' },
+        ]) {
             await client.publish('chat:odd', data);
         }
         await sees(bo, 'javascript:alert(1)');
-        assert.deepEqual(await texts(bo), ['just text', '42', 'null', '{"a":[1,2]}', evil, 'see https://example.com/x. javascript:alert(1)']);
+        assert.deepEqual(await texts(bo), [
+            'just text',
+            '42',
+            'null',
+            '{"a":[1,2]}',
+            evil,
+            'see https://example.com/x. javascript:alert(1)',
+        ]);
         assert.equal(await bo.locator('.bubble img, .bubble script, .bubble b').count(), 0);
-        assert.deepEqual(await bo.locator('.bubble a').evaluateAll((all) => all.map((a) => [a.href, a.rel])),
-            [['https://example.com/x', 'noopener noreferrer']]);
+        assert.deepEqual(await bo.locator('.bubble a').evaluateAll((all) => all.map((a) => [a.href, a.rel])), [
+            ['https://example.com/x', 'noopener noreferrer'],
+        ]);
         client.disconnect();
     });
 
@@ -105,7 +147,8 @@ describe('a chat room in the browser', () => {
     });
 
     test('a reload is not announced, a new name is seen by everybody', async () => {
-        const ada = await visits.visitor('Ada', 'rename'), bo = await visits.visitor('Bo', 'rename');
+        const ada = await visits.visitor('Ada', 'rename'),
+            bo = await visits.visitor('Bo', 'rename');
         await ada.getByText('Bo joined').waitFor();
         await bo.reload();
         await inRoom(bo);
@@ -121,20 +164,31 @@ describe('a chat room in the browser', () => {
 
     test('the newest is one step away for whoever reads further up', async () => {
         const client = await visits.sdk();
-        for (let i = 1; i <= 60; i++) await client.publish('chat:scroll', { id: `s${i}`, name: 'Ada', text: `line ${i}.`, at: Date.now() });
+        for (let i = 1; i <= 60; i++)
+            await client.publish('chat:scroll', { id: `s${i}`, name: 'Ada', text: `line ${i}.`, at: Date.now() });
         const bo = await visits.visitor('Bo', 'scroll');
         await sees(bo, 'line 60.');
-        await bo.locator('.messages').evaluate((box) => { box.scrollTop = box.scrollHeight / 2; });
+        await bo.locator('.messages').evaluate((box) => {
+            box.scrollTop = box.scrollHeight / 2;
+        });
         await bo.getByRole('button', { name: 'Newest' }).waitFor();
         const before = await bo.locator('.messages').evaluate((box) => box.scrollTop);
         await client.publish('chat:scroll', { id: 's61', name: 'Ada', text: 'line 61.', at: Date.now() });
         await bo.getByRole('button', { name: '1 new' }).waitFor();
-        assert.equal(await bo.locator('.messages').evaluate((box) => box.scrollTop), before, 'the reader was not moved');
+        assert.equal(
+            await bo.locator('.messages').evaluate((box) => box.scrollTop),
+            before,
+            'the reader was not moved',
+        );
         assert.match(await bo.title(), /^\(1\)/);
         await picture(bo, 'unread-light-wide');
         await bo.getByRole('button', { name: '1 new' }).click();
         await bo.getByRole('button', { name: '1 new' }).waitFor({ state: 'detached' });
-        await eventually(() => bo.title(), (title) => title === '#scroll · Parley', 'read');
+        await eventually(
+            () => bo.title(),
+            (title) => title === '#scroll · Parley',
+            'read',
+        );
         assert.equal(await bo.locator('.row-unread').count(), 1);
         client.disconnect();
     });
@@ -156,12 +210,15 @@ describe('a chat room in the browser', () => {
 
 describe('a chat room when the server dies', () => {
     let visits;
-    before(async () => { visits = await Visits.start(); });
+    before(async () => {
+        visits = await Visits.start();
+    });
     afterEach(() => visits.leave());
     after(() => visits?.stop());
 
     test('nothing is lost: written before, while and after it is gone', async () => {
-        const ada = await visits.visitor('Ada', 'outage'), bo = await visits.visitor('Bo', 'outage', { dark: true });
+        const ada = await visits.visitor('Ada', 'outage'),
+            bo = await visits.visitor('Bo', 'outage', { dark: true });
         await say(ada, 'before');
         await sees(bo, 'before');
         await visits.server.kill('SIGKILL');
@@ -173,7 +230,10 @@ describe('a chat room when the server dies', () => {
         await picture(bo, 'reconnecting-dark-wide');
 
         await visits.server.restart();
-        await bo.getByRole('button', { name: 'Try now' }).click({ timeout: 1000 }).catch(() => {}); // it may have come back by itself
+        await bo
+            .getByRole('button', { name: 'Try now' })
+            .click({ timeout: 1000 })
+            .catch(() => {}); // it may have come back by itself
         for (const page of [ada, bo]) {
             await sees(page, 'written by Ada while it is gone');
             await sees(page, 'written by Bo while it is gone');
@@ -181,9 +241,13 @@ describe('a chat room when the server dies', () => {
         }
         await say(bo, 'after');
         await sees(ada, 'after');
-        await eventually(() => texts(ada), (all) => all.length === 4, 'each once');
+        await eventually(
+            () => texts(ada),
+            (all) => all.length === 4,
+            'each once',
+        );
         assert.deepEqual(await texts(ada), await texts(bo));
-        assert.equal(await ada.locator('.row-gap').count() + await bo.locator('.row-gap').count(), 0);
+        assert.equal((await ada.locator('.row-gap').count()) + (await bo.locator('.row-gap').count()), 0);
         await ada.getByText('2 people here').waitFor();
         assert.equal(await ada.getByText(/ left$/).count(), 0, 'nobody left');
 
@@ -225,7 +289,9 @@ describe('a chat room when the server dies', () => {
 
 describe('a chat room on a bad line', () => {
     let visits;
-    before(async () => { visits = await Visits.start(); });
+    before(async () => {
+        visits = await Visits.start();
+    });
     afterEach(() => visits.leave());
     after(() => visits?.stop());
 
@@ -234,12 +300,20 @@ describe('a chat room on a bad line', () => {
         const context = await visits.browserOf();
         const line = { isCut: false, sockets: [] };
         await context.routeWebSocket(/\/connection\/websocket$/, (socket) => {
-            if (line.isCut) { socket.close(); return; }
+            if (line.isCut) {
+                socket.close();
+                return;
+            }
             socket.connectToServer();
             line.sockets.push(socket);
         });
-        line.cut = async () => { line.isCut = true; for (const socket of line.sockets.splice(0)) await socket.close(); };
-        line.join = () => { line.isCut = false; };
+        line.cut = async () => {
+            line.isCut = true;
+            for (const socket of line.sockets.splice(0)) await socket.close();
+        };
+        line.join = () => {
+            line.isCut = false;
+        };
         const page = await visits.window(context, `#chat:${room}`);
         await nameField(page).fill('Ada');
         await page.keyboard.press('Enter');
@@ -247,7 +321,10 @@ describe('a chat room on a bad line', () => {
         return { page, line };
     }
 
-    for (const [missed, how] of [[20, 'recovered by the server'], [350, 'more than the server recovers at once, so fetched from history']]) {
+    for (const [missed, how] of [
+        [20, 'recovered by the server'],
+        [350, 'more than the server recovers at once, so fetched from history'],
+    ]) {
         test(`${missed} messages missed are all there afterwards: ${how}`, async () => {
             const room = `cut-${missed}`;
             const client = await visits.sdk();
@@ -256,12 +333,27 @@ describe('a chat room on a bad line', () => {
             await sees(page, 'number 0.');
             await line.cut();
             await page.getByText('Connection lost.').waitFor();
-            await Promise.all(Array.from({ length: missed }, (_, i) =>
-                client.publish(`chat:${room}`, { id: `n${i}`, name: 'Bo', text: `number ${i + 1}.`, at: Date.now() })));
+            await Promise.all(
+                Array.from({ length: missed }, (_, i) =>
+                    client.publish(`chat:${room}`, {
+                        id: `n${i}`,
+                        name: 'Bo',
+                        text: `number ${i + 1}.`,
+                        at: Date.now(),
+                    }),
+                ),
+            );
             line.join();
             await sees(page, `number ${missed}.`);
-            await eventually(() => bubbles(page).count(), (count) => count === missed + 1, 'all of them');
-            assert.deepEqual(await texts(page), Array.from({ length: missed + 1 }, (_, i) => `number ${i}.`));
+            await eventually(
+                () => bubbles(page).count(),
+                (count) => count === missed + 1,
+                'all of them',
+            );
+            assert.deepEqual(
+                await texts(page),
+                Array.from({ length: missed + 1 }, (_, i) => `number ${i}.`),
+            );
             assert.equal(await page.locator('.row-gap').count(), 0);
             client.disconnect();
         });

@@ -14,12 +14,18 @@ test('what was written first is sent first', () => {
 test('acknowledged, then seen in the stream: gone', () => {
     const entries = outbox.acknowledged(outbox.sending(two(), 'a'), 'a');
     assert.deepEqual(states(entries), ['sent', 'queued']);
-    assert.deepEqual(outbox.settled(entries, new Set(['a'])).map((entry) => entry.id), ['b']);
+    assert.deepEqual(
+        outbox.settled(entries, new Set(['a'])).map((entry) => entry.id),
+        ['b'],
+    );
 });
 
 test('seen in the stream before its acknowledgement: gone as well', () => {
     const entries = outbox.settled(outbox.sending(two(), 'a'), new Set(['a']));
-    assert.deepEqual(outbox.acknowledged(entries, 'a').map((entry) => entry.id), ['b']);
+    assert.deepEqual(
+        outbox.acknowledged(entries, 'a').map((entry) => entry.id),
+        ['b'],
+    );
 });
 
 test('a broken connection leaves unknown what was on its way: it goes out again', () => {
@@ -28,7 +34,8 @@ test('a broken connection leaves unknown what was on its way: it goes out again'
 
 test('no answer is no refusal, however often', () => {
     let entries = two();
-    for (let i = 0; i < 50; i++) entries = outbox.refused(outbox.sending(entries, 'a'), 'a', { code: 11, message: 'connection closed' });
+    for (let i = 0; i < 50; i++)
+        entries = outbox.refused(outbox.sending(entries, 'a'), 'a', { code: 11, message: 'connection closed' });
     assert.equal(entries[0].state, 'queued');
 });
 
@@ -47,5 +54,8 @@ test('a passing error is tried again, a bounded number of times', () => {
 test('a refusal says so at once, and leaves the others alone', () => {
     const entries = outbox.refused(two(), 'a', { code: 103, message: 'permission denied' });
     assert.deepEqual(states(entries), ['failed', 'queued']);
-    assert.deepEqual(outbox.dropped(entries, 'a').map((entry) => entry.id), ['b']);
+    assert.deepEqual(
+        outbox.dropped(entries, 'a').map((entry) => entry.id),
+        ['b'],
+    );
 });

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { JOIN_SETTLE_MS, LEAVE_SETTLE_MS, NAMELESS_SETTLE_MS, People, RECONNECT_SETTLE_MS, helloOf, sentenceOf } from '../src/logic/people.js';
+import {
+    JOIN_SETTLE_MS,
+    LEAVE_SETTLE_MS,
+    NAMELESS_SETTLE_MS,
+    People,
+    RECONNECT_SETTLE_MS,
+    helloOf,
+    sentenceOf,
+} from '../src/logic/people.js';
 
 const ME = 'me-who';
 function room(...others) {
@@ -111,8 +119,13 @@ test('a message names its sender, a hello knows better', () => {
 });
 
 test('a hello is taken only in its shape', () => {
-    assert.deepEqual(helloOf({ type: 'hello', name: 'Ada', who: 'w', ask: true }), { who: 'w', name: 'Ada', asks: true });
-    for (const wrong of [null, 'hello', 7, [], {}, { type: 'hello' }, { type: 'hello', name: 5 }]) assert.equal(helloOf(wrong), null);
+    assert.deepEqual(helloOf({ type: 'hello', name: 'Ada', who: 'w', ask: true }), {
+        who: 'w',
+        name: 'Ada',
+        asks: true,
+    });
+    for (const wrong of [null, 'hello', 7, [], {}, { type: 'hello' }, { type: 'hello', name: 5 }])
+        assert.equal(helloOf(wrong), null);
     assert.equal(helloOf({ type: 'hello', name: 'A', who: { a: 1 } }).who, null);
 });
 

@@ -16,7 +16,10 @@ test('numbers are found wherever they are', () => {
     for (const none of [null, true, '', 'x', '0x10', '1 2', 'Infinity', {}, [], { a: { b: 1 } }, { a: null }]) {
         assert.deepEqual(values(none), {}, JSON.stringify(none));
     }
-    assert.equal(Object.keys(values(Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`k${i}`, i])))).length, series.SERIES_MAX);
+    assert.equal(
+        Object.keys(values(Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`k${i}`, i])))).length,
+        series.SERIES_MAX,
+    );
 });
 
 test('a time inside the data is taken, in seconds, milliseconds or ISO 8601', () => {
@@ -28,7 +31,11 @@ test('a time inside the data is taken, in seconds, milliseconds or ISO 8601', ()
 
 test('history and live points meet in order, each once', () => {
     let feed = series.withPublications(began(), [{ offset: 5, data: 5 }], { at: NOW });
-    feed = series.withPublications(feed, [{ offset: 3, data: 3 }, { offset: 4, data: 4 }, { offset: 5, data: 5 }]);
+    feed = series.withPublications(feed, [
+        { offset: 3, data: 3 },
+        { offset: 4, data: 4 },
+        { offset: 5, data: 5 },
+    ]);
     assert.deepEqual(offsets(feed), [3, 4, 5]);
     assert.equal(series.withPublications(feed, [{ offset: 5, data: 5 }]), feed);
     feed = series.withPublications(series.feedAtEpoch(feed, 'e2'), [{ offset: 1, data: 1 }]);
@@ -37,21 +44,35 @@ test('history and live points meet in order, each once', () => {
 
 test('what could not be recovered breaks the line', () => {
     let feed = series.withPublications(began(), [{ offset: 1, data: 1 }]);
-    feed = series.withPublications(feed, [{ offset: 8, data: 8 }, { offset: 9, data: 9 }], { breaks: true });
-    assert.deepEqual(feed.points.map((point) => point.breaks), [false, true, false]);
+    feed = series.withPublications(
+        feed,
+        [
+            { offset: 8, data: 8 },
+            { offset: 9, data: 9 },
+        ],
+        { breaks: true },
+    );
+    assert.deepEqual(
+        feed.points.map((point) => point.breaks),
+        [false, true, false],
+    );
 });
 
 test('points are bounded', () => {
     let feed = began();
     for (let i = 0; i < 3; i++) {
-        feed = series.withPublications(feed, Array.from({ length: 4000 }, (_, n) => ({ offset: i * 4000 + n + 1, data: n })));
+        feed = series.withPublications(
+            feed,
+            Array.from({ length: 4000 }, (_, n) => ({ offset: i * 4000 + n + 1, data: n })),
+        );
     }
     assert.equal(feed.points.length, series.POINTS_MAX);
     assert.equal(feed.points.at(-1).offset, 12_000);
 });
 
 test('a time axis only where every point in sight has a time', () => {
-    const timed = (n, from) => Array.from({ length: n }, (_, i) => ({ offset: i + 1, data: i, at: from + i * 1000, values: { '': i } }));
+    const timed = (n, from) =>
+        Array.from({ length: n }, (_, i) => ({ offset: i + 1, data: i, at: from + i * 1000, values: { '': i } }));
     const untimed = timed(5, 0).map((point) => ({ ...point, at: null }));
     assert.equal(series.viewOf(timed(10, NOW - 10_000), 60_000, NOW).axis, 'time');
     assert.equal(series.viewOf(untimed, 60_000, NOW).axis, 'steps');
@@ -69,7 +90,13 @@ test('a feed that has only begun fills the chart', () => {
 
 test('rates and summaries', () => {
     assert.equal(series.rateOf([], NOW), 0);
-    assert.equal(series.rateOf(Array.from({ length: 20 }, (_, i) => NOW - 9500 + i * 500), NOW), (20 / 9500) * 1000);
+    assert.equal(
+        series.rateOf(
+            Array.from({ length: 20 }, (_, i) => NOW - 9500 + i * 500),
+            NOW,
+        ),
+        (20 / 9500) * 1000,
+    );
     assert.equal(series.rateOf([NOW - 60_000], NOW), 0);
     const points = [3, 1, undefined, 2].map((value) => ({ values: value === undefined ? {} : { a: value } }));
     assert.deepEqual(series.summaryOf(points, 'a'), { n: 3, mean: 2, min: 1, max: 3, first: 3, last: 2 });
@@ -81,9 +108,16 @@ test('ticks are round and inside', () => {
     assert.deepEqual(niceTicks(0, 10, 5), [0, 2, 4, 6, 8, 10]);
     assert.deepEqual(niceTicks(-1, 1, 4), [-1, -0.5, 0, 0.5, 1]);
     assert.deepEqual(niceTicks(5, 5, 4), [5]);
-    for (const [min, max] of [[0.001, 0.0034], [1e9, 3e9], [-7, 12.3]]) {
+    for (const [min, max] of [
+        [0.001, 0.0034],
+        [1e9, 3e9],
+        [-7, 12.3],
+    ]) {
         const ticks = niceTicks(min, max, 5);
-        assert.ok(ticks.length >= 2 && ticks.length <= 11 && ticks[0] >= min && ticks.at(-1) <= max * (1 + 1e-9), `${min} ${max}: ${ticks}`);
+        assert.ok(
+            ticks.length >= 2 && ticks.length <= 11 && ticks[0] >= min && ticks.at(-1) <= max * (1 + 1e-9),
+            `${min} ${max}: ${ticks}`,
+        );
     }
     const { ticks, step } = timeTicks(NOW - 60_000, NOW, 6);
     assert.equal(step, 10_000);

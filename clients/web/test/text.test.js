@@ -1,23 +1,45 @@
 import assert from 'node:assert/strict';
+import { webcrypto } from 'node:crypto';
 import { test } from 'node:test';
 import { cleanName, hueOf, randomId, strangerName } from '../src/logic/identity.js';
 import { messageOf } from '../src/logic/message.js';
 import { channelOf, hashOf, nameOf, routeOf, websocketUrl } from '../src/logic/route.js';
 import { isEmojiOnly, partsOf } from '../src/logic/text.js';
 
-const links = (text) => partsOf(text).filter((part) => part.href).map((part) => part.href);
+globalThis.crypto ??= webcrypto; // not a global yet in Node.js 18
+
+const links = (text) =>
+    partsOf(text)
+        .filter((part) => part.href)
+        .map((part) => part.href);
 
 test('links are found, and the sentence around them is not part of them', () => {
     assert.deepEqual(links('see https://example.com/a?b=c#d.'), ['https://example.com/a?b=c#d']);
     assert.deepEqual(links('(https://example.com/x_(y))'), ['https://example.com/x_(y)']);
     assert.deepEqual(links('HTTP://EXAMPLE.com, and http://b.example!'), ['HTTP://EXAMPLE.com', 'http://b.example']);
-    assert.equal(partsOf('a https://b.example c').map((part) => part.text).join(''), 'a https://b.example c');
+    assert.equal(
+        partsOf('a https://b.example c')
+            .map((part) => part.text)
+            .join(''),
+        'a https://b.example c',
+    );
 });
 
 test('only links to the web are links', () => {
-    for (const text of ['javascript:alert(1)', 'data:text/html,x', 'https://', 'nothttps://a.example', '<a href="x">']) {
+    for (const text of [
+        'javascript:alert(1)',
+        'data:text/html,x',
+        'https://',
+        'nothttps://a.example',
+        '<a href="x">',
+    ]) {
         assert.deepEqual(links(text), [], text);
-        assert.equal(partsOf(text).map((part) => part.text).join(''), text);
+        assert.equal(
+            partsOf(text)
+                .map((part) => part.text)
+                .join(''),
+            text,
+        );
     }
 });
 
@@ -27,7 +49,13 @@ test('a few emoji alone are large', () => {
 });
 
 test('a publication of any shape becomes a message', () => {
-    assert.deepEqual(messageOf({ id: 'x', name: ' Ada ', text: 'hi', at: 1.7e12 }), { id: 'x', name: 'Ada', text: 'hi', at: 1.7e12, isRaw: false });
+    assert.deepEqual(messageOf({ id: 'x', name: ' Ada ', text: 'hi', at: 1.7e12 }), {
+        id: 'x',
+        name: 'Ada',
+        text: 'hi',
+        at: 1.7e12,
+        isRaw: false,
+    });
     assert.equal(messageOf('plain').text, 'plain');
     assert.equal(messageOf(42).text, '42');
     assert.equal(messageOf(null).text, 'null');
@@ -60,7 +88,8 @@ test('the address is the channel', () => {
     assert.deepEqual(routeOf('#/feed/cpu'), { view: 'feed', name: 'cpu' });
     assert.deepEqual(routeOf('#team'), { view: 'chat', name: 'team' });
     assert.deepEqual(routeOf('#chat%3Ateam'), { view: 'chat', name: 'team' });
-    for (const hash of ['', '#', '#chat:', '#%', '#:::', '#chat:<>']) assert.deepEqual(routeOf(hash), { view: 'chat', name: 'lobby' }, hash);
+    for (const hash of ['', '#', '#chat:', '#%', '#:::', '#chat:<>'])
+        assert.deepEqual(routeOf(hash), { view: 'chat', name: 'lobby' }, hash);
     assert.equal(hashOf(routeOf('#feed:a')), '#feed:a');
     assert.equal(channelOf({ view: 'chat', name: 'x' }), 'chat:x');
 });

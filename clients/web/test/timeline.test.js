@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as lines from '../src/logic/timeline.js';
 
-const message = (offset, more = {}) => ({ id: `id${offset}`, name: 'Ada', text: `text ${offset}`, at: offset * 1000, client: 'c1', offset, ...more });
+const message = (offset, more = {}) => ({
+    id: `id${offset}`,
+    name: 'Ada',
+    text: `text ${offset}`,
+    at: offset * 1000,
+    client: 'c1',
+    offset,
+    ...more,
+});
 const order = (timeline) => timeline.items.map((item) => (item.kind === 'message' ? item.offset : item.kind));
 const began = () => lines.atEpoch(lines.emptyTimeline(), 'e1');
 const day = (at) => new Date(at).toISOString().slice(0, 10);
@@ -24,7 +32,11 @@ test('a message that was sent twice stands there once', () => {
 });
 
 test('messages without an id are told apart by their offset', () => {
-    const timeline = lines.withMessages(began(), [message(1, { id: null }), message(2, { id: null }), message(2, { id: null })]);
+    const timeline = lines.withMessages(began(), [
+        message(1, { id: null }),
+        message(2, { id: null }),
+        message(2, { id: null }),
+    ]);
     assert.deepEqual(order(timeline), [1, 2]);
 });
 
@@ -36,8 +48,14 @@ test('a new epoch comes after the old one, whatever its offsets are', () => {
 });
 
 test('a channel that keeps nothing shows messages as they come', () => {
-    const timeline = lines.withMessages(began(), [message(0, { id: 'a', offset: null }), message(0, { id: 'b', offset: null })]);
-    assert.deepEqual(timeline.items.map((item) => item.id), ['a', 'b']);
+    const timeline = lines.withMessages(began(), [
+        message(0, { id: 'a', offset: null }),
+        message(0, { id: 'b', offset: null }),
+    ]);
+    assert.deepEqual(
+        timeline.items.map((item) => item.id),
+        ['a', 'b'],
+    );
 });
 
 test('people who come one after another share a line', () => {
@@ -56,8 +74,11 @@ test('a gap stands between what was there and what comes, and only where somethi
 
 test('a page meets what was known only without a hole and up to the top', () => {
     const known = { epoch: 'e1', offset: 10 };
-    const page = (from, to, epoch = 'e1', top = to) => ({ epoch, offset: top,
-        publications: Array.from({ length: to - from + 1 }, (_, i) => ({ offset: from + i })) });
+    const page = (from, to, epoch = 'e1', top = to) => ({
+        epoch,
+        offset: top,
+        publications: Array.from({ length: to - from + 1 }, (_, i) => ({ offset: from + i })),
+    });
     assert.equal(lines.meets(known, page(11, 20)), true);
     assert.equal(lines.meets(known, page(5, 20)), true);
     assert.equal(lines.meets(known, page(12, 20)), false, 'number 11 is missing');
@@ -70,7 +91,13 @@ test('a page meets what was known only without a hole and up to the top', () => 
 });
 
 test('the oldest are forgotten and can be asked for again', () => {
-    const timeline = lines.trimmed(lines.withMessages(began(), Array.from({ length: 30 }, (_, i) => message(i + 1))), 10);
+    const timeline = lines.trimmed(
+        lines.withMessages(
+            began(),
+            Array.from({ length: 30 }, (_, i) => message(i + 1)),
+        ),
+        10,
+    );
     assert.equal(timeline.items.length, 10);
     assert.equal(timeline.hasEarlier, true);
     assert.equal(lines.oldestOffset(timeline), 21);
@@ -80,16 +107,36 @@ test('the oldest are forgotten and can be asked for again', () => {
 test('rows: a day line, the line before the first unread, and runs of one person', () => {
     const at = Date.UTC(2026, 0, 5, 12);
     const { items } = lines.withMessages(began(), [
-        message(1, { at }), message(2, { at: at + 1000 }), message(3, { at: at + 2000, name: 'Bo' }),
-        message(4, { at: at + 3000, name: 'Bo' }), message(5, { at: at + 86_400_000, name: 'Bo' }),
+        message(1, { at }),
+        message(2, { at: at + 1000 }),
+        message(3, { at: at + 2000, name: 'Bo' }),
+        message(4, { at: at + 3000, name: 'Bo' }),
+        message(5, { at: at + 86_400_000, name: 'Bo' }),
     ]);
     const rows = lines.rowsOf(items, 'id4', day);
-    assert.deepEqual(rows.map((row) => row.offset ?? row.kind), ['day', 1, 2, 3, 'unread', 4, 'day', 5]);
-    assert.deepEqual(rows.filter((row) => row.offset).map((row) => [row.isFirst, row.isLast]),
-        [[true, false], [false, true], [true, true], [true, true], [true, true]]);
+    assert.deepEqual(
+        rows.map((row) => row.offset ?? row.kind),
+        ['day', 1, 2, 3, 'unread', 4, 'day', 5],
+    );
+    assert.deepEqual(
+        rows.filter((row) => row.offset).map((row) => [row.isFirst, row.isLast]),
+        [
+            [true, false],
+            [false, true],
+            [true, true],
+            [true, true],
+            [true, true],
+        ],
+    );
 });
 
 test('rows: ten minutes of silence end a run', () => {
     const { items } = lines.withMessages(began(), [message(1, { at: 1e12 }), message(2, { at: 1e12 + 600_000 })]);
-    assert.deepEqual(lines.rowsOf(items, null, day).filter((row) => row.offset).map((row) => row.isFirst), [true, true]);
+    assert.deepEqual(
+        lines
+            .rowsOf(items, null, day)
+            .filter((row) => row.offset)
+            .map((row) => row.isFirst),
+        [true, true],
+    );
 });

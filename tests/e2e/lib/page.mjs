@@ -1,4 +1,5 @@
-// The page as a visitor meets it: windows on a daemon with the demo configuration, and an eye on what must never happen in them.
+// The page as a visitor meets it: windows on a daemon with the demo configuration, and an eye on what must never
+// happen in them.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -40,8 +41,14 @@ export class Visits {
 
     // A browser of its own, so that visitors share nothing.
     async browserOf({ width = 1280, height = 800, dark = false, phone = false } = {}) {
-        const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light',
-            isMobile: phone, hasTouch: phone, locale: 'en-GB', permissions: ['clipboard-read', 'clipboard-write'] });
+        const context = await this.browser.newContext({
+            viewport: { width, height },
+            colorScheme: dark ? 'dark' : 'light',
+            isMobile: phone,
+            hasTouch: phone,
+            locale: 'en-GB',
+            permissions: ['clipboard-read', 'clipboard-write'],
+        });
         context.setDefaultTimeout(PATIENCE_MS);
         this.#contexts.push(context);
         return context;
@@ -52,7 +59,8 @@ export class Visits {
         const origin = new URL(this.server.url()).origin;
         page.on('pageerror', (error) => this.troubles.push(String(error.stack)));
         page.on('console', (message) => {
-            if (['error', 'warning'].includes(message.type()) && !EXPECTED.test(message.text())) this.troubles.push(message.text());
+            if (['error', 'warning'].includes(message.type()) && !EXPECTED.test(message.text()))
+                this.troubles.push(message.text());
         });
         page.on('request', (request) => {
             if (new URL(request.url()).origin !== origin) this.troubles.push(`asked elsewhere: ${request.url()}`);
@@ -105,4 +113,5 @@ export async function eventually(look, check, what) {
     }
 }
 
-export const picture = (page, name) => page.screenshot({ path: path.join(artifacts, `${name}.png`), animations: 'disabled' });
+export const picture = (page, name) =>
+    page.screenshot({ path: path.join(artifacts, `${name}.png`), animations: 'disabled' });

@@ -4,8 +4,9 @@ export const NAME_MAX = 32;
 // Fit to show in a line: no line breaks, no characters that are invisible or turn the direction of what follows.
 export function cleanName(text) {
     if (typeof text !== 'string') return '';
-    const visible = text.normalize('NFC').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu, (c) =>
-        (c === '\u200d' ? c : c < ' ' ? ' ' : '')); // U+200D joins emoji
+    const visible = text
+        .normalize('NFC')
+        .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu, (c) => (c === '\u200d' ? c : c < ' ' ? ' ' : '')); // U+200D joins emoji
     const name = [...visible.replace(/\s+/g, ' ').trim()].slice(0, NAME_MAX).join('').trim();
     return /[^\u200d\s]/.test(name) ? name : '';
 }

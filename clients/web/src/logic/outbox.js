@@ -1,4 +1,5 @@
-// What this window has sent and not yet seen in the stream: [{id, name, text, at, state, tries, error}], oldest first.
+// What this window has sent and not yet seen in the stream: [{id, name, text, at, state, tries, error}], oldest
+// first.
 //
 //   queued   waits for its turn, or for the connection
 //   sending  on its way; unknown when the connection breaks
@@ -21,8 +22,8 @@ export function settled(outbox, ids) {
     return left.length === outbox.length ? outbox : left;
 }
 
-// The connection is gone: what was on its way may or may not have arrived. It goes out again after the next recovery, unless that
-// brings it back.
+// The connection is gone: what was on its way may or may not have arrived. It goes out again after the next
+// recovery, unless that brings it back.
 export const interrupted = (outbox) =>
     outbox.map((entry) => (entry.state === 'sending' ? { ...entry, state: 'queued' } : entry));
 
@@ -41,10 +42,15 @@ export const retryDelay = (tries) => Math.min(8000, 500 * 2 ** tries);
 
 function explain({ code, message }) {
     switch (code) {
-    case 103: return 'You may not write here.';
-    case 100: return 'The server could not keep it.';
-    case 107: return 'The server refused it; it may be too long.';
-    case 111: return 'Too many messages at once.';
-    default: return `The server refused it: ${message} (${code}).`;
+        case 103:
+            return 'You may not write here.';
+        case 100:
+            return 'The server could not keep it.';
+        case 107:
+            return 'The server refused it; it may be too long.';
+        case 111:
+            return 'Too many messages at once.';
+        default:
+            return `The server refused it: ${message} (${code}).`;
     }
 }

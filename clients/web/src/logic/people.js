@@ -1,9 +1,10 @@
 // Who is here.
 //
-// The server knows connections, not names: for visitors without a token its presence lists client ids only, and a client cannot set
-// what is shown about it. So each page says who it is in a publication on the channel here:<room>, which keeps no
-// history; the server stamps it with the sender's client id, so nobody can speak for another connection. Whoever arrives asks, and
-// the others answer. `who` is a random id of a window: somebody who reconnects has a new client id and the same who.
+// The server knows connections, not names: for visitors without a token its presence lists client ids only, and a
+// client cannot set what is shown about it. So each page says who it is in a publication on the channel
+// here:<room>, which keeps no history; the server stamps it with the sender's client id, so nobody can speak for
+// another connection. Whoever arrives asks, and the others answer. `who` is a random id of a window: somebody who
+// reconnects has a new client id and the same who.
 //
 // Presence decides who is here; hellos only name them. Time is an argument.
 import { strangerName } from './identity.js';
@@ -20,7 +21,7 @@ export class People {
 
     #of(client) {
         let entry = this.#clients.get(client);
-        if (!entry) this.#clients.set(client, entry = { who: null, name: '', isHere: false, since: 0 });
+        if (!entry) this.#clients.set(client, (entry = { who: null, name: '', isHere: false, since: 0 }));
         return entry;
     }
 
@@ -30,7 +31,8 @@ export class People {
     present(clients, now) {
         const here = new Set(clients);
         for (const [client, entry] of this.#clients) {
-            if (!here.has(client) && entry.isHere) this.#gone(client, entry, now, this.#hasStarted ? RECONNECT_SETTLE_MS : 0);
+            if (!here.has(client) && entry.isHere)
+                this.#gone(client, entry, now, this.#hasStarted ? RECONNECT_SETTLE_MS : 0);
         }
         for (const client of here) {
             const entry = this.#of(client);
@@ -101,8 +103,13 @@ export class People {
 
     // [{key, name, isStranger, isMe}], me first, then by name. me: my `who`.
     list(me) {
-        return [...this.#living().values()].map((person) => ({ key: person.key, name: person.name,
-            isStranger: person.isStranger, isMe: person.key === me }))
+        return [...this.#living().values()]
+            .map((person) => ({
+                key: person.key,
+                name: person.name,
+                isStranger: person.isStranger,
+                isMe: person.key === me,
+            }))
             .sort((a, b) => b.isMe - a.isMe || a.isStranger - b.isStranger || a.name.localeCompare(b.name));
     }
 
@@ -110,7 +117,8 @@ export class People {
     tell(now, me) {
         if (!this.#hasStarted) return [];
         const living = this.#living();
-        const joined = [], left = [];
+        const joined = [],
+            left = [];
         for (const person of living.values()) {
             const shown = this.#shown.get(person.key);
             if (shown) {
@@ -129,9 +137,13 @@ export class People {
         }
         for (const [client, entry] of this.#clients) {
             // A name heard before the presence that goes with it is kept for a while.
-            if (!entry.isHere && this.#clients.size > 500 && !living.has(People.#personOf(client, entry))) this.#clients.delete(client);
+            if (!entry.isHere && this.#clients.size > 500 && !living.has(People.#personOf(client, entry)))
+                this.#clients.delete(client);
         }
-        return [...(joined.length ? [{ kind: 'joined', names: joined }] : []), ...(left.length ? [{ kind: 'left', names: left }] : [])];
+        return [
+            ...(joined.length ? [{ kind: 'joined', names: joined }] : []),
+            ...(left.length ? [{ kind: 'left', names: left }] : []),
+        ];
     }
 }
 
@@ -144,6 +156,9 @@ export function sentenceOf(names) {
 
 export function helloOf(data) {
     if (!data || typeof data !== 'object' || data.type !== 'hello' || typeof data.name !== 'string') return null;
-    return { who: typeof data.who === 'string' && data.who.length <= 64 ? data.who : null, name: data.name,
-        asks: data.ask === true };
+    return {
+        who: typeof data.who === 'string' && data.who.length <= 64 ? data.who : null,
+        name: data.name,
+        asks: data.ask === true,
+    };
 }

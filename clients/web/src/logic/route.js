@@ -7,7 +7,11 @@ export const hashOf = (route) => `#${channelOf(route)}`;
 
 export function routeOf(hash) {
     let text = hash.replace(/^#\/?/, '');
-    try { text = decodeURIComponent(text); } catch { /* as it was typed */ }
+    try {
+        text = decodeURIComponent(text);
+    } catch {
+        /* as it was typed */
+    }
     const [, view, rest] = /^(?:(chat|feed)[:/])?(.*)$/s.exec(text);
     const name = nameOf(rest);
     return name ? { view: view ?? 'chat', name } : HOME;
@@ -16,8 +20,14 @@ export function routeOf(hash) {
 // What somebody types as a room's name, as the part of a channel's name after the colon: ASCII, no separators of the
 // server's ("Team Room!" is team-room). '' when nothing is left.
 export function nameOf(text) {
-    return text.normalize('NFKD').toLowerCase().replace(/[\u0300-\u036f]/g, '').replace(/[^a-z0-9_.-]+/g, '-')
-        .replace(/^[-.]+|[-.]+$/g, '').slice(0, 64).replace(/[-.]+$/, '');
+    return text
+        .normalize('NFKD')
+        .toLowerCase()
+        .replace(/[\u0300-\u036f]/g, '')
+        .replace(/[^a-z0-9_.-]+/g, '-')
+        .replace(/^[-.]+|[-.]+$/g, '')
+        .slice(0, 64)
+        .replace(/[-.]+$/, '');
 }
 
 // The socket is beside the page, whatever the page is under.

@@ -1,5 +1,5 @@
-// A feed's publications as series of numbers. Anything may come: a number, a text that is one, an object or a list with
-// some in it, or none at all.
+// A feed's publications as series of numbers. Anything may come: a number, a text that is one, an object or a list
+// with some in it, or none at all.
 import { timeOf } from './message.js';
 
 export const POINTS_MAX = 6000;
@@ -26,7 +26,12 @@ export function readingOf(data) {
 
 function numberOf(value) {
     if (typeof value === 'number') return Number.isFinite(value) ? value : null;
-    if (typeof value !== 'string' || value.length > 40 || !/^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?\s*$/i.test(value)) return null;
+    if (
+        typeof value !== 'string' ||
+        value.length > 40 ||
+        !/^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?\s*$/i.test(value)
+    )
+        return null;
     const number = Number(value);
     return Number.isFinite(number) ? number : null;
 }
@@ -52,19 +57,29 @@ export function feedAtEpoch(feed, epoch) {
     return { ...feed, epoch, era: feed.epoch === null ? feed.era : feed.era + 1 };
 }
 
-// publications: [{offset, data}]. at: when they arrived, or null if that was before we came; a time inside the data wins. breaks: the
-// line is interrupted before the first of them, something may be missing.
+// publications: [{offset, data}]. at: when they arrived, or null if that was before we came; a time inside the data
+// wins. breaks: the line is interrupted before the first of them, something may be missing.
 export function withPublications(feed, publications, { at = null, breaks = false } = {}) {
     let points = feed.points;
     let fresh = 0;
     for (const { offset, data } of publications) {
         const reading = readingOf(data);
-        const point = { offset: offset ?? null, era: feed.era, data, values: reading.values, at: reading.at ?? at,
-            breaks: breaks && fresh === 0 };
+        const point = {
+            offset: offset ?? null,
+            era: feed.era,
+            data,
+            values: reading.values,
+            at: reading.at ?? at,
+            breaks: breaks && fresh === 0,
+        };
         let place = points.length;
         if (offset) {
-            while (place > 0 && (points[place - 1].era > feed.era
-                || (points[place - 1].era === feed.era && points[place - 1].offset > offset))) place--;
+            while (
+                place > 0 &&
+                (points[place - 1].era > feed.era ||
+                    (points[place - 1].era === feed.era && points[place - 1].offset > offset))
+            )
+                place--;
             const before = points[place - 1];
             if (before && before.era === feed.era && before.offset === offset) continue;
         }
@@ -88,8 +103,8 @@ export function namesOf(points) {
     return [...names];
 }
 
-// What the chart shows: the last `span` ms if every point in sight has a time, else one step a message, because a clock made up
-// for history would be a lie. {axis: 'time' | 'steps', from, to, xs, points}
+// What the chart shows: the last `span` ms if every point in sight has a time, else one step a message, because a
+// clock made up for history would be a lie. {axis: 'time' | 'steps', from, to, xs, points}
 export function viewOf(points, span, now) {
     const last = points.slice(-POINTS_MAX);
     const timed = last.filter((point) => point.at !== null);
@@ -106,8 +121,13 @@ export function viewOf(points, span, now) {
         }
     }
     if (!span && timed.length === last.length && last.length > 1) {
-        return { axis: 'time', from: last[0].at, to: Math.max(last.at(-1).at, last[0].at + 1000), points: last,
-            xs: last.map((point) => point.at) };
+        return {
+            axis: 'time',
+            from: last[0].at,
+            to: Math.max(last.at(-1).at, last[0].at + 1000),
+            points: last,
+            xs: last.map((point) => point.at),
+        };
     }
     const shown = span ? last.slice(-stepsFor(span)) : last;
     return { axis: 'steps', from: 0, to: Math.max(1, shown.length - 1), points: shown, xs: shown.map((_, i) => i) };
@@ -124,7 +144,12 @@ export function rateOf(arrivals, now, over = 10_000) {
 }
 
 export function summaryOf(points, name) {
-    let n = 0, sum = 0, min = Infinity, max = -Infinity, first = null, last = null;
+    let n = 0,
+        sum = 0,
+        min = Infinity,
+        max = -Infinity,
+        first = null,
+        last = null;
     for (const { values } of points) {
         const value = values[name];
         if (value === undefined) continue;

@@ -19,8 +19,12 @@ export function partsOf(text) {
 function trimLink(link) {
     for (;;) {
         const last = link.at(-1);
-        if (/[.,;:!?*_~]/.test(last) || (last === ')' && count(link, '(') < count(link, ')'))
-            || (last === ']' && count(link, '[') < count(link, ']'))) link = link.slice(0, -1);
+        if (
+            /[.,;:!?*_~]/.test(last) ||
+            (last === ')' && count(link, '(') < count(link, ')')) ||
+            (last === ']' && count(link, '[') < count(link, ']'))
+        )
+            link = link.slice(0, -1);
         else return link;
     }
 }

@@ -1,5 +1,6 @@
-// The room's messages in the order of its stream, and between them what happened: who came and went, where something may
-// be missing. Plain values: every function returns a new timeline, and the old one when nothing changed.
+// The room's messages in the order of its stream, and between them what happened: who came and went, where
+// something may be missing. Plain values: every function returns a new timeline, and the old one when nothing
+// changed.
 //
 // An *era* is the life of one epoch. Offsets compare only within one; a later era comes after.
 export const KEPT_MAX = 600;
@@ -12,15 +13,20 @@ export function atEpoch(timeline, epoch) {
     return { ...timeline, epoch, era: timeline.epoch === null ? timeline.era : timeline.era + 1 };
 }
 
-// messages: [{id, name, text, at, client, offset}], in any order; those already there are left out. offset: absent where the
-// channel keeps nothing.
+// messages: [{id, name, text, at, client, offset}], in any order; those already there are left out. offset: absent
+// where the channel keeps nothing.
 export function withMessages(timeline, messages) {
     const items = [...timeline.items];
     const ids = new Set(timeline.ids);
     let changed = false;
     for (const message of messages) {
-        const item = { ...message, kind: 'message', era: timeline.era,
-            key: message.id ?? (message.offset ? `${timeline.era}.${message.offset}` : `n${items.length}.${message.at}`) };
+        const item = {
+            ...message,
+            kind: 'message',
+            era: timeline.era,
+            key:
+                message.id ?? (message.offset ? `${timeline.era}.${message.offset}` : `n${items.length}.${message.at}`),
+        };
         // A message sent again because its answer was lost may stand in the stream twice; it is one message.
         if (ids.has(item.key)) continue;
         const at = placeOf(items, item);
@@ -60,21 +66,32 @@ export function withNotice(timeline, notice) {
 
 // Says that something may be missing between what is there and what comes.
 export function withGap(timeline, at, reason) {
-    if (!timeline.items.some((item) => item.kind === 'message') || timeline.items.at(-1).kind === 'gap') return timeline;
-    return { ...timeline, items: [...timeline.items, { kind: 'gap', key: `g${timeline.items.length}.${at}`, at, reason }] };
+    if (!timeline.items.some((item) => item.kind === 'message') || timeline.items.at(-1).kind === 'gap')
+        return timeline;
+    return {
+        ...timeline,
+        items: [...timeline.items, { kind: 'gap', key: `g${timeline.items.length}.${at}`, at, reason }],
+    };
 }
 
 // Forgets the oldest; they can be loaded again.
 export function trimmed(timeline, max = KEPT_MAX) {
     if (timeline.items.length <= max) return timeline;
     const items = timeline.items.slice(-max);
-    return { ...timeline, items, hasEarlier: true,
-        ids: new Set(items.filter((item) => item.kind === 'message').map((item) => item.key)) };
+    return {
+        ...timeline,
+        items,
+        hasEarlier: true,
+        ids: new Set(items.filter((item) => item.kind === 'message').map((item) => item.key)),
+    };
 }
 
 // The first message of the stream's present era that is here.
 export function oldestOffset(timeline) {
-    return timeline.items.find((item) => item.kind === 'message' && item.era === timeline.era && item.offset)?.offset ?? null;
+    return (
+        timeline.items.find((item) => item.kind === 'message' && item.era === timeline.era && item.offset)?.offset ??
+        null
+    );
 }
 
 // Does a page of history, fetched because recovery failed, meet what was known before? position: the last that was
@@ -88,11 +105,12 @@ export function meets(position, page) {
 
 const GROUP_MS = 5 * 60_000;
 
-// The timeline as rows to draw: day lines, the line before the first unread message, and messages that know whether they begin
-// or end a run of the same person's.
+// The timeline as rows to draw: day lines, the line before the first unread message, and messages that know whether
+// they begin or end a run of the same person's.
 export function rowsOf(items, unreadKey, dayOf) {
     const rows = [];
-    let day = null, previous = null;
+    let day = null,
+        previous = null;
     for (const item of items) {
         const itsDay = item.at ? dayOf(item.at) : day;
         if (item.kind === 'message' && itsDay !== day) {
@@ -106,8 +124,13 @@ export function rowsOf(items, unreadKey, dayOf) {
         }
         const row = { ...item };
         if (item.kind === 'message') {
-            row.isFirst = !(previous && previous.name === item.name && previous.isMine === item.isMine
-                && (item.name || previous.client === item.client) && Math.abs((item.at ?? 0) - (previous.at ?? 0)) < GROUP_MS);
+            row.isFirst = !(
+                previous &&
+                previous.name === item.name &&
+                previous.isMine === item.isMine &&
+                (item.name || previous.client === item.client) &&
+                Math.abs((item.at ?? 0) - (previous.at ?? 0)) < GROUP_MS
+            );
             row.isLast = true;
             if (!row.isFirst) previous.isLast = false;
         }

@@ -3,24 +3,32 @@ import { Centrifuge } from 'centrifuge';
 import { Observable } from './observable.js';
 
 export class Connection extends Observable {
-    // phase: 'opening' before the first success, 'open', 'lost' (being tried again), 'closed' (refused: not tried again).
+    // phase: 'opening' before the first success, 'open', 'lost' (being tried again), 'closed' (refused: not tried
+    // again).
     constructor(url) {
         super({ phase: 'opening', since: Date.now(), client: null, code: 0, reason: '' });
         this.url = url;
         this.centrifuge = new Centrifuge(url, { name: 'parley-web', minReconnectDelay: 300, maxReconnectDelay: 5000 });
-        this.centrifuge.on('connected', ({ client }) => this.set({ phase: 'open', since: Date.now(), client, code: 0, reason: '' }));
+        this.centrifuge.on('connected', ({ client }) =>
+            this.set({ phase: 'open', since: Date.now(), client, code: 0, reason: '' }),
+        );
         this.centrifuge.on('connecting', ({ code, reason }) => {
             const was = this.value.phase;
             if (was === 'open') this.set({ phase: 'lost', since: Date.now(), code, reason });
-            else if (was === 'closed') this.set({ phase: this.value.client ? 'lost' : 'opening', since: Date.now(), code: 0, reason: '' });
+            else if (was === 'closed')
+                this.set({ phase: this.value.client ? 'lost' : 'opening', since: Date.now(), code: 0, reason: '' });
         });
         this.centrifuge.on('disconnected', ({ code, reason }) => {
             if (!this.isTryingNow) this.set({ phase: 'closed', since: Date.now(), code, reason });
         });
-        this.centrifuge.on('error', () => { /* each attempt's; `phase` tells */ });
+        this.centrifuge.on('error', () => {
+            /* each attempt's; `phase` tells */
+        });
     }
 
-    open() { this.centrifuge.connect(); }
+    open() {
+        this.centrifuge.connect();
+    }
 
     // Does not wait for the next attempt. Subscriptions keep their positions and recover.
     tryNow() {
@@ -36,10 +44,14 @@ export class Connection extends Observable {
 export function explainRefusal({ code, message }, channel) {
     const namespace = channel.split(':')[0];
     switch (code) {
-    case 102: return `This server has no channels named “${namespace}:…”. Its configuration decides which there are.`;
-    case 101:
-    case 103: return `This server does not let visitors into ${channel}.`;
-    case 106: return 'Too many channels are open on this connection.';
-    default: return `The server refused ${channel}: ${message} (${code}).`;
+        case 102:
+            return `This server has no channels named “${namespace}:…”. Its configuration decides which there are.`;
+        case 101:
+        case 103:
+            return `This server does not let visitors into ${channel}.`;
+        case 106:
+            return 'Too many channels are open on this connection.';
+        default:
+            return `The server refused ${channel}: ${message} (${code}).`;
     }
 }

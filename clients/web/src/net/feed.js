@@ -9,8 +9,15 @@ const SAMPLE_MS = 500;
 
 export class Feed extends Observable {
     constructor(connection, name) {
-        super({ status: 'joining', refusal: null, feed: series.emptyFeed(), arrivals: [], isGenerating: false, trouble: null,
-            mayMiss: false });
+        super({
+            status: 'joining',
+            refusal: null,
+            feed: series.emptyFeed(),
+            arrivals: [],
+            isGenerating: false,
+            trouble: null,
+            mayMiss: false,
+        });
         this.connection = connection;
         this.channel = `feed:${name}`;
         this.round = 0;
@@ -22,10 +29,13 @@ export class Feed extends Observable {
         this.sub = this.connection.centrifuge.newSubscription(this.channel, { recoverable: true, positioned: true });
         this.sub.on('subscribed', (ctx) => this.#subscribed(ctx));
         this.sub.on('publication', ({ data, offset }) => this.#publication(data, offset));
-        this.sub.on('subscribing', () => { this.round++; });
+        this.sub.on('subscribing', () => {
+            this.round++;
+        });
         this.sub.on('unsubscribed', ({ code, reason }) => {
             this.round++;
-            if (code !== 0) this.set({ status: 'refused', refusal: explainRefusal({ code, message: reason }, this.channel) });
+            if (code !== 0)
+                this.set({ status: 'refused', refusal: explainRefusal({ code, message: reason }, this.channel) });
         });
         this.sub.on('error', () => {});
         this.sub.subscribe();
@@ -47,7 +57,8 @@ export class Feed extends Observable {
             this.set({ status: 'open' });
             return;
         }
-        const known = this.position, isReturn = this.value.status !== 'joining';
+        const known = this.position,
+            isReturn = this.value.status !== 'joining';
         this.position = null;
         this.#refill(round, known, isReturn);
     }
@@ -87,10 +98,14 @@ export class Feed extends Observable {
             const at = Date.now();
             walk += (Math.random() - 0.5) * 0.6 - walk * 0.04;
             const value = Math.round((21 + 2.4 * Math.sin(at / 17_000) + walk) * 100) / 100;
-            this.sub.publish({ value, at }).then(() => this.value.trouble && this.set({ trouble: null }), (error) => {
-                if (error.code >= 100 && !error.temporary) this.stopGenerating();
-                if (error.code >= 100) this.set({ trouble: `The server refused the sample: ${error.message} (${error.code}).` });
-            });
+            this.sub.publish({ value, at }).then(
+                () => this.value.trouble && this.set({ trouble: null }),
+                (error) => {
+                    if (error.code >= 100 && !error.temporary) this.stopGenerating();
+                    if (error.code >= 100)
+                        this.set({ trouble: `The server refused the sample: ${error.message} (${error.code}).` });
+                },
+            );
         };
         publish();
         this.generating = setInterval(() => this.connection.value.phase === 'open' && publish(), SAMPLE_MS);

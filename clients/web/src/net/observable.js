@@ -3,7 +3,9 @@ export class Observable {
     #listeners = new Set();
     #isDue = false;
 
-    constructor(value) { this.value = value; }
+    constructor(value) {
+        this.value = value;
+    }
 
     set(change) {
         this.value = { ...this.value, ...change };

@@ -1,5 +1,5 @@
-// A chat room as a window sees it: a channel with its history, recovered over reconnects; who is here; and what this window
-// has sent.
+// A chat room as a window sees it: a channel with its history, recovered over reconnects; who is here; and what
+// this window has sent.
 import { cleanName, randomId } from '../logic/identity.js';
 import { messageOf } from '../logic/message.js';
 import * as outbox from '../logic/outbox.js';
@@ -20,8 +20,18 @@ const CLOCK_SLACK_MS = 2 * 60_000;
 export class Room extends Observable {
     // identity: {who, name}.
     constructor(connection, name, identity) {
-        super({ status: 'joining', refusal: null, timeline: lines.emptyTimeline(), outbox: [], people: [], knowsPeople: false,
-            isLoadingEarlier: false, unreadKey: null, unread: 0, heard: [] });
+        super({
+            status: 'joining',
+            refusal: null,
+            timeline: lines.emptyTimeline(),
+            outbox: [],
+            people: [],
+            knowsPeople: false,
+            isLoadingEarlier: false,
+            unreadKey: null,
+            unread: 0,
+            heard: [],
+        });
         this.connection = connection;
         this.name = name;
         this.channel = `chat:${name}`;
@@ -33,7 +43,8 @@ export class Room extends Observable {
         this.round = 0; // grows with each subscribe; what belongs to an older one is ignored
         this.isSynced = this.isSending = this.isWatched = false;
         this.value.outbox = (windowStore.get(`outbox.${name}`) ?? []).map((entry) =>
-            (entry.state === 'failed' ? entry : { ...entry, state: 'queued' }));
+            entry.state === 'failed' ? entry : { ...entry, state: 'queued' },
+        );
     }
 
     open() {
@@ -41,19 +52,30 @@ export class Room extends Observable {
         this.sub = centrifuge.newSubscription(this.channel, { recoverable: true, positioned: true, joinLeave: true });
         this.sub.on('subscribed', (ctx) => this.#subscribed(ctx));
         this.sub.on('publication', (ctx) => this.#publication(ctx));
-        this.sub.on('join', ({ info }) => { this.people.joined(info.client, Date.now()); this.#peopleChanged(); });
-        this.sub.on('leave', ({ info }) => { this.people.left(info.client, Date.now()); this.#peopleChanged(); });
+        this.sub.on('join', ({ info }) => {
+            this.people.joined(info.client, Date.now());
+            this.#peopleChanged();
+        });
+        this.sub.on('leave', ({ info }) => {
+            this.people.left(info.client, Date.now());
+            this.#peopleChanged();
+        });
         this.sub.on('subscribing', () => this.#interrupted());
         this.sub.on('unsubscribed', ({ code, reason }) => {
             this.#interrupted();
-            if (code !== 0) this.set({ status: 'refused', refusal: explainRefusal({ code, message: reason }, this.channel) });
+            if (code !== 0)
+                this.set({ status: 'refused', refusal: explainRefusal({ code, message: reason }, this.channel) });
         });
-        this.sub.on('error', () => { /* passing: the SDK tries again */ });
+        this.sub.on('error', () => {
+            /* passing: the SDK tries again */
+        });
 
         this.hellos = centrifuge.newSubscription(`here:${this.name}`);
         this.hellos.on('subscribed', () => this.#sayHello(true));
         this.hellos.on('publication', ({ data, info }) => this.#hello(data, info));
-        this.hellos.on('unsubscribed', () => { /* a server without this channel: names come from messages alone */ });
+        this.hellos.on('unsubscribed', () => {
+            /* a server without this channel: names come from messages alone */
+        });
         this.hellos.on('error', () => {});
 
         this.hellos.subscribe();
@@ -97,16 +119,19 @@ export class Room extends Observable {
         this.#refill(round, known, isReturn);
     }
 
-    // Takes the newest page of history, and if this is a return after an outage that the server could not recover, as many more as it
-    // takes to meet what is here. When they do not meet, that is said.
+    // Takes the newest page of history, and if this is a return after an outage that the server could not recover,
+    // as many more as it takes to meet what is here. When they do not meet, that is said.
     async #refill(round, known, isReturn) {
         const publications = [];
         let page = null;
         try {
             for (let n = 0; n < (isReturn ? REFILL_PAGES : 1); n++) {
                 const oldest = publications[0]?.offset;
-                const next = await this.sub.history({ limit: PAGE, reverse: true,
-                    ...(oldest ? { since: { offset: oldest, epoch: page.epoch } } : {}) });
+                const next = await this.sub.history({
+                    limit: PAGE,
+                    reverse: true,
+                    ...(oldest ? { since: { offset: oldest, epoch: page.epoch } } : {}),
+                });
                 if (round !== this.round) return;
                 publications.unshift(...next.publications.reverse());
                 page = { epoch: next.epoch, offset: page?.offset ?? next.offset, publications };
@@ -126,9 +151,16 @@ export class Room extends Observable {
         const arrived = timeline.items.filter((item) => item.isLive && item.round === round);
         if (isReturn && !(page && lines.meets(known, page))) {
             // Whatever arrived since the return belongs after the gap.
-            timeline = { ...timeline, items: timeline.items.filter((item) => !arrived.includes(item)),
-                ids: new Set([...timeline.ids].filter((id) => !arrived.some((item) => item.key === id))) };
-            timeline = lines.withGap(timeline, Date.now(), page && known && page.epoch !== known.epoch ? 'reset' : 'gap');
+            timeline = {
+                ...timeline,
+                items: timeline.items.filter((item) => !arrived.includes(item)),
+                ids: new Set([...timeline.ids].filter((id) => !arrived.some((item) => item.key === id))),
+            };
+            timeline = lines.withGap(
+                timeline,
+                Date.now(),
+                page && known && page.epoch !== known.epoch ? 'reset' : 'gap',
+            );
         } else {
             timeline = { ...timeline };
         }
@@ -163,16 +195,24 @@ export class Room extends Observable {
         let timeline = this.value.timeline;
         if (this.epoch) timeline = lines.atEpoch(timeline, this.epoch);
         timeline = lines.withMessages(timeline, [message]);
-        if (ctx.offset && this.epoch && (this.isSynced || this.position)) this.position = { epoch: this.epoch, offset: ctx.offset };
+        if (ctx.offset && this.epoch && (this.isSynced || this.position))
+            this.position = { epoch: this.epoch, offset: ctx.offset };
         if (timeline === this.value.timeline) return;
         const item = timeline.items.findLast((one) => one.offset === ctx.offset && one.kind === 'message');
         if (!message.isMine) {
-            const heard = [...this.value.heard, { key: item.key, name: message.name || 'Someone', text: message.text }].slice(-3);
+            const heard = [
+                ...this.value.heard,
+                { key: item.key, name: message.name || 'Someone', text: message.text },
+            ].slice(-3);
             if (this.isWatched) {
                 this.set({ heard });
                 this.#read(item);
             } else {
-                this.set({ heard, unread: this.value.unread + 1, unreadKey: this.value.unread ? this.value.unreadKey : item.key });
+                this.set({
+                    heard,
+                    unread: this.value.unread + 1,
+                    unreadKey: this.value.unread ? this.value.unreadKey : item.key,
+                });
             }
         } else if (this.isWatched) {
             this.#read(item);
@@ -189,7 +229,13 @@ export class Room extends Observable {
         const client = info?.client ?? null;
         if (client) this.people.spoke(client, message.name);
         const isMine = message.id !== null && this.mine.has(message.id);
-        return { ...message, client, offset: offset || null, isMine, name: message.name || (client ? this.people.nameOf(client) : '') };
+        return {
+            ...message,
+            client,
+            offset: offset || null,
+            isMine,
+            name: message.name || (client ? this.people.nameOf(client) : ''),
+        };
     }
 
     async loadEarlier() {
@@ -199,12 +245,20 @@ export class Room extends Observable {
         this.set({ isLoadingEarlier: true });
         const { round } = this;
         try {
-            const page = await this.sub.history({ limit: PAGE, reverse: true, since: { offset: oldest, epoch: timeline.epoch } });
+            const page = await this.sub.history({
+                limit: PAGE,
+                reverse: true,
+                since: { offset: oldest, epoch: timeline.epoch },
+            });
             if (round !== this.round) return;
             const messages = page.publications.map((publication) => this.#messageOf(publication, false));
             const more = lines.withMessages(this.value.timeline, messages);
-            this.set({ timeline: { ...more, hasEarlier: page.publications.length === PAGE
-                && page.publications.at(-1).offset > 1 } });
+            this.set({
+                timeline: {
+                    ...more,
+                    hasEarlier: page.publications.length === PAGE && page.publications.at(-1).offset > 1,
+                },
+            });
         } catch {
             // The button stays.
         } finally {
@@ -214,18 +268,22 @@ export class Room extends Observable {
 
     // --- read and unread
 
-    #lastReadKey() { return `read.${this.channel}`; }
+    #lastReadKey() {
+        return `read.${this.channel}`;
+    }
 
     #openAtUnread(timeline) {
         const read = browserStore.get(this.#lastReadKey());
         const items = timeline.items.filter((item) => item.kind === 'message');
         if (!read || read.epoch !== timeline.epoch) return;
         const first = items.findIndex((item) => item.offset > read.offset && !item.isMine);
-        if (first > 0) this.set({ unreadKey: items[first].key, unread: items.slice(first).filter((item) => !item.isMine).length });
+        if (first > 0)
+            this.set({ unreadKey: items[first].key, unread: items.slice(first).filter((item) => !item.isMine).length });
     }
 
     #read(item) {
-        if (item?.offset && this.epoch) browserStore.set(this.#lastReadKey(), { epoch: this.epoch, offset: item.offset });
+        if (item?.offset && this.epoch)
+            browserStore.set(this.#lastReadKey(), { epoch: this.epoch, offset: item.offset });
     }
 
     // The window shows the newest messages and somebody looks at it.
@@ -256,15 +314,22 @@ export class Room extends Observable {
         this.#send();
     }
 
-    drop(id) { this.#setOutbox(outbox.dropped(this.value.outbox, id)); }
+    drop(id) {
+        this.#setOutbox(outbox.dropped(this.value.outbox, id));
+    }
 
     #setOutbox(entries) {
         if (entries === this.value.outbox) return;
-        windowStore.set(`outbox.${this.name}`, entries.filter((entry) => entry.state !== 'sent'));
+        windowStore.set(
+            `outbox.${this.name}`,
+            entries.filter((entry) => entry.state !== 'sent'),
+        );
         this.set({ outbox: entries });
     }
 
-    #settle(ids) { this.#setOutbox(outbox.settled(this.value.outbox, ids)); }
+    #settle(ids) {
+        this.#setOutbox(outbox.settled(this.value.outbox, ids));
+    }
 
     // One after another, so that they stay in order even when one has to be sent again.
     async #send() {
@@ -316,7 +381,8 @@ export class Room extends Observable {
         if (!hello.asks || info.client === this.connection.value.client || this.answering) return;
         // One answer serves all who asked meanwhile, and not everybody answers at once.
         const crowd = this.value.people.length;
-        if (crowd <= CROWD) this.answering = setTimeout(() => this.#sayHello(false), 40 + Math.random() * (40 + 20 * crowd));
+        if (crowd <= CROWD)
+            this.answering = setTimeout(() => this.#sayHello(false), 40 + Math.random() * (40 + 20 * crowd));
     }
 
     async #countPeople() {

@@ -2,18 +2,32 @@
 const spare = new Map();
 
 function storeOver(kind) {
-    const real = () => { try { return window[kind]; } catch { return null; } };
+    const real = () => {
+        try {
+            return window[kind];
+        } catch {
+            return null;
+        }
+    };
     return {
         get(key) {
-            try { return JSON.parse(real()?.getItem(`parley.${key}`) ?? spare.get(kind + key) ?? 'null'); } catch { return null; }
+            try {
+                return JSON.parse(real()?.getItem(`parley.${key}`) ?? spare.get(kind + key) ?? 'null');
+            } catch {
+                return null;
+            }
         },
         set(key, value) {
             const text = JSON.stringify(value);
             spare.set(kind + key, text);
-            try { real()?.setItem(`parley.${key}`, text); } catch { /* kept in `spare` */ }
+            try {
+                real()?.setItem(`parley.${key}`, text);
+            } catch {
+                /* kept in `spare` */
+            }
         },
     };
 }
 
-export const browserStore = storeOver('localStorage');  // this browser's
+export const browserStore = storeOver('localStorage'); // this browser's
 export const windowStore = storeOver('sessionStorage'); // this window's, over reloads

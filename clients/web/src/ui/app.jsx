@@ -53,14 +53,18 @@ export function App() {
         const remembered = cleanName(browserStore.get('name'));
         (async () => {
             if (!name) {
-                if (remembered && !(await isNameInUse())) { setName(remembered); windowStore.set('name', remembered); }
-                else if (route.view === 'chat') setAsking(true);
+                if (remembered && !(await isNameInUse())) {
+                    setName(remembered);
+                    windowStore.set('name', remembered);
+                } else if (route.view === 'chat') setAsking(true);
             }
             setReady(true);
             connection.open();
         })();
     }, []);
-    useEffect(() => { if (isReady && !name && route.view === 'chat') setAsking(true); }, [isReady, route.view]);
+    useEffect(() => {
+        if (isReady && !name && route.view === 'chat') setAsking(true);
+    }, [isReady, route.view]);
     useEffect(() => (name ? tellOtherWindows() : undefined), [Boolean(name)]);
 
     const choose = useCallback((chosen) => {
@@ -74,16 +78,42 @@ export function App() {
     const frame = { connection, isWide, onMenu: () => setMenuOpen(true) };
     return (
         <div class="frame">
-            <a class="skip" href={hashOf(route)} onClick={(event) => { event.preventDefault();
-                document.querySelector('.composer textarea, main h1')?.focus(); }}>Skip to the conversation</a>
-            {isWide && <aside class="side" aria-label="Channels">{side}</aside>}
-            {!isWide && isMenuOpen && <Dialog title="Channels" kind="drawer" onClose={() => setMenuOpen(false)}>{side}</Dialog>}
+            <a
+                class="skip"
+                href={hashOf(route)}
+                onClick={(event) => {
+                    event.preventDefault();
+                    document.querySelector('.composer textarea, main h1')?.focus();
+                }}>
+                Skip to the conversation
+            </a>
+            {isWide && (
+                <aside class="side" aria-label="Channels">
+                    {side}
+                </aside>
+            )}
+            {!isWide && isMenuOpen && (
+                <Dialog title="Channels" kind="drawer" onClose={() => setMenuOpen(false)}>
+                    {side}
+                </Dialog>
+            )}
             {isReady && route.view === 'feed' && <FeedView key={route.name} name={route.name} {...frame} />}
-            {isReady && route.view === 'chat' && (name
-                ? <ChatView key={route.name} name={route.name} who={who} visitor={name} {...frame} />
-                : <main class="main" aria-hidden="true" />)}
-            {isAsking && <NameDialog name={name || cleanName(browserStore.get('name'))} canClose={Boolean(name)} room={route}
-                onClose={() => setAsking(false)} onChoose={choose} />}
+            {isReady &&
+                route.view === 'chat' &&
+                (name ? (
+                    <ChatView key={route.name} name={route.name} who={who} visitor={name} {...frame} />
+                ) : (
+                    <main class="main" aria-hidden="true" />
+                ))}
+            {isAsking && (
+                <NameDialog
+                    name={name || cleanName(browserStore.get('name'))}
+                    canClose={Boolean(name)}
+                    room={route}
+                    onClose={() => setAsking(false)}
+                    onChoose={choose}
+                />
+            )}
         </div>
     );
 }

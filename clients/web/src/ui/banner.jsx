@@ -17,11 +17,21 @@ export function Banner({ connection, keeps }) {
                     {phase === 'closed' ? <AlertIcon /> : <span class="spinner" aria-hidden="true" />}
                     <p>
                         {phase === 'opening' && <>Can’t reach {host} yet. Still trying.</>}
-                        {phase === 'lost' && <><strong>{code === 3001 ? 'The server is restarting.' : 'Connection lost.'}</strong>{' '}
-                            Reconnecting<span aria-hidden="true"> for {seconds} s</span>. {keeps}</>}
-                        {phase === 'closed' && <><strong>Disconnected.</strong> {explain(code, reason)}</>}
+                        {phase === 'lost' && (
+                            <>
+                                <strong>{code === 3001 ? 'The server is restarting.' : 'Connection lost.'}</strong>{' '}
+                                Reconnecting<span aria-hidden="true"> for {seconds} s</span>. {keeps}
+                            </>
+                        )}
+                        {phase === 'closed' && (
+                            <>
+                                <strong>Disconnected.</strong> {explain(code, reason)}
+                            </>
+                        )}
                     </p>
-                    <button type="button" class="button" onClick={() => connection.tryNow()}>Try now</button>
+                    <button type="button" class="button" onClick={() => connection.tryNow()}>
+                        Try now
+                    </button>
                 </div>
             )}
         </div>
@@ -30,11 +40,15 @@ export function Banner({ connection, keeps }) {
 
 function explain(code, reason) {
     switch (code) {
-    case 101:
-    case 3500:
-    case 3501: return 'This server lets nobody in without a token, and this page has none. The demo configuration does.';
-    case 3504: return 'This server has as many connections as it allows.';
-    case 3503: return 'The server ended this connection.';
-    default: return `The server ended this connection: ${reason} (${code}).`;
+        case 101:
+        case 3500:
+        case 3501:
+            return 'This server lets nobody in without a token, and this page has none. The demo configuration does.';
+        case 3504:
+            return 'This server has as many connections as it allows.';
+        case 3503:
+            return 'The server ended this connection.';
+        default:
+            return `The server ended this connection: ${reason} (${code}).`;
     }
 }

@@ -2,9 +2,17 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { formatNumber, niceTicks, paddedRange, timeTicks } from '../logic/scale.js';
 
-const LEFT = 52, RIGHT = 16, TOP = 12, BOTTOM = 26;
+const LEFT = 52,
+    RIGHT = 16,
+    TOP = 12,
+    BOTTOM = 26;
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-const SECONDS = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+const SECONDS = new Intl.DateTimeFormat(undefined, {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+});
 
 export function Chart({ view, names, label }) {
     const canvas = useRef();
@@ -14,7 +22,9 @@ export function Chart({ view, names, label }) {
     const [theme, setTheme] = useState(0);
 
     useEffect(() => {
-        const watch = new ResizeObserver(([{ contentRect }]) => setSize({ width: contentRect.width, height: contentRect.height }));
+        const watch = new ResizeObserver(([{ contentRect }]) =>
+            setSize({ width: contentRect.width, height: contentRect.height }),
+        );
         watch.observe(place.current);
         const recolour = () => setTheme((n) => n + 1);
         const media = matchMedia('(prefers-color-scheme: dark)');
@@ -35,43 +45,76 @@ export function Chart({ view, names, label }) {
 
     const point = (event) => {
         const x = event.clientX - place.current.getBoundingClientRect().left;
-        let best = null, distance = Infinity;
+        let best = null,
+            distance = Infinity;
         view.xs.forEach((value, i) => {
             const away = Math.abs(geometry.x(value) - x);
-            if (away < distance) { best = i; distance = away; }
+            if (away < distance) {
+                best = i;
+                distance = away;
+            }
         });
         setAt(best);
     };
     const move = (event) => {
-        const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity }[event.key];
+        const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity }[
+            event.key
+        ];
         if (event.key === 'Escape') setAt(null);
         if (!step || !view.points.length) return;
         event.preventDefault();
-        setAt(Math.max(0, Math.min(view.points.length - 1, (cursor ?? view.points.length - (step < 0 ? 0 : 1)) + step)));
+        setAt(
+            Math.max(0, Math.min(view.points.length - 1, (cursor ?? view.points.length - (step < 0 ? 0 : 1)) + step)),
+        );
     };
     const chosen = cursor === null ? null : view.points[cursor];
     return (
-        <div class="chart" ref={place} tabindex={0} role="img" aria-label={label} onPointerMove={point} onPointerDown={point}
-            onPointerLeave={() => setAt(null)} onKeyDown={move} onBlur={() => setAt(null)}>
+        <div
+            class="chart"
+            ref={place}
+            tabindex={0}
+            role="img"
+            aria-label={label}
+            onPointerMove={point}
+            onPointerDown={point}
+            onPointerLeave={() => setAt(null)}
+            onKeyDown={move}
+            onBlur={() => setAt(null)}>
             <canvas ref={canvas} />
-            <p class={`readout ${chosen && geometry.x(view.xs[cursor]) > size.width / 2 ? 'is-left' : ''}`} role="status" hidden={!chosen}>
-                {chosen && <>
-                    <span class="readout-time">{chosen.at ? SECONDS.format(chosen.at) : `message ${chosen.offset ?? cursor + 1}`}</span>
-                    {names.filter((name) => chosen.values[name] !== undefined).map((name) => <span key={name} class="readout-value">
-                        {name && `${name} `}<b>{formatNumber(chosen.values[name])}</b></span>)}
-                    {!names.some((name) => chosen.values[name] !== undefined) && <span>no number</span>}
-                </>}
+            <p
+                class={`readout ${chosen && geometry.x(view.xs[cursor]) > size.width / 2 ? 'is-left' : ''}`}
+                role="status"
+                hidden={!chosen}>
+                {chosen && (
+                    <>
+                        <span class="readout-time">
+                            {chosen.at ? SECONDS.format(chosen.at) : `message ${chosen.offset ?? cursor + 1}`}
+                        </span>
+                        {names
+                            .filter((name) => chosen.values[name] !== undefined)
+                            .map((name) => (
+                                <span key={name} class="readout-value">
+                                    {name && `${name} `}
+                                    <b>{formatNumber(chosen.values[name])}</b>
+                                </span>
+                            ))}
+                        {!names.some((name) => chosen.values[name] !== undefined) && <span>no number</span>}
+                    </>
+                )}
             </p>
         </div>
     );
 }
 
 function geometryOf(view, names, { width, height }) {
-    const values = view.points.flatMap((point) => names.map((name) => point.values[name]).filter((value) => value !== undefined));
+    const values = view.points.flatMap((point) =>
+        names.map((name) => point.values[name]).filter((value) => value !== undefined),
+    );
     const [low, high] = paddedRange(values);
     const inside = { width: Math.max(1, width - LEFT - RIGHT), height: Math.max(1, height - TOP - BOTTOM) };
     return {
-        low, high,
+        low,
+        high,
         x: (value) => LEFT + ((value - view.from) / (view.to - view.from || 1)) * inside.width,
         y: (value) => TOP + (1 - (value - low) / (high - low)) * inside.height,
     };
@@ -97,20 +140,29 @@ function draw(canvas, view, names, { low, high, x, y }, { width, height }, curso
     context.textBaseline = 'middle';
     for (const tick of yTicks) {
         const at = Math.round(y(tick)) + 0.5;
-        stroke(context, [[LEFT, at], [width - RIGHT, at]]);
+        stroke(context, [
+            [LEFT, at],
+            [width - RIGHT, at],
+        ]);
         context.fillText(formatNumber(tick, step), LEFT - 8, at);
     }
     context.textAlign = 'center';
     context.textBaseline = 'top';
     const about = Math.max(2, Math.min(8, width / 110));
     if (view.axis === 'time') {
-        const { ticks, step: every } = timeTicks(view.from, view.to, about, -new Date(view.to).getTimezoneOffset() * 60_000);
+        const { ticks, step: every } = timeTicks(
+            view.from,
+            view.to,
+            about,
+            -new Date(view.to).getTimezoneOffset() * 60_000,
+        );
         const format = every < 60_000 ? SECONDS : CLOCK;
         for (const tick of ticks) context.fillText(format.format(tick), inside(x(tick), width), height - BOTTOM + 8);
     } else {
         for (const tick of niceTicks(view.from, view.to, about)) {
             const point = view.points[tick];
-            if (Number.isInteger(tick) && point) context.fillText(`no. ${point.offset ?? tick + 1}`, inside(x(tick), width), height - BOTTOM + 8);
+            if (Number.isInteger(tick) && point)
+                context.fillText(`no. ${point.offset ?? tick + 1}`, inside(x(tick), width), height - BOTTOM + 8);
         }
     }
 
@@ -142,7 +194,10 @@ function draw(canvas, view, names, { low, high, x, y }, { width, height }, curso
         const at = x(view.xs[cursor]);
         context.strokeStyle = color('muted');
         context.lineWidth = 1;
-        stroke(context, [[at, TOP], [at, height - BOTTOM]]);
+        stroke(context, [
+            [at, TOP],
+            [at, height - BOTTOM],
+        ]);
         names.forEach((name, index) => {
             const value = view.points[cursor].values[name];
             context.fillStyle = color(`series-${index}`);
@@ -166,11 +221,12 @@ function dot(context, [px, py], radius) {
     context.fill();
 }
 
-// The line's points in pixels, interrupted where something may be missing. Where many fall on one pixel its lowest and highest stand
-// for them, so that no peak is lost.
+// The line's points in pixels, interrupted where something may be missing. Where many fall on one pixel its lowest
+// and highest stand for them, so that no peak is lost.
 function runsOf(view, name, x, y, width) {
     const runs = [];
-    let run = null, column = null;
+    let run = null,
+        column = null;
     const flush = () => {
         if (!column) return;
         run.push([column.x, column.first]);
@@ -180,16 +236,28 @@ function runsOf(view, name, x, y, width) {
     };
     const isDense = view.points.length > width * 1.5;
     view.points.forEach((point, i) => {
-        if (point.breaks && run) { flush(); run = null; }
+        if (point.breaks && run) {
+            flush();
+            run = null;
+        }
         const value = point.values[name];
         if (value === undefined) return;
-        if (!run) runs.push(run = []);
-        const px = x(view.xs[i]), py = y(value);
-        if (!isDense) { run.push([px, py]); return; }
+        if (!run) runs.push((run = []));
+        const px = x(view.xs[i]),
+            py = y(value);
+        if (!isDense) {
+            run.push([px, py]);
+            return;
+        }
         const whole = Math.round(px);
         if (column && column.x !== whole) flush();
         column ??= { x: whole, n: 0, first: py, min: py, max: py };
-        Object.assign(column, { n: column.n + 1, last: py, min: Math.min(column.min, py), max: Math.max(column.max, py) });
+        Object.assign(column, {
+            n: column.n + 1,
+            last: py,
+            min: Math.min(column.min, py),
+            max: Math.max(column.max, py),
+        });
     });
     if (run) flush();
     return runs.filter((one) => one.length);

@@ -19,16 +19,32 @@ export function ChatView({ connection, name, who, visitor, isWide, onMenu }) {
     const isLooking = useAttention();
     const input = useRef();
 
-    useEffect(() => { room.open(); return () => room.close(); }, [room]);
-    useEffect(() => { if (visitor !== room.identity.name) room.rename(visitor); }, [visitor]);
+    useEffect(() => {
+        room.open();
+        return () => room.close();
+    }, [room]);
+    useEffect(() => {
+        if (visitor !== room.identity.name) room.rename(visitor);
+    }, [visitor]);
     useEffect(() => room.watched(isLooking && isAtEnd && status === 'open'), [isLooking, isAtEnd, status]);
-    useEffect(() => { document.title = `${unread ? `(${unread}) ` : ''}#${name} · Parley`; }, [unread, name]);
-    useEffect(() => { if (matchMedia('(hover: hover)').matches) input.current?.focus(); }, [room]);
+    useEffect(() => {
+        document.title = `${unread ? `(${unread}) ` : ''}#${name} · Parley`;
+    }, [unread, name]);
+    useEffect(() => {
+        if (matchMedia('(hover: hover)').matches) input.current?.focus();
+    }, [room]);
     useEffect(() => {
         // Typing anywhere writes a message.
         const type = (event) => {
-            if (event.key.length !== 1 || event.ctrlKey || event.metaKey || event.altKey || event.key === ' '
-                || event.target.closest('input, textarea, select, button, dialog, [contenteditable]')) return;
+            if (
+                event.key.length !== 1 ||
+                event.ctrlKey ||
+                event.metaKey ||
+                event.altKey ||
+                event.key === ' ' ||
+                event.target.closest('input, textarea, select, button, dialog, [contenteditable]')
+            )
+                return;
             input.current?.focus();
         };
         window.addEventListener('keydown', type);
@@ -39,17 +55,39 @@ export function ChatView({ connection, name, who, visitor, isWide, onMenu }) {
     return (
         <>
             <main class="main">
-                <Head {...{ connection, isWide, onMenu }} title={<><span class="hash" aria-hidden="true">#</span>{name}</>}
+                <Head
+                    {...{ connection, isWide, onMenu }}
+                    title={
+                        <>
+                            <span class="hash" aria-hidden="true">
+                                #
+                            </span>
+                            {name}
+                        </>
+                    }
                     detail={knowsPeople ? `${count} ${count === 1 ? 'person' : 'people'} here` : undefined}>
-                    <CopyButton text={location.href} label="Copy the link to this room" icon={LinkIcon} class="button">Share link</CopyButton>
+                    <CopyButton text={location.href} label="Copy the link to this room" icon={LinkIcon} class="button">
+                        Share link
+                    </CopyButton>
                     {!hasPeopleColumn && status !== 'refused' && (
-                        <button type="button" class="icon-button with-count" aria-haspopup="dialog" onClick={() => setShowsPeople(true)}
-                            aria-label={`Who is here: ${count}`}><PeopleIcon /><span aria-hidden="true">{count || ''}</span></button>
+                        <button
+                            type="button"
+                            class="icon-button with-count"
+                            aria-haspopup="dialog"
+                            onClick={() => setShowsPeople(true)}
+                            aria-label={`Who is here: ${count}`}>
+                            <PeopleIcon />
+                            <span aria-hidden="true">{count || ''}</span>
+                        </button>
                     )}
                 </Head>
                 <Banner connection={connection} keeps="What you write is kept and sent then." />
                 {status === 'refused' ? (
-                    <div class="refused" role="alert"><AlertIcon /><h2>#{name} can’t be opened</h2><p>{refusal}</p></div>
+                    <div class="refused" role="alert">
+                        <AlertIcon />
+                        <h2>#{name} can’t be opened</h2>
+                        <p>{refusal}</p>
+                    </div>
                 ) : (
                     <>
                         <Messages room={room} isAtEnd={isAtEnd} onAtEnd={setAtEnd} />
@@ -58,10 +96,18 @@ export function ChatView({ connection, name, who, visitor, isWide, onMenu }) {
                 )}
                 {/* What others say is read out here, and nothing else: loading history must not be. */}
                 <div class="vh" role="log" aria-live="polite" aria-relevant="additions" aria-label="New messages">
-                    {heard.map(({ key, name: speaker, text }) => <p key={key}>{speaker}: {text}</p>)}
+                    {heard.map(({ key, name: speaker, text }) => (
+                        <p key={key}>
+                            {speaker}: {text}
+                        </p>
+                    ))}
                 </div>
             </main>
-            {hasPeopleColumn && status !== 'refused' && <aside class="column" aria-label="Who is here"><People people={people} isKnown={knowsPeople} /></aside>}
+            {hasPeopleColumn && status !== 'refused' && (
+                <aside class="column" aria-label="Who is here">
+                    <People people={people} isKnown={knowsPeople} />
+                </aside>
+            )}
             {!hasPeopleColumn && showsPeople && (
                 <Dialog title="Who is here" kind="drawer is-right" onClose={() => setShowsPeople(false)}>
                     <People people={people} isKnown={knowsPeople} />

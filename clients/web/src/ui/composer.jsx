@@ -15,7 +15,10 @@ export function Composer({ room, inputRef }) {
         input.style.height = `${Math.min(input.scrollHeight, 180)}px`;
     }, [text]);
 
-    const write = (value) => { setText(value); windowStore.set(draftKey, value); };
+    const write = (value) => {
+        setText(value);
+        windowStore.set(draftKey, value);
+    };
     const send = () => {
         const message = text.replace(/^\n+|\s+$/g, '');
         if (!message) return;
@@ -30,16 +33,43 @@ export function Composer({ room, inputRef }) {
         send();
     };
     return (
-        <form class="composer" onSubmit={(event) => { event.preventDefault(); send(); inputRef.current.focus(); }}>
+        <form
+            class="composer"
+            onSubmit={(event) => {
+                event.preventDefault();
+                send();
+                inputRef.current.focus();
+            }}>
             <div class="composer-box">
-                <label class="vh" for="message">Message to #{room.name}</label>
-                <textarea id="message" ref={inputRef} rows={1} value={text} maxlength={TEXT_MAX} placeholder={`Message #${room.name}`}
-                    dir="auto" enterkeyhint="send" autocomplete="off" aria-describedby="composer-hint"
-                    onInput={(event) => write(event.currentTarget.value)} onKeyDown={onKeyDown} />
-                {text.length > WARN_AT && <span class="left" role="status">{TEXT_MAX - text.length} left</span>}
-                <button class="send" aria-label="Send" disabled={!text.trim()}><SendIcon /></button>
+                <label class="vh" for="message">
+                    Message to #{room.name}
+                </label>
+                <textarea
+                    id="message"
+                    ref={inputRef}
+                    rows={1}
+                    value={text}
+                    maxlength={TEXT_MAX}
+                    placeholder={`Message #${room.name}`}
+                    dir="auto"
+                    enterkeyhint="send"
+                    autocomplete="off"
+                    aria-describedby="composer-hint"
+                    onInput={(event) => write(event.currentTarget.value)}
+                    onKeyDown={onKeyDown}
+                />
+                {text.length > WARN_AT && (
+                    <span class="left" role="status">
+                        {TEXT_MAX - text.length} left
+                    </span>
+                )}
+                <button class="send" aria-label="Send" disabled={!text.trim()}>
+                    <SendIcon />
+                </button>
             </div>
-            <p id="composer-hint" class="hint"><kbd>Enter</kbd> sends, <kbd>Shift</kbd> <kbd>Enter</kbd> starts a line</p>
+            <p id="composer-hint" class="hint">
+                <kbd>Enter</kbd> sends, <kbd>Shift</kbd> <kbd>Enter</kbd> starts a line
+            </p>
         </form>
     );
 }

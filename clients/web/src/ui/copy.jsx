@@ -33,7 +33,9 @@ export function CopyButton({ text, children, label, icon: Icon, class: name = 'b
     return (
         <button type="button" class={name} onClick={onClick} aria-label={label} title={label}>
             {state === 'Copied' ? <CheckIcon /> : <Icon />}
-            <span class="button-text" aria-live="polite">{state || children}</span>
+            <span class="button-text" aria-live="polite">
+                {state || children}
+            </span>
         </button>
     );
 }
@@ -41,7 +43,9 @@ export function CopyButton({ text, children, label, icon: Icon, class: name = 'b
 export function Command({ text }) {
     return (
         <div class="command">
-            <pre tabindex="0"><code>{text}</code></pre>
+            <pre tabindex="0">
+                <code>{text}</code>
+            </pre>
             <CopyButton text={text} label={`Copy the command: ${text}`} icon={CopyIcon} class="icon-button" />
         </div>
     );

@@ -10,11 +10,23 @@ export function Dialog({ title, onClose, children, kind = '', canClose = true })
         return () => dialog.close();
     }, []);
     return (
-        <dialog ref={ref} class={`dialog ${kind}`} aria-label={title}
-            onCancel={(event) => { event.preventDefault(); if (canClose) onClose(); }}
-            onClick={(event) => { if (canClose && event.target === ref.current) onClose(); }}>
+        <dialog
+            ref={ref}
+            class={`dialog ${kind}`}
+            aria-label={title}
+            onCancel={(event) => {
+                event.preventDefault();
+                if (canClose) onClose();
+            }}
+            onClick={(event) => {
+                if (canClose && event.target === ref.current) onClose();
+            }}>
             <div class="dialog-body">
-                {canClose && <button class="icon-button dialog-close" type="button" aria-label="Close" onClick={onClose}><CloseIcon /></button>}
+                {canClose && (
+                    <button class="icon-button dialog-close" type="button" aria-label="Close" onClick={onClose}>
+                        <CloseIcon />
+                    </button>
+                )}
                 {children}
             </div>
         </dialog>

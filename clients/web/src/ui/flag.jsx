@@ -1,15 +1,30 @@
-// Signal flags of the International Code, on a square of 24. Everybody wears the flag of their initial; the page's own mark is K:
-// “I wish to communicate with you.”
+// Signal flags of the International Code, on a square of 24. Everybody wears the flag of their initial; the page's
+// own mark is K: “I wish to communicate with you.”
 import { hueOf } from '../logic/identity.js';
 
-const W = 'f-w', B = 'f-b', R = 'f-r', Y = 'f-y', K = 'f-k';
+const W = 'f-w',
+    B = 'f-b',
+    R = 'f-r',
+    Y = 'f-y',
+    K = 'f-k';
 const field = (color) => <path class={color} d="M0 0h24v24H0z" />;
 const box = (color, x, y, w, h) => <rect class={color} x={x} y={y} width={w} height={h} />;
-const rows = (...colors) => colors.map((color, i) => box(color, 0, (24 / colors.length) * i, 24, 24 / colors.length + 0.1));
-const columns = (...colors) => colors.map((color, i) => box(color, (24 / colors.length) * i, 0, 24 / colors.length + 0.1, 24));
-const quarters = (a, b, c, d) => [box(a, 0, 0, 12, 12), box(b, 12, 0, 12, 12), box(c, 0, 12, 12, 12), box(d, 12, 12, 12, 12)];
+const rows = (...colors) =>
+    colors.map((color, i) => box(color, 0, (24 / colors.length) * i, 24, 24 / colors.length + 0.1));
+const columns = (...colors) =>
+    colors.map((color, i) => box(color, (24 / colors.length) * i, 0, 24 / colors.length + 0.1, 24));
+const quarters = (a, b, c, d) => [
+    box(a, 0, 0, 12, 12),
+    box(b, 12, 0, 12, 12),
+    box(c, 0, 12, 12, 12),
+    box(d, 12, 12, 12, 12),
+];
 const shape = (color, d) => <path class={color} d={d} />;
-const saltire = (color) => shape(color, 'M0 0h4.500L12 7.500 19.500 0H24v4.500L16.500 12l7.500 7.500V24h-4.500L12 16.500 4.500 24H0v-4.500L7.500 12 0 4.500z');
+const saltire = (color) =>
+    shape(
+        color,
+        'M0 0h4.500L12 7.500 19.500 0H24v4.500L16.500 12l7.500 7.500V24h-4.500L12 16.500 4.500 24H0v-4.500L7.500 12 0 4.500z',
+    );
 const cross = (color) => shape(color, 'M9 0h6v9h9v6h-9v9H9v-9H0V9h9z');
 
 const FLAGS = {
@@ -46,17 +61,29 @@ const HUES = 8;
 export function Flag({ name, isStranger }) {
     const initial = [...name.normalize('NFD').toUpperCase()][0] ?? '?';
     if (!isStranger && FLAGS[initial]) {
-        return <svg class="flag" viewBox="0 0 24 24" preserveAspectRatio="none" aria-hidden="true">{FLAGS[initial]}</svg>;
+        return (
+            <svg class="flag" viewBox="0 0 24 24" preserveAspectRatio="none" aria-hidden="true">
+                {FLAGS[initial]}
+            </svg>
+        );
     }
-    return <span class={`flag flag-letter hue-${hueOf(name, HUES)} ${isStranger ? 'is-stranger' : ''}`} aria-hidden="true">
-        {isStranger ? '?' : initial}</span>;
+    return (
+        <span class={`flag flag-letter hue-${hueOf(name, HUES)} ${isStranger ? 'is-stranger' : ''}`} aria-hidden="true">
+            {isStranger ? '?' : initial}
+        </span>
+    );
 }
 
 export function Mark() {
     return (
         <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
-            <clipPath id="mark"><path d="M8 3h16a6 6 0 0 1 6 6v11a6 6 0 0 1-6 6H14l-6 4.600c-.7.5-1.600.1-1.600-.8V26A5.500 5.500 0 0 1 2 20.500V9a6 6 0 0 1 6-6z" /></clipPath>
-            <g clip-path="url(#mark)"><path class="f-y" d="M0 0h16v32H0z" /><path class="f-b" d="M16 0h16v32H16z" /></g>
+            <clipPath id="mark">
+                <path d="M8 3h16a6 6 0 0 1 6 6v11a6 6 0 0 1-6 6H14l-6 4.600c-.7.5-1.600.1-1.600-.8V26A5.500 5.500 0 0 1 2 20.500V9a6 6 0 0 1 6-6z" />
+            </clipPath>
+            <g clip-path="url(#mark)">
+                <path class="f-y" d="M0 0h16v32H0z" />
+                <path class="f-b" d="M16 0h16v32H16z" />
+            </g>
         </svg>
     );
 }

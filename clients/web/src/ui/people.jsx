@@ -5,7 +5,9 @@ const SHOWN_MAX = 200;
 export function People({ people, isKnown }) {
     return (
         <section class="people">
-            <h2>Here now <span class="count">{isKnown ? people.length : ''}</span></h2>
+            <h2>
+                Here now <span class="count">{isKnown ? people.length : ''}</span>
+            </h2>
             {!isKnown && <p class="quiet">Looking around…</p>}
             <ul>
                 {people.slice(0, SHOWN_MAX).map((person) => (
@@ -17,7 +19,9 @@ export function People({ people, isKnown }) {
                 ))}
             </ul>
             {people.length > SHOWN_MAX && <p class="quiet">and {people.length - SHOWN_MAX} more</p>}
-            {isKnown && people.length === 1 && <p class="quiet alone">Nobody else yet. Share the link, or open it in a second window.</p>}
+            {isKnown && people.length === 1 && (
+                <p class="quiet alone">Nobody else yet. Share the link, or open it in a second window.</p>
+            )}
         </section>
     );
 }

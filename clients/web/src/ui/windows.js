@@ -6,7 +6,10 @@ export function isNameInUse() {
     if (!('BroadcastChannel' in window)) return Promise.resolve(false);
     return new Promise((resolve) => {
         const channel = new BroadcastChannel(CHANNEL);
-        const end = (answer) => { channel.close(); resolve(answer); };
+        const end = (answer) => {
+            channel.close();
+            resolve(answer);
+        };
         channel.onmessage = ({ data }) => data === 'here' && end(true);
         channel.postMessage('anybody?');
         setTimeout(() => end(false), ANSWER_MS);
