@@ -2,11 +2,12 @@
  * What the runtime's primitives cost, in nanoseconds each, medians of several rounds.
  * async_bench.py measures their counterparts in asyncio and prints both side by side.
  *
- *     async_bench [ROUNDS]        lines of "name ns"
+ *     async_bench [ROUNDS [PART_OF_NAME]]        lines of "name ns"
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "async/context.h"
@@ -289,11 +290,14 @@ static int by_size(const void *a, const void *b) {
 
 int main(int argc, char **argv) {
     long rounds = argc > 1 ? strtol(argv[1], NULL, 10) : ROUNDS_DEFAULT;
-    if (rounds < 1 || rounds > ROUNDS_MAX) {
-        (void) fprintf(stderr, "usage: async_bench [ROUNDS], at most %d\n", ROUNDS_MAX);
+    if (rounds < 1 || rounds > ROUNDS_MAX || argc > 3) {
+        (void) fprintf(stderr, "usage: async_bench [ROUNDS [PART_OF_NAME]], at most %d rounds\n",
+                       ROUNDS_MAX);
         return 64;
     }
     for (size_t i = 0; i < ELEMENTS_OF(benches); i++) {
+        if (argc > 2 && !strstr(benches[i].name, argv[2]))
+            continue;
         double ns[ROUNDS_MAX];
         for (long n = 0; n < rounds; n++) {
             struct round round = { .bench = &benches[i] };
