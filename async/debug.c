@@ -12,7 +12,8 @@
 
 enum {
     FRAMES_MAX = 24,
-    DEPTH_MAX = 32, /* of the tree; deeper ones are shown at this depth */
+    DEPTH_MAX = 32,  /* of the tree */
+    DORMANT_MAX = 8, /* shown of each group: thousands look alike */
     MARKS_MAX = 256,
 };
 
@@ -100,14 +101,17 @@ void debug_deadlock(struct loop *l) {
         for_each_task(l, cancel_one);
         return;
     }
+    /* Groups live on the very stacks that go: first leave them all. */
+    struct list doomed = { 0 };
     struct link *k;
-    while ((k = list_first(&l->groups)) != NULL) {
+    while ((k = list_pop(&l->groups)) != NULL) {
         struct group *g = CONTAINER_OF(k, struct group, link);
-        list_remove(k);
         struct link *s;
-        while ((s = list_first(&g->tasks)) != NULL)
-            task_abandon(l, CONTAINER_OF(s, struct task, sibling));
+        while ((s = list_pop(&g->tasks)) != NULL)
+            list_append(&doomed, s);
     }
+    while ((k = list_first(&doomed)) != NULL)
+        task_abandon(l, CONTAINER_OF(k, struct task, sibling));
     if (l->root)
         task_abandon(l, TAKE(l->root));
     l->tasks = 0;
@@ -219,7 +223,7 @@ NOT_ADDRESS_SANITIZED static void dump_frames(FILE *f, const char *indent, const
 
 static void dump_task(FILE *f, struct loop *l, const struct task *t, int depth) {
     char indent[2 * DEPTH_MAX + 1];
-    int width = 2 * (depth < DEPTH_MAX ? depth : DEPTH_MAX);
+    int width = 2 * depth;
     memset(indent, ' ', (size_t) width);
     indent[width] = '\0';
 
@@ -252,15 +256,25 @@ static void dump_task(FILE *f, struct loop *l, const struct task *t, int depth) 
 static void dump_below(FILE *f, struct loop *l, const struct task *owner, int depth) {
     if (owner && !owner->active_groups)
         return;
+    if (depth > DEPTH_MAX) {
+        (void) fprintf(f, "%*s... and deeper\n", 2 * depth, "");
+        return;
+    }
     LIST_FOREACH (&l->groups, k) {
         const struct group *g = CONTAINER_OF(k, struct group, link);
         if (g->owner != owner)
             continue;
+        size_t dormant = 0;
         LIST_FOREACH (&g->tasks, s) {
             const struct task *t = CONTAINER_OF(s, struct task, sibling);
+            if (t->state == TASK_DORMANT && ++dormant > DORMANT_MAX)
+                continue;
             dump_task(f, l, t, depth);
             dump_below(f, l, t, depth + 1);
         }
+        if (dormant > DORMANT_MAX)
+            (void) fprintf(f, "%*s... and %zu more dormant ones\n", 2 * depth, "",
+                           dormant - DORMANT_MAX);
     }
 }
 

@@ -5,6 +5,7 @@
  *     async_bench [ROUNDS [PART_OF_NAME]]        lines of "name ns"
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,6 +254,33 @@ static int deadlines(long count) {
     return 0;
 }
 
+/* ---- memory ---- */
+
+static int dozes(void *arg) {
+    (void) arg;
+    return task_cancelled() ? 0 : task_dormant(NULL, INT64_MAX, dozes, NULL);
+}
+
+/* Not a time: what the heap holds for each of many dormant tasks. */
+static int dormant_bytes(void *arg) {
+    enum { MANY = 10000 };
+    GROUP(g);
+    for (int n = 0; n < 2; n++) {
+        /* The first few warm up what is not theirs alone. */
+        size_t before = mallinfo2().uordblks, many = n == 0 ? 10 : MANY;
+        for (size_t i = 0; i < many; i++) {
+            int r = group_spawn(&g, "dozing", dozes, NULL);
+            if (r < 0)
+                return r;
+        }
+        int r = task_sleep(1);
+        if (r < 0)
+            return r;
+        *(double *) arg = (double) (mallinfo2().uordblks - before) / (double) many;
+    }
+    return 0;
+}
+
 /* ---- */
 
 static const struct bench benches[] = {
@@ -312,5 +340,8 @@ int main(int argc, char **argv) {
         (void) printf("%-32s %8.1f\n", benches[i].name, ns[rounds / 2]);
         (void) fflush(stdout);
     }
+    double bytes;
+    if (argc < 3 && loop_run(NULL, dormant_bytes, &bytes) == 0)
+        (void) printf("%-32s %8.1f\n", "heap bytes per dormant task", bytes);
     return 0;
 }

@@ -62,7 +62,7 @@ static int dumps(void *arg) {
     struct house *h = arg;
     GROUP(g);
     int r = group_spawn(&g, "child", child, &h->event);
-    if (r == 0)
+    for (int i = 0; i < 100 && r == 0; i++)
         r = group_spawn(&g, "dozing", dozes, NULL);
     if (r < 0)
         return r;
@@ -81,12 +81,13 @@ static void a_dump_shows_the_tree_and_what_each_task_waits_for_since_when(void *
     static struct house h;
     const struct loop_options o = { .name = "house", .is_simulated = true };
     assert_int_equal(loop_run(&o, dumps, &h), 0);
-    assert_non_null(strstr(h.dump, "house: 4 tasks, 0 ready, 1 dormant\n"));
+    assert_non_null(strstr(h.dump, "house: 103 tasks, 0 ready, 100 dormant\n"));
     assert_non_null(strstr(h.dump, "\nroot: running\n"));
     assert_non_null(strstr(h.dump, "\n  child: waits for group 0x"));
     assert_non_null(strstr(h.dump, "\n    grandchild: waits for event 0x"));
     assert_non_null(strstr(h.dump, ", for 1.500 s\n"));
     assert_non_null(strstr(h.dump, "\n  dozing: dormant, waits for task_wake()"));
+    assert_non_null(strstr(h.dump, "\n  ... and 92 more dormant ones\n"));
     /* Each parked task with the frames it is parked in; the dormant one has none. */
     const char *below = strstr(h.dump, "grandchild:");
     int frames = 0;
@@ -94,8 +95,8 @@ static void a_dump_shows_the_tree_and_what_each_task_waits_for_since_when(void *
         frames++;
     assert_in_range(frames, 3, 20);
 
-    assert_int_equal(h.stats.tasks, 4);
-    assert_int_equal(h.stats.dormant, 1);
+    assert_int_equal(h.stats.tasks, 103);
+    assert_int_equal(h.stats.dormant, 100);
     assert_int_equal(h.stats.stacks_in_use, 3);
 }
 
@@ -260,6 +261,26 @@ static void running_over_the_end_of_a_stack_is_no_quiet_corruption(void **state)
 
 /* ---- the pool ---- */
 
+/* Where no guard page can be had. */
+static int overruns_a_canary(void *arg) {
+    (void) arg;
+    struct stack_pool *p = stack_pool_new((size_t) 32 * 1024, false);
+    struct stack *s = p ? stack_take(p) : NULL;
+    if (!s)
+        return -ENOMEM;
+    s->is_guarded = false;
+    stack_give(p, s);
+    s = stack_take(p);
+    s->low[8] = 'x';
+    stack_give(p, s);
+    return 0;
+}
+
+static void an_overrun_canary_aborts(void **state) {
+    (void) state;
+    assert_int_equal(ends_how(overruns_a_canary), -SIGABRT);
+}
+
 static void stacks_are_used_again_last_in_first_out_and_given_back_when_idle(void **state) {
     (void) state;
     enum { MANY = 200 };
@@ -302,6 +323,7 @@ int main(void) {
 #ifdef GUARD_IS_SEEN
         cmocka_unit_test(running_over_the_end_of_a_stack_is_no_quiet_corruption),
 #endif
+        cmocka_unit_test(an_overrun_canary_aborts),
         cmocka_unit_test(stacks_are_used_again_last_in_first_out_and_given_back_when_idle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

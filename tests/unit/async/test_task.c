@@ -315,6 +315,16 @@ static int waits_for_nothing_shielded(void *arg) {
     return waits_for_nothing(arg);
 }
 
+static int has_children_like_that(void *arg) {
+    GROUP(g);
+    for (int i = 0; i < 3; i++) {
+        int r = group_spawn(&g, "shielded", waits_for_nothing_shielded, arg);
+        if (r < 0)
+            return r;
+    }
+    return group_wait(&g);
+}
+
 static void tasks_that_cannot_even_be_cancelled_are_dropped(void **state) {
     (void) state;
     struct warnings w = { 0 };
@@ -324,6 +334,8 @@ static void tasks_that_cannot_even_be_cancelled_are_dropped(void **state) {
     int result = 0;
     assert_int_equal(loop_run(&o, waits_for_nothing_shielded, &result), -EDEADLK);
     assert_int_equal(w.count, 2);
+    assert_int_equal(loop_run(&o, has_children_like_that, &result), -EDEADLK);
+    assert_int_equal(w.count, 4);
 }
 
 static int never_joins(void *arg) {
