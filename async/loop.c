@@ -45,17 +45,18 @@ bool loop_is_simulated(const struct loop *l) {
 }
 
 int64_t loop_now(void) {
-    return loop_of_thread->now_ms;
+    struct loop *l = loop_of_thread;
+    return l ? l->now_ms : clock_us() / 1000;
 }
 
 int64_t loop_now_us(void) {
     struct loop *l = loop_of_thread;
-    return l->options.is_simulated ? l->now_ms * 1000 : clock_us();
+    return l && l->options.is_simulated ? l->now_ms * 1000 : clock_us();
 }
 
 int64_t loop_wall_ms(void) {
     struct loop *l = loop_of_thread;
-    if (l->options.is_simulated)
+    if (l && l->options.is_simulated)
         return l->wall_offset_ms + l->now_ms;
     struct timespec ts;
     (void) clock_gettime(CLOCK_REALTIME, &ts);

@@ -32,6 +32,7 @@ struct loop_options {
  * tasks; all were cancelled. */
 MUST_CHECK int loop_run(const struct loop_options *o, task_fn *fn, void *arg);
 
+/* The clocks and loop_random() below also answer on threads without a loop, from the kernel. */
 struct loop *loop_current(void); /* this thread's; NULL outside loop_run() */
 bool loop_is_simulated(const struct loop *l);
 int64_t loop_now(void);     /* ms, monotonic, fixed within one turn */

@@ -64,6 +64,10 @@ static void fill_from_kernel(void *buf, size_t len) {
 void loop_random(void *buf, size_t len) {
     struct loop *l = loop_of_thread;
     uint8_t *at = buf;
+    if (!l) {
+        fill_from_kernel(buf, len);
+        return;
+    }
     if (l->options.is_simulated) {
         while (len > 0) {
             uint64_t x = random_next(&l->random);

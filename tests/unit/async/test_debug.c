@@ -253,6 +253,38 @@ static int in_the_lowest_slot(void *arg) {
     return r < 0 ? r : group_wait(&g);
 }
 
+/* ---- no memory for stacks ---- */
+
+static int naps(void *arg) {
+    (void) arg;
+    return task_sleep(1);
+}
+
+static int more_naps_than_stacks(void *arg) {
+    (void) arg;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) < 0)
+        return -errno;
+    GROUP(g);
+    int r = 0;
+    for (int i = 0; i < 2000 && r == 0; i++)
+        r = group_spawn(&g, "nap", naps, NULL);
+    /* 2,000 stacks are 64 MB; there is room for a few chunks of 1 MB. */
+    limit.rlim_cur = (rlim_t) 16 * 1024 * 1024;
+    if (r == 0 && setrlimit(RLIMIT_AS, &limit) < 0)
+        r = -errno;
+    if (r == 0)
+        r = group_wait(&g);
+    struct async_stats stats;
+    async_stats(&stats);
+    return r < 0 ? r : stats.starved > 0 && stats.stacks_in_use == 1 ? 0 : -ERANGE;
+}
+
+static void without_memory_for_stacks_tasks_wait_for_those_of_others(void **state) {
+    (void) state;
+    assert_int_equal(ends_how(more_naps_than_stacks), 0);
+}
+
 static void running_over_the_end_of_a_stack_is_no_quiet_corruption(void **state) {
     (void) state;
     assert_int_equal(ends_how(in_the_lowest_slot), -SIGSEGV);
@@ -321,6 +353,7 @@ int main(void) {
         cmocka_unit_test(the_depth_of_each_kind_of_task_is_measured),
         cmocka_unit_test(suspending_inside_no_suspend_aborts),
 #ifdef GUARD_IS_SEEN
+        cmocka_unit_test(without_memory_for_stacks_tasks_wait_for_those_of_others),
         cmocka_unit_test(running_over_the_end_of_a_stack_is_no_quiet_corruption),
 #endif
         cmocka_unit_test(an_overrun_canary_aborts),

@@ -245,6 +245,16 @@ static void bytes_bought_in_bulk_are_still_random(void **state) {
         assert_in_range(counts[i], 5, 160);
 }
 
+static void clocks_and_randomness_answer_without_a_loop(void **state) {
+    (void) state;
+    uint8_t a[16] = { 0 }, b[16] = { 0 };
+    loop_random(a, sizeof a);
+    loop_random(b, sizeof b);
+    assert_memory_not_equal(a, b, sizeof a);
+    assert_true(loop_wall_ms() > 1600000000000);
+    assert_true(loop_now() > 0 && loop_now_us() >= loop_now() * 1000);
+}
+
 /* ---- shuffling ---- */
 
 struct shuffle {
@@ -381,6 +391,7 @@ int main(void) {
         cmocka_unit_test(virtual_time_jumps),
         cmocka_unit_test(hooks_run_at_the_turns_end_in_order_and_again_if_asked),
         cmocka_unit_test(a_seed_decides_all_randomness_of_a_simulated_loop_and_only_of_it),
+        cmocka_unit_test(clocks_and_randomness_answer_without_a_loop),
         cmocka_unit_test(bytes_bought_in_bulk_are_still_random),
         cmocka_unit_test(a_seed_shuffles_what_is_ready_and_the_same_seed_in_the_same_way),
         cmocka_unit_test(a_watched_descriptor_wakes_real_and_simulated_loops),
