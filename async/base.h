@@ -25,8 +25,9 @@
         taken_;                                                                                    \
     })
 
+/* By way of a number: what the pointer points to may be const, and the whole is aligned as its type is. */
 #define CONTAINER_OF(pointer, type, member)                                                        \
-    ((type *) (void *) ((char *) (pointer) -offsetof(type, member)))
+    ((type *) ((uintptr_t) (pointer) - offsetof(type, member)))
 
 #define ELEMENTS_OF(array) (sizeof(array) / sizeof *(array))
 

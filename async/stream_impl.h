@@ -1,0 +1,55 @@
+/*
+ * The inside of streams: what a kind of stream implements, and what the loop's dormant tasks and
+ * the TLS layer need of any of them. Private to async/.
+ *
+ * A kind never suspends and knows no tasks: it moves bytes, says -EAGAIN, and after arm() reports
+ * once with stream_ready(). Parking, waking and closing under a waiter are here, once for all
+ * kinds.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "async/stream.h"
+#include "async/task.h"
+
+enum stream_event { STREAM_READ = 1, STREAM_WRITE = 2 };
+
+struct stream_ops {
+    ssize_t (*read)(struct stream *s, void *buf, size_t cap); /* > 0; 0: end; -EAGAIN, -errno */
+    ssize_t (*send)(struct stream *s, const void *buf, size_t len);    /* > 0; -EAGAIN, -errno */
+    ssize_t (*writev)(struct stream *s, const struct iovec *v, int n); /* the same */
+    /* Report this event. 1: it is the case already (nothing will be reported); 0; -errno. May
+     * report more than once, or when there turns out to be nothing (half a TLS record). */
+    int (*arm)(struct stream *s, enum stream_event event);
+    /* A layer over another stream: that one's report. Returns the events somebody waits for. */
+    unsigned (*on_below)(struct stream *s, unsigned events);
+    int (*shutdown)(struct stream *s);
+    void (*close)(struct stream *s); /* frees; nobody waits any more */
+    size_t (*unsent)(const struct stream *s);
+    const char *(*peer)(const struct stream *s, char *buf, size_t cap);
+    int (*fd)(const struct stream *s);
+};
+
+struct stream_waiter; /* a parked task's record, in its frame */
+
+/* The head of every kind's struct. Kept small: an idle daemon consists of these. */
+struct stream {
+    const struct stream_ops *ops;
+    union {
+        struct stream_waiter *parked;
+        struct task *dormant; /* reader_is_dormant: see stream_arm() in task_impl.h */
+        struct stream *upper; /* is_wrapped: the layer that is told instead of tasks */
+    } reader;
+    struct stream_waiter *writer;
+    bool is_wrapped;
+    bool reader_is_dormant;
+};
+
+/* The kind's report; events may be several, or-ed. Wakes, never runs anything. Returns those of
+ * them that somebody waits for. */
+unsigned stream_ready(struct stream *s, unsigned events);
+
+static inline bool stream_has_reader(const struct stream *s) {
+    return s->reader.parked != NULL;
+}
