@@ -55,7 +55,7 @@ struct config_websocket {
     bool is_disabled;
     bool compression;               /* accept permessage-deflate */
     uint32_t compression_min_bytes; /* smaller messages are sent as they are */
-    int32_t compression_level;      /* of zlib, 1 to 9 */
+    uint32_t compression_level;     /* of zlib, 1 to 9 */
     uint32_t message_size_limit;    /* bytes in, fragments together; more: close 1009 */
     uint32_t inflated_size_limit;   /* the same after inflating; 0: ten times message_size_limit */
     int64_t write_timeout_ms;       /* without the peer taking a byte; then 3009 */
@@ -122,8 +122,8 @@ struct namespace {
     struct permission publish;
     struct permission presence_of; /* presence and presence_stats */
     struct permission history;
-    struct str channel_regex;              /* empty: ASCII names */
-    const struct pattern *channel_pattern; /* NULL: ASCII names */
+    struct str channel_regex;        /* empty: ASCII names */
+    struct pattern *channel_pattern; /* NULL: ASCII names */
 };
 
 static inline bool namespace_has_history(const struct namespace *ns) {

@@ -10,8 +10,8 @@
  * {"time":"…","level":"warning","message":"client reads too slowly","client":"0b2c",…}
  *
  * Any thread. A line is one write(2). The same message more than LOG_BURST times within
- * LOG_WINDOW_MS is held back and counted; the next line of it that passes says how many were
- * (`suppressed=`). Never fails, never suspends; a line past LOG_LINE_MAX is cut.
+ * LOG_WINDOW_MS is held back and counted; before the next one that passes a line of its own says how
+ * many were. Never fails, never suspends; a line past LOG_LINE_MAX is cut.
  */
 #pragma once
 

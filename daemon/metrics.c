@@ -1,0 +1,232 @@
+#include "daemon/metrics.h"
+
+#include "storage/engine.h"
+
+enum { OTHER_CODE = 0 }; /* index of codes that are in no table */
+
+struct about {
+    const char *name;
+    const char *help;
+};
+
+#define AS_ABOUT(id, name, help) [id] = { name, help },
+#define AS_NAME(id, name)        [id] = name,
+#define AS_CODE(id, code, ...)   code,
+
+static const struct about COUNTERS[] = { METRICS_COUNTERS(AS_ABOUT) };
+static const struct about GAUGES[] = { METRICS_GAUGES(AS_ABOUT) };
+static const struct about HISTOGRAMS[] = { METRICS_HISTOGRAMS(AS_ABOUT) };
+static const char *const METHODS[] = { METRICS_METHODS(AS_NAME) };
+
+/* The codes that have a number of their own, at their index; 0 stands for all others. */
+static const uint32_t DISCONNECTS[] = { OTHER_CODE, 1000, 1001, 1002, 1003,
+                                        1007,       1008, 1009, 1011, DISCONNECT_TABLE(AS_CODE) };
+static const uint32_t ERRORS[] = { OTHER_CODE, ERROR_TABLE(AS_CODE) };
+static const uint32_t UNSUBSCRIBES[] = { OTHER_CODE, UNSUBSCRIBE_TABLE(AS_CODE) };
+
+_Static_assert(ELEMENTS_OF(DISCONNECTS) <= METRICS_DISCONNECTS_N, "room for every code");
+_Static_assert(ELEMENTS_OF(ERRORS) <= METRICS_ERRORS_N, "room for every code");
+_Static_assert(ELEMENTS_OF(UNSUBSCRIBES) <= METRICS_ERRORS_N, "room for every code");
+
+static uint64_t load(const _Atomic uint64_t *n) {
+    return atomic_load_explicit(n, memory_order_relaxed);
+}
+
+/* Only the owner writes, so that no locked instruction is needed. */
+static void bump(_Atomic uint64_t *n, uint64_t by) {
+    atomic_store_explicit(n, load(n) + by, memory_order_relaxed);
+}
+
+uint64_t metrics_counter_of(const struct metrics *m, enum metrics_counter id) {
+    return load(&m->counters[id]);
+}
+
+int64_t metrics_gauge_of(const struct metrics *m, enum metrics_gauge id) {
+    return atomic_load_explicit(&m->gauges[id], memory_order_relaxed);
+}
+
+void metrics_observe(struct metrics *m, enum metrics_histogram id, uint64_t duration_us) {
+    uint64_t bound = 1;
+    size_t i = 0;
+    while (i < METRICS_BUCKETS && duration_us > bound) {
+        bound *= 3;
+        i++;
+    }
+    bump(&m->times[id].buckets[i], 1);
+    bump(&m->times[id].sum_us, duration_us);
+}
+
+void metrics_count_command(struct metrics *m, enum metrics_method method) {
+    bump(&m->commands[method], 1);
+}
+
+static void count_code(_Atomic uint64_t *counts, const uint32_t *codes, size_t n, uint32_t code) {
+    size_t i = n - 1;
+    while (i > 0 && codes[i] != code)
+        i--;
+    bump(&counts[i], 1);
+}
+
+void metrics_count_disconnect(struct metrics *m, uint32_t code) {
+    count_code(m->disconnects, DISCONNECTS, ELEMENTS_OF(DISCONNECTS), code);
+}
+
+void metrics_count_error(struct metrics *m, uint32_t code) {
+    count_code(m->errors, ERRORS, ELEMENTS_OF(ERRORS), code);
+}
+
+void metrics_count_unsubscribe(struct metrics *m, uint32_t code) {
+    count_code(m->unsubscribes, UNSUBSCRIBES, ELEMENTS_OF(UNSUBSCRIBES), code);
+}
+
+/* ---- as text: the Prometheus exposition format, version 0.0.4 ---- */
+
+static void write_about(const char *name, const char *help, const char *type, struct buffer *out) {
+    buffer_printf(out, "# HELP parley_%s %s\n# TYPE parley_%s %s\n", name, help, name, type);
+}
+
+static void write_number(const char *name, const char *help, const char *type, uint64_t value,
+                         struct buffer *out) {
+    write_about(name, help, type, out);
+    buffer_printf(out, "parley_%s %llu\n", name, (unsigned long long) value);
+}
+
+/* Microseconds as seconds, without floating point: no locale, no rounding. */
+static void write_seconds(uint64_t us, struct buffer *out) {
+    buffer_printf(out, "%llu.%06llu", (unsigned long long) (us / 1000000),
+                  (unsigned long long) (us % 1000000));
+}
+
+static void write_histogram(const struct metrics *const *workers, size_t n, size_t id,
+                            struct buffer *out) {
+    const struct about *about = &HISTOGRAMS[id];
+    uint64_t total = 0, sum_us = 0, bound_us = 1;
+
+    write_about(about->name, about->help, "histogram", out);
+    for (size_t i = 0; i <= METRICS_BUCKETS; i++) {
+        for (size_t w = 0; w < n; w++)
+            total += load(&workers[w]->times[id].buckets[i]);
+        buffer_printf(out, "parley_%s_bucket{le=\"", about->name);
+        if (i < METRICS_BUCKETS)
+            write_seconds(bound_us, out);
+        else
+            buffer_append_str(out, STR("+Inf"));
+        buffer_printf(out, "\"} %llu\n", (unsigned long long) total);
+        bound_us *= 3;
+    }
+    for (size_t w = 0; w < n; w++)
+        sum_us += load(&workers[w]->times[id].sum_us);
+    buffer_printf(out, "parley_%s_sum ", about->name);
+    write_seconds(sum_us, out);
+    buffer_printf(out, "\nparley_%s_count %llu\n", about->name, (unsigned long long) total);
+}
+
+/* One of the arrays of struct metrics that are indexed by a table of codes. */
+struct family {
+    const char *name;
+    const char *help;
+    size_t offset;
+    const uint32_t *codes;
+    size_t n;
+};
+
+static const struct family FAMILIES[] = {
+    { "client_num_server_disconnects_total", "Connections closed by the server, by code.",
+      offsetof(struct metrics, disconnects), DISCONNECTS, ELEMENTS_OF(DISCONNECTS) },
+    { "client_num_reply_errors_total", "Error replies, by code.", offsetof(struct metrics, errors),
+      ERRORS, ELEMENTS_OF(ERRORS) },
+    { "client_num_server_unsubscribes_total", "Subscriptions ended by the server, by code.",
+      offsetof(struct metrics, unsubscribes), UNSUBSCRIBES, ELEMENTS_OF(UNSUBSCRIBES) },
+};
+
+static void write_family(const struct metrics *const *workers, size_t n, const struct family *f,
+                         struct buffer *out) {
+    write_about(f->name, f->help, "counter", out);
+    for (size_t i = 0; i < f->n; i++) {
+        uint64_t total = 0;
+        for (size_t w = 0; w < n; w++)
+            total += load((const _Atomic uint64_t *) (const void *) ((const char *) workers[w] +
+                                                                     f->offset) +
+                          i);
+        if (f->codes[i] == OTHER_CODE)
+            buffer_printf(out, "parley_%s{code=\"other\"} ", f->name);
+        else
+            buffer_printf(out, "parley_%s{code=\"%u\"} ", f->name, f->codes[i]);
+        buffer_printf(out, "%llu\n", (unsigned long long) total);
+    }
+}
+
+static void write_engine(const struct engine_stats *s, const char *kind, struct buffer *out) {
+    write_number("engine_writable", "1, or 0 while the last commit failed.", "gauge", s->writable,
+                 out);
+    write_number("engine_publishes_total", "Publications kept.", "counter", s->publishes, out);
+    write_number("engine_commits_total", "Groups committed.", "counter", s->commits, out);
+    write_number("engine_commit_errors_total", "Commits that failed.", "counter", s->commit_errors,
+                 out);
+    write_number("engine_group_largest", "Most publications in one commit.", "gauge",
+                 s->group_largest, out);
+    write_about("engine_commit_seconds_total", "Time spent committing.", "counter", out);
+    buffer_append_str(out, STR("parley_engine_commit_seconds_total "));
+    write_seconds(s->commit_ns / 1000, out);
+    buffer_append_byte(out, '\n');
+    write_number("engine_queued", "Publications that wait for the writer.", "gauge", s->queued,
+                 out);
+    write_number("engine_rejected_total", "Publications refused: the queue was full.", "counter",
+                 s->rejected, out);
+    write_number("engine_reads_total", "History reads.", "counter", s->reads, out);
+    write_number("engine_channels", "Channels with a position in memory.", "gauge", s->channels,
+                 out);
+    write_number("engine_trimmed_total", "Publications deleted by size or age.", "counter",
+                 s->trimmed, out);
+    write_about("engine_info", "The engine.", "gauge", out);
+    buffer_printf(out, "parley_engine_info{type=\"%s\"} 1\n", kind ? kind : "");
+}
+
+static void write_node(const struct metrics_node *node, struct buffer *out) {
+    write_about("node_build", "The version that runs.", "gauge", out);
+    buffer_printf(out, "parley_node_build{version=\"%s\"} 1\n", node->version ? node->version : "");
+    write_about("node_uptime_seconds", "Time since the start.", "gauge", out);
+    buffer_append_str(out, STR("parley_node_uptime_seconds "));
+    write_seconds((uint64_t) node->uptime_ms * 1000, out);
+    buffer_append_byte(out, '\n');
+    write_number("node_workers", "Loop threads.", "gauge", node->workers, out);
+    write_number("node_workers_alive", "Loop threads that turned lately.", "gauge",
+                 node->workers_alive, out);
+    write_number("node_accept_starved_total", "Times a listener ran out of descriptors.", "counter",
+                 node->accept_starved, out);
+    if (node->engine_stats)
+        write_engine(node->engine_stats, node->engine, out);
+}
+
+void metrics_write(const struct metrics *const *workers, size_t n, const struct metrics_node *node,
+                   struct buffer *out) {
+    if (node)
+        write_node(node, out);
+
+    for (size_t i = 0; i < METRICS_COUNTERS_N; i++) {
+        uint64_t total = 0;
+        for (size_t w = 0; w < n; w++)
+            total += load(&workers[w]->counters[i]);
+        write_number(COUNTERS[i].name, COUNTERS[i].help, "counter", total, out);
+    }
+    for (size_t i = 0; i < METRICS_GAUGES_N; i++) {
+        int64_t total = 0;
+        for (size_t w = 0; w < n; w++)
+            total += metrics_gauge_of(workers[w], i);
+        write_about(GAUGES[i].name, GAUGES[i].help, "gauge", out);
+        buffer_printf(out, "parley_%s %lld\n", GAUGES[i].name, (long long) total);
+    }
+
+    write_about("client_commands_total", "Commands of clients, by method.", "counter", out);
+    for (size_t i = 0; i < METRICS_METHODS_N; i++) {
+        uint64_t total = 0;
+        for (size_t w = 0; w < n; w++)
+            total += load(&workers[w]->commands[i]);
+        buffer_printf(out, "parley_client_commands_total{method=\"%s\"} %llu\n", METHODS[i],
+                      (unsigned long long) total);
+    }
+    for (size_t i = 0; i < ELEMENTS_OF(FAMILIES); i++)
+        write_family(workers, n, &FAMILIES[i], out);
+    for (size_t i = 0; i < METRICS_HISTOGRAMS_N; i++)
+        write_histogram(workers, n, i, out);
+}
