@@ -1,0 +1,625 @@
+#include "async/stream.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "async/debug.h"
+#include "expect.h"
+
+static void stream_closep(struct stream **s) {
+    *s = stream_close(*s);
+}
+#define STREAM CLEANUP(stream_closep) = NULL
+
+static struct iovec span(const char *text) {
+    return (struct iovec){ .iov_base = (void *) (uintptr_t) text, .iov_len = strlen(text) };
+}
+
+static SUSPENDS int read_exactly(struct stream *s, char *to, size_t len) {
+    while (len > 0) {
+        ssize_t n = stream_read(s, to, len);
+        if (n <= 0)
+            return n < 0 ? (int) n : -EPIPE;
+        to += n;
+        len -= (size_t) n;
+    }
+    return 0;
+}
+
+/* Two ends of some kind, a and b; the same stories are told of each. */
+typedef int make_ends(struct stream **a, struct stream **b);
+
+static int make_memory(struct stream **a, struct stream **b) {
+    return stream_pair(4096, a, b);
+}
+
+static int make_unix(struct stream **a, struct stream **b) {
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+        return -errno;
+    for (int i = 0; i < 2; i++) /* small, so that a test can fill it */
+        (void) setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &(int){ 4096 }, sizeof(int));
+    int r = stream_from_fd(fds[0], a);
+    return r < 0 ? r : stream_from_fd(fds[1], b);
+}
+
+static int make_tcp(struct stream **a, struct stream **b) {
+    struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof in;
+    int l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0);
+    int r = -EIO;
+    if (bind(l, (struct sockaddr *) &in, sizeof in) == 0 && listen(l, 1) == 0 &&
+        getsockname(l, (struct sockaddr *) &in, &len) == 0 &&
+        connect(c, (struct sockaddr *) &in, sizeof in) == 0)
+        r = stream_from_fd(c, a);
+    if (r == 0)
+        r = stream_from_fd(accept(l, NULL, NULL), b);
+    (void) close(l);
+    return r;
+}
+
+/* ---- stories of any two ends ---- */
+
+static int say_and_hear(make_ends *make) {
+    struct stream *a STREAM, *b STREAM;
+    EXPECT_EQUAL(make(&a, &b), 0);
+    struct iovec v[] = { span("one "), span(""), span("two") };
+    char heard[8];
+    EXPECT_EQUAL(stream_try_read(b, heard, sizeof heard), -EAGAIN);
+    EXPECT_EQUAL(stream_write_all(a, v, 3), 0);
+    EXPECT_EQUAL(read_exactly(b, heard, 7), 0);
+    EXPECT(memcmp(heard, "one two", 7) == 0);
+    EXPECT_EQUAL(stream_write_all(b, v, 1), 0);
+    EXPECT_EQUAL(read_exactly(a, heard, 4), 0);
+    return 0;
+}
+
+static int end_is_read_after_the_bytes(make_ends *make) {
+    struct stream *a STREAM, *b STREAM;
+    char heard[8];
+    EXPECT_EQUAL(make(&a, &b), 0);
+    EXPECT_EQUAL(stream_write_all(a, (struct iovec[]){ span("bye") }, 1), 0);
+    EXPECT_EQUAL(stream_shutdown(a), 0);
+    EXPECT_EQUAL(stream_try_send(a, "x", 1), -EPIPE);
+    EXPECT_EQUAL(read_exactly(b, heard, 3), 0);
+    EXPECT_EQUAL(stream_read(b, heard, sizeof heard), 0);
+    EXPECT_EQUAL(stream_read(b, heard, sizeof heard), 0);
+    /* half closed: the other way still works */
+    EXPECT_EQUAL(stream_write_all(b, (struct iovec[]){ span("ok") }, 1), 0);
+    EXPECT_EQUAL(read_exactly(a, heard, 2), 0);
+    return 0;
+}
+
+static int writing_to_one_who_left(make_ends *make) {
+    struct stream *a STREAM, *b STREAM;
+    EXPECT_EQUAL(make(&a, &b), 0);
+    b = stream_close(b);
+    int r = 0;
+    for (int i = 0; i < 100 && r == 0; i++) { /* over TCP the first ones still go out */
+        r = stream_write_all(a, (struct iovec[]){ span("hello?") }, 1);
+        (void) task_sleep(1);
+    }
+    EXPECT(r == -EPIPE || r == -ECONNRESET);
+    return 0;
+}
+
+enum { BULK = 1 << 20 };
+
+static int write_bulk(void *arg) {
+    char *bulk = malloc(BULK);
+    for (size_t i = 0; i < BULK; i++)
+        bulk[i] = (char) (i * 7 + i / 251);
+    struct iovec v[] = { { bulk, 1 }, { bulk + 1, 4999 }, { bulk + 5000, BULK - 5000 } };
+    int r = stream_write_all(arg, v, 3);
+    free(bulk);
+    return r;
+}
+
+static int much_goes_through_little_room(make_ends *make) {
+    struct stream *a STREAM, *b STREAM;
+    EXPECT_EQUAL(make(&a, &b), 0);
+    GROUP(g);
+    EXPECT_EQUAL(group_spawn(&g, "writer", write_bulk, a), 0);
+    char heard[3000];
+    size_t i = 0;
+    while (i < BULK) {
+        ssize_t n = stream_read(b, heard, sizeof heard);
+        EXPECT(n > 0);
+        for (ssize_t k = 0; k < n; k++, i++)
+            if (heard[k] != (char) (i * 7 + i / 251))
+                return -EIO;
+    }
+    EXPECT_EQUAL(group_wait(&g), 0);
+    return 0;
+}
+
+static ssize_t fill(struct stream *s) {
+    static const char junk[1024];
+    ssize_t n, sum = 0;
+    while ((n = stream_try_send(s, junk, sizeof junk)) > 0)
+        sum += n;
+    return n == -EAGAIN ? sum : n;
+}
+
+static int wait_readable(void *arg) {
+    return stream_wait_readable(arg);
+}
+
+static int wait_writable(void *arg) {
+    return stream_wait_writable(arg);
+}
+
+static int closing_wakes_both_waiters(make_ends *make) {
+    struct stream *a STREAM, *b STREAM;
+    struct task *reader, *writer;
+    int read_result, write_result;
+    EXPECT_EQUAL(make(&a, &b), 0);
+    EXPECT(fill(a) > 0);
+    EXPECT(stream_unsent(a) > 0);
+    GROUP(g);
+    EXPECT_EQUAL(task_spawn(&g, "reader", wait_readable, a, &reader), 0);
+    EXPECT_EQUAL(task_spawn(&g, "writer", wait_writable, a, &writer), 0);
+    EXPECT_EQUAL(task_sleep(2), 0);
+    a = stream_close(a);
+    EXPECT_EQUAL(task_join(reader, &read_result), 0);
+    EXPECT_EQUAL(task_join(writer, &write_result), 0);
+    EXPECT_EQUAL(read_result, -EBADF);
+    EXPECT_EQUAL(write_result, -EBADF);
+    return 0;
+}
+
+/* Cancelled and closed in one turn: whoever wakes first, nobody looks at freed memory. */
+static int closing_under_one_who_is_already_awake(make_ends *make) {
+    struct stream *a STREAM, *b STREAM;
+    struct task *reader, *writer;
+    int result;
+    EXPECT_EQUAL(make(&a, &b), 0);
+    EXPECT(fill(a) > 0);
+    GROUP(g);
+    EXPECT_EQUAL(task_spawn(&g, "reader", wait_readable, a, &reader), 0);
+    EXPECT_EQUAL(task_spawn(&g, "writer", wait_writable, a, &writer), 0);
+    EXPECT_EQUAL(task_sleep(2), 0);
+    task_cancel(reader);
+    a = stream_close(a);
+    task_cancel(writer);
+    EXPECT_EQUAL(task_join(reader, &result), 0);
+    EXPECT_EQUAL(result, -ECANCELED);
+    EXPECT_EQUAL(task_join(writer, &result), 0);
+    EXPECT_EQUAL(result, -EBADF);
+    return 0;
+}
+
+static int waiting_ends_by_deadline_and_goes_on_later(make_ends *make) {
+    struct stream *a STREAM, *b STREAM;
+    char heard[4];
+    EXPECT_EQUAL(make(&a, &b), 0);
+    {
+        DEADLINE(d, 5);
+        EXPECT_EQUAL(stream_read(b, heard, sizeof heard), -ETIMEDOUT);
+        EXPECT_EQUAL(stream_wait_readable(b), -ETIMEDOUT);
+        EXPECT(deadline_passed(&d));
+    }
+    EXPECT(fill(a) > 0);
+    {
+        DEADLINE(d, 5);
+        EXPECT_EQUAL(stream_wait_writable(a), -ETIMEDOUT);
+        EXPECT_EQUAL(stream_write_all(a, (struct iovec[]){ span("x") }, 1), -ETIMEDOUT);
+    }
+    EXPECT_EQUAL(stream_wait_readable(b), 0);
+    char *sink = malloc(BULK);
+    EXPECT(stream_read(b, sink, BULK) > 0);
+    while (stream_try_read(b, sink, BULK) > 0)
+        ;
+    free(sink);
+    EXPECT_EQUAL(stream_wait_writable(a), 0);
+    return 0;
+}
+
+/* ---- dormancy ---- */
+
+struct sleeper {
+    struct stream *stream;
+    struct task *task;
+    int entered, ended;
+    size_t bytes;
+    char last;
+};
+
+static int sleeper_resume(void *arg) {
+    struct sleeper *s = arg;
+    char buf[64];
+    s->entered++;
+    for (;;) {
+        ssize_t n = stream_try_read(s->stream, buf, sizeof buf);
+        if (n == -EAGAIN)
+            return task_dormant(s->stream, INT64_MAX, sleeper_resume, s);
+        if (n <= 0) {
+            s->ended++;
+            return (int) n;
+        }
+        s->bytes += (size_t) n;
+        s->last = buf[n - 1];
+        /* answers while asleep for reading belong to the same stream */
+        if (stream_try_send(s->stream, "!", 1) < 0)
+            return -EIO;
+    }
+}
+
+static int a_sleeper_wakes_by_bytes_and_by_the_end(make_ends *make) {
+    struct stream *a STREAM, *b STREAM;
+    char heard[2];
+    EXPECT_EQUAL(make(&a, &b), 0);
+    struct sleeper s = { .stream = b };
+    GROUP(g);
+    EXPECT_EQUAL(group_spawn(&g, "sleeper", sleeper_resume, &s), 0);
+    EXPECT_EQUAL(task_sleep(1), 0);
+    for (int i = 0; i < 3; i++) {
+        struct async_stats stats;
+        async_stats(&stats);
+        EXPECT_EQUAL(stats.dormant, 1);
+        EXPECT_EQUAL(stream_write_all(a,
+                                      &(struct iovec){ .iov_base = &(char){ (char) ('0' + i) },
+                                                       .iov_len = 1 },
+                                      1),
+                     0);
+        EXPECT_EQUAL(read_exactly(a, heard, 1), 0);
+        EXPECT_EQUAL(task_yield(), 0);
+        EXPECT_EQUAL(s.last, '0' + i);
+    }
+    EXPECT_EQUAL(s.bytes, 3);
+    a = stream_close(a);
+    EXPECT_EQUAL(group_wait(&g), 0);
+    EXPECT_EQUAL(s.ended, 1);
+    return 0;
+}
+
+/* What the daemon does to a slow client: a writer task waits on the stream that a dormant one
+ * reads. */
+static int a_writer_works_while_the_reader_sleeps(make_ends *make) {
+    struct stream *a STREAM, *b STREAM;
+    EXPECT_EQUAL(make(&a, &b), 0);
+    struct sleeper s = { .stream = b };
+    GROUP(g);
+    EXPECT_EQUAL(group_spawn(&g, "sleeper", sleeper_resume, &s), 0);
+    EXPECT_EQUAL(group_spawn(&g, "writer", write_bulk, b), 0);
+    char heard[3000];
+    size_t got = 0;
+    while (got < BULK) {
+        ssize_t n = stream_read(a, heard, sizeof heard);
+        EXPECT(n > 0);
+        got += (size_t) n;
+    }
+    EXPECT_EQUAL(s.bytes, 0);
+    a = stream_close(a);
+    EXPECT_EQUAL(group_wait(&g), 0);
+    return 0;
+}
+
+static int a_sleeper_is_woken_by_hand(make_ends *make) {
+    struct stream *a STREAM, *b STREAM;
+    struct task *t;
+    int result;
+    EXPECT_EQUAL(make(&a, &b), 0);
+    struct sleeper s = { .stream = b };
+    GROUP(g);
+    EXPECT_EQUAL(task_spawn(&g, "sleeper", sleeper_resume, &s, &t), 0);
+    EXPECT_EQUAL(task_sleep(1), 0);
+    EXPECT_EQUAL(s.entered, 1);
+    EXPECT_EQUAL(stream_try_send(a, "x", 1), 1);
+    task_wake(t); /* by hand and by bytes: once */
+    EXPECT_EQUAL(task_sleep(1), 0);
+    EXPECT_EQUAL(s.entered, 2);
+    EXPECT_EQUAL(s.bytes, 1);
+    char heard;
+    EXPECT_EQUAL(stream_read(a, &heard, 1), 1); /* left unread it would make the end a reset */
+    a = stream_close(a);
+    EXPECT_EQUAL(task_join(t, &result), 0);
+    EXPECT_EQUAL(result, 0);
+    return 0;
+}
+
+/* ---- each of them over each kind ---- */
+
+typedef int story(make_ends *make);
+
+static const struct {
+    const char *name;
+    story *tell;
+} stories[] = {
+    { "say and hear", say_and_hear },
+    { "the end comes after the bytes", end_is_read_after_the_bytes },
+    { "writing to one who left", writing_to_one_who_left },
+    { "much through little room", much_goes_through_little_room },
+    { "closing wakes both waiters", closing_wakes_both_waiters },
+    { "closing under one who is awake", closing_under_one_who_is_already_awake },
+    { "deadlines", waiting_ends_by_deadline_and_goes_on_later },
+    { "a sleeper wakes", a_sleeper_wakes_by_bytes_and_by_the_end },
+    { "a writer beside a sleeper", a_writer_works_while_the_reader_sleeps },
+    { "a sleeper is woken by hand", a_sleeper_is_woken_by_hand },
+};
+
+struct telling {
+    story *tell;
+    make_ends *make;
+};
+
+static int tell(void *arg) {
+    struct telling *t = arg;
+    return t->tell(t->make);
+}
+
+static void all_stories_hold_in_memory(void **state) {
+    (void) state;
+    for (size_t i = 0; i < ELEMENTS_OF(stories); i++) {
+        int r = run_virtual(tell, &(struct telling){ stories[i].tell, make_memory });
+        if (r)
+            fail_msg("%s: %d", stories[i].name, r);
+    }
+}
+
+static void all_stories_hold_over_unix_sockets(void **state) {
+    (void) state;
+    for (size_t i = 0; i < ELEMENTS_OF(stories); i++) {
+        int r = run_real(tell, &(struct telling){ stories[i].tell, make_unix });
+        if (r)
+            fail_msg("%s: %d", stories[i].name, r);
+    }
+}
+
+static void all_stories_hold_over_tcp(void **state) {
+    (void) state;
+    for (size_t i = 0; i < ELEMENTS_OF(stories); i++) {
+        int r = run_real(tell, &(struct telling){ stories[i].tell, make_tcp });
+        if (r)
+            fail_msg("%s: %d", stories[i].name, r);
+    }
+}
+
+/* ---- the adversary ---- */
+
+struct cut_up {
+    size_t reads, short_writes;
+    int64_t took_ms;
+};
+
+static int read_through_a_bad_network(void *arg) {
+    struct cut_up *c = arg;
+    struct stream *a STREAM, *b STREAM;
+    char said[500], heard[500];
+    for (size_t i = 0; i < sizeof said; i++)
+        said[i] = (char) i;
+    EXPECT_EQUAL(stream_pair(1000, &a, &b), 0);
+    int64_t began = loop_now();
+    size_t sent = 0, got = 0;
+    while (sent < sizeof said) {
+        ssize_t n = stream_try_send(a, said + sent, sizeof said - sent);
+        EXPECT(n > 0);
+        c->short_writes += sent + (size_t) n < sizeof said;
+        sent += (size_t) n;
+    }
+    EXPECT_EQUAL(stream_shutdown(a), 0);
+    while (got < sizeof heard) {
+        ssize_t n = stream_read(b, heard + got, sizeof heard - got);
+        EXPECT(n > 0);
+        got += (size_t) n;
+        c->reads++;
+    }
+    EXPECT(memcmp(said, heard, sizeof said) == 0);
+    EXPECT_EQUAL(stream_read(b, heard, 1), 0);
+    c->took_ms = loop_now() - began;
+    return 0;
+}
+
+static void a_bad_network_loses_and_reorders_nothing(void **state) {
+    (void) state;
+    bool was_split = false, was_short = false, was_late = false;
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        struct cut_up once = { 0 }, again = { 0 };
+        assert_int_equal(run_seeded(seed, read_through_a_bad_network, &once), 0);
+        assert_int_equal(run_seeded(seed, read_through_a_bad_network, &again), 0);
+        assert_memory_equal(&once, &again, sizeof once); /* one seed, one execution */
+        was_split |= once.reads > 1;
+        was_short |= once.short_writes > 0;
+        was_late |= once.took_ms > 0;
+    }
+    assert_true(was_split && was_short && was_late);
+    struct cut_up plain = { 0 };
+    assert_int_equal(run_virtual(read_through_a_bad_network, &plain), 0);
+    assert_int_equal(plain.reads, 1);
+    assert_int_equal(plain.took_ms, 0);
+}
+
+static void much_goes_through_a_bad_network(void **state) {
+    (void) state;
+    for (uint64_t seed = 1; seed <= 5; seed++)
+        assert_int_equal(
+                run_seeded(seed, tell,
+                           &(struct telling){ much_goes_through_little_room, make_memory }),
+                0);
+}
+
+/* ---- memory alone ---- */
+
+static int cut(void *arg) {
+    (void) arg;
+    struct stream *a STREAM, *b STREAM;
+    struct task *reader;
+    int result;
+    char heard[4];
+    EXPECT_EQUAL(stream_pair(16, &a, &b), 0);
+    EXPECT_EQUAL(stream_try_send(a, "lost", 4), 4);
+    GROUP(g);
+    EXPECT_EQUAL(task_spawn(&g, "reader", wait_readable, a, &reader), 0);
+    EXPECT_EQUAL(task_yield(), 0);
+    stream_pair_cut(a);
+    EXPECT_EQUAL(task_join(reader, &result), 0);
+    EXPECT_EQUAL(result, 0);
+    EXPECT_EQUAL(stream_try_read(a, heard, 4), -ECONNRESET);
+    EXPECT_EQUAL(stream_try_read(b, heard, 4), -ECONNRESET);
+    EXPECT_EQUAL(stream_try_send(b, "x", 1), -ECONNRESET);
+    EXPECT_EQUAL(stream_shutdown(b), -ECONNRESET);
+    return 0;
+}
+
+static void a_cut_is_seen_at_both_ends(void **state) {
+    (void) state;
+    assert_int_equal(run_virtual(cut, NULL), 0);
+    assert_int_equal(run_seeded(4, cut, NULL), 0);
+}
+
+/* ---- descriptors alone ---- */
+
+static int pipes(void *arg) {
+    (void) arg;
+    int fds[2];
+    char heard[4];
+    EXPECT_EQUAL(pipe(fds), 0);
+    struct stream *r STREAM, *w STREAM;
+    EXPECT_EQUAL(stream_from_fd(fds[0], &r), 0);
+    EXPECT_EQUAL(stream_from_fd(fds[1], &w), 0);
+    EXPECT_EQUAL(stream_write_all(w, (struct iovec[]){ span("pipe") }, 1), 0);
+    EXPECT_EQUAL(read_exactly(r, heard, 4), 0);
+    r = stream_close(r);
+    EXPECT_EQUAL(stream_try_send(w, "x", 1), -EPIPE); /* and no SIGPIPE */
+    sigset_t pending;
+    EXPECT_EQUAL(sigpending(&pending), 0);
+    EXPECT(!sigismember(&pending, SIGPIPE));
+    return 0;
+}
+
+static void a_broken_pipe_is_an_error_and_no_signal(void **state) {
+    (void) state;
+    assert_int_equal(run_real(pipes, NULL), 0);
+}
+
+static int borrow(void *arg) {
+    int *fd = arg;
+    struct stream *s STREAM;
+    EXPECT_EQUAL(stream_from_fd(dup(*fd), &s), 0);
+    EXPECT(fcntl(*fd, F_GETFL) & O_NONBLOCK);
+    return 0;
+}
+
+static void a_shared_pipe_is_given_back_as_it_was(void **state) {
+    (void) state;
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(run_real(borrow, &fds[0]), 0);
+    assert_int_equal(fcntl(fds[0], F_GETFL) & O_NONBLOCK, 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static int read_until_end(void *arg) {
+    int *fd = arg;
+    struct stream *s STREAM;
+    char heard[100];
+    size_t sum = 0;
+    ssize_t n;
+    EXPECT_EQUAL(stream_from_fd(*fd, &s), 0);
+    EXPECT_EQUAL(stream_wait_readable(s), 0);
+    while ((n = stream_read(s, heard, sizeof heard)) > 0)
+        sum += (size_t) n;
+    EXPECT_EQUAL(n, 0);
+    EXPECT_EQUAL(sum, 1000);
+    return 0;
+}
+
+static void a_regular_file_can_be_read_as_a_stream(void **state) {
+    (void) state;
+    FILE *f = tmpfile();
+    assert_non_null(f);
+    int fd = dup(fileno(f));
+    assert_int_equal(pwrite(fd, (char[1000]){ 0 }, 1000, 0), 1000);
+    assert_int_equal(run_real(read_until_end, &fd), 0);
+    fclose(f);
+}
+
+/* Bytes that nobody waits for must not make the poll spin. */
+static int nobody_reads(void *arg) {
+    (void) arg;
+    struct stream *a STREAM, *b STREAM;
+    struct async_stats before, after;
+    char heard[2];
+    EXPECT_EQUAL(make_unix(&a, &b), 0);
+    {
+        DEADLINE(d, 1);
+        EXPECT_EQUAL(stream_wait_readable(b), -ETIMEDOUT); /* its watch is set now */
+    }
+    EXPECT_EQUAL(stream_try_send(a, "hi", 2), 2);
+    EXPECT_EQUAL(task_sleep(2), 0);
+    async_stats(&before);
+    EXPECT_EQUAL(task_sleep(20), 0);
+    async_stats(&after);
+    EXPECT(after.polls - before.polls < 10);
+    EXPECT_EQUAL(stream_wait_readable(b), 0);
+    EXPECT_EQUAL(stream_try_read(b, heard, 2), 2);
+    return 0;
+}
+
+static void bytes_that_nobody_waits_for_cost_nothing(void **state) {
+    (void) state;
+    assert_int_equal(run_real(nobody_reads, NULL), 0);
+}
+
+static int peers(void *arg) {
+    (void) arg;
+    struct stream *a STREAM, *b STREAM;
+    char text[64];
+    EXPECT_EQUAL(make_tcp(&a, &b), 0);
+    EXPECT(strncmp(stream_peer(a, text, sizeof text), "127.0.0.1:", 10) == 0);
+    EXPECT(stream_fd(a) >= 0);
+    return 0;
+}
+
+static void a_stream_knows_its_peer(void **state) {
+    (void) state;
+    assert_int_equal(run_real(peers, NULL), 0);
+}
+
+/* ---- addresses ---- */
+
+static void addresses_are_taken_or_refused(void **state) {
+    (void) state;
+    static const char *const good[] = { "127.0.0.1:8000",  "[::1]:0",
+                                        "localhost:65535", "*:1",
+                                        "unix:/run/x.s",   "chat.example.org:443" };
+    static const char *const bad[] = { "",          "8000",    ":8000",  "localhost:", "a:65536",
+                                       "a:-1",      "a: 1",    "::1:80", "[::1:80",    "[]:80",
+                                       "[a]:80",    "unix:",   "a b:80", "a/b:80",     "a:8000x",
+                                       "user@a:80", "a:000080" };
+    struct address a;
+    for (size_t i = 0; i < ELEMENTS_OF(good); i++) {
+        if (address_parse(good[i], &a) != 0)
+            fail_msg("refused: %s", good[i]);
+        assert_string_equal(a.text, good[i]);
+    }
+    for (size_t i = 0; i < ELEMENTS_OF(bad); i++)
+        if (address_parse(bad[i], &a) != -EINVAL)
+            fail_msg("taken: %s", bad[i]);
+    char text[300] = "unix:/";
+    memset(text + 6, 'a', 200);
+    assert_int_equal(address_parse(text, &a), -EINVAL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_stories_hold_in_memory),
+        cmocka_unit_test(all_stories_hold_over_unix_sockets),
+        cmocka_unit_test(all_stories_hold_over_tcp),
+        cmocka_unit_test(a_bad_network_loses_and_reorders_nothing),
+        cmocka_unit_test(much_goes_through_a_bad_network),
+        cmocka_unit_test(a_cut_is_seen_at_both_ends),
+        cmocka_unit_test(a_broken_pipe_is_an_error_and_no_signal),
+        cmocka_unit_test(a_shared_pipe_is_given_back_as_it_was),
+        cmocka_unit_test(a_regular_file_can_be_read_as_a_stream),
+        cmocka_unit_test(bytes_that_nobody_waits_for_cost_nothing),
+        cmocka_unit_test(a_stream_knows_its_peer),
+        cmocka_unit_test(addresses_are_taken_or_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
