@@ -135,12 +135,21 @@ export function viewOf(points, span, now) {
 
 const stepsFor = (span) => Math.max(60, Math.round(span / 1000));
 
+const BUCKET_MS = 500;
+
+// Arrivals are counted in buckets, [[start, n], …], so that a fast feed costs no more than a slow one.
+export function withArrival(arrivals, now, kept = 15_000) {
+    const start = now - (now % BUCKET_MS);
+    const recent = arrivals.filter(([at]) => at > now - kept);
+    const last = recent.at(-1);
+    return last?.[0] === start ? [...recent.slice(0, -1), [start, last[1] + 1]] : [...recent, [start, 1]];
+}
+
 // Publications a second over the last `over` ms; live ones only.
 export function rateOf(arrivals, now, over = 10_000) {
-    const recent = arrivals.filter((at) => at > now - over);
-    if (!recent.length) return 0;
-    const span = Math.min(over, Math.max(1000, now - arrivals[0]));
-    return (recent.length / span) * 1000;
+    const recent = arrivals.filter(([at]) => at > now - over);
+    const count = recent.reduce((sum, [, n]) => sum + n, 0);
+    return count ? (count / Math.min(over, Math.max(1000, now - arrivals[0][0]))) * 1000 : 0;
 }
 
 export function summaryOf(points, name) {

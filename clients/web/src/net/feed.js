@@ -86,7 +86,7 @@ export class Feed extends Observable {
         feed = series.withPublications(feed, [{ data, offset }], { at: now });
         if (feed === this.value.feed) return;
         if (offset && this.epoch) this.position = { epoch: this.epoch, offset };
-        this.set({ feed, arrivals: [...this.value.arrivals.filter((at) => at > now - 15_000), now] });
+        this.set({ feed, arrivals: series.withArrival(this.value.arrivals, now) });
     }
 
     // A walk that drifts back to its middle, with a slow wave under it: looks like a temperature.

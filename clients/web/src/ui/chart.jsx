@@ -68,6 +68,8 @@ export function Chart({ view, names, label }) {
         );
     };
     const chosen = cursor === null ? null : view.points[cursor];
+    const cursorX = chosen ? geometry.x(view.xs[cursor]) : 0;
+    const isRight = cursorX > size.width / 2;
     return (
         <div
             class="chart"
@@ -82,9 +84,10 @@ export function Chart({ view, names, label }) {
             onBlur={() => setAt(null)}>
             <canvas ref={canvas} />
             <p
-                class={`readout ${chosen && geometry.x(view.xs[cursor]) > size.width / 2 ? 'is-left' : ''}`}
+                class={`readout ${isRight ? 'is-left' : ''}`}
                 role="status"
-                hidden={!chosen}>
+                hidden={!chosen}
+                style={{ left: `${cursorX + (isRight ? -14 : 14)}px` }}>
                 {chosen && (
                     <>
                         <span class="readout-time">

@@ -1,9 +1,33 @@
 import { useEffect, useReducer, useState } from 'preact/hooks';
 
-// The value of an Observable; the component is drawn again when it changes.
+const HIDDEN_MS = 200;
+
+// The value of an Observable; the component is drawn again when it changes, once a frame however often that is. No
+// frames come while the window is hidden, and its title is to be right all the same.
 export function useObservable(observable) {
     const [, redraw] = useReducer((n) => n + 1, 0);
-    useEffect(() => observable?.watch(redraw), [observable]);
+    useEffect(() => {
+        if (!observable) return undefined;
+        let frame = 0;
+        let timer = 0;
+        const draw = () => {
+            cancelAnimationFrame(frame);
+            clearTimeout(timer);
+            frame = timer = 0;
+            redraw();
+        };
+        const stop = observable.watch(() => {
+            if (frame || timer) return;
+            timer = setTimeout(draw, HIDDEN_MS);
+            if (!document.hidden) frame = requestAnimationFrame(draw);
+        });
+        redraw(); // what changed before we watched
+        return () => {
+            stop();
+            cancelAnimationFrame(frame);
+            clearTimeout(timer);
+        };
+    }, [observable]);
     return observable?.value;
 }
 
