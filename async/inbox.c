@@ -1,6 +1,7 @@
 #include "async/inbox.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@ struct inbox {
     struct loop *loop;
     struct link link;            /* in the loop's */
     _Atomic(struct post *) last; /* each points at the one posted before it */
+    _Atomic unsigned posting;    /* other threads inside inbox_post() */
     struct timer late;           /* simulated: when a delayed drain comes */
     bool is_late;
     bool is_closed; /* while the inboxes were walked: the walk frees it */
@@ -73,8 +75,12 @@ struct inbox *inbox_close(struct inbox *i) {
         return NULL;
     struct loop *l = i->loop;
     assert(l == loop_of_thread);
-    while (has_posts(i))
+    /* What a post set going may close the inbox while its sender is still about to wake the loop.
+     */
+    while (has_posts(i) || atomic_load_explicit(&i->posting, memory_order_acquire) > 0) {
         run_posts(i);
+        (void) sched_yield();
+    }
     timer_clear(&i->late);
     i->is_closed = true;
     if (!l->is_draining)
@@ -85,15 +91,21 @@ struct inbox *inbox_close(struct inbox *i) {
 void inbox_post(struct inbox *i, struct post *p) {
     struct loop *l = i->loop;
     bool is_own = l == loop_of_thread;
+    if (!is_own)
+        atomic_fetch_add_explicit(&i->posting, 1, memory_order_relaxed);
     struct post *before = atomic_load_explicit(&i->last, memory_order_relaxed);
     do
         p->next = before;
     while (!atomic_compare_exchange_weak_explicit(&i->last, &before, p, memory_order_release,
                                                   memory_order_relaxed));
     /* Whoever finds it empty wakes the loop; the others' posts are found by the same drain. Once
-     * posted, the inbox may be drained and the loop go its way, but not end: see inbox_close(). */
-    if (!before && !is_own)
+     * posted, the inbox may be drained and the loop go its way, but neither end: see inbox_close().
+     */
+    if (is_own)
+        return;
+    if (!before)
         poller_wake(&l->poller);
+    atomic_fetch_sub_explicit(&i->posting, 1, memory_order_release);
 }
 
 /* In a simulation what another thread says may come late. true: it does. */
