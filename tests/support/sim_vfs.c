@@ -60,6 +60,8 @@ struct sim_handle {
     struct sim_shm *shm;
     unsigned shm_shared, shm_exclusive; /* bit masks */
     bool delete_on_close;
+    bool is_entry_new; /* its first sync is one of the directory too, as with journals of the
+                          system's */
 };
 
 struct sim_copy {
@@ -158,6 +160,12 @@ static void node_sync(struct sim_node *n) {
     }
     n->durable_size = n->size;
     n->is_durably_there = true;
+}
+
+/* There is one directory. */
+static void directory_sync(struct sim_disk *d) {
+    for (struct sim_node *n = d->nodes; n; n = n->next)
+        n->is_durably_there = n->is_there;
 }
 
 static void node_forsake(struct sim_node *n) {
@@ -290,6 +298,9 @@ static int sim_sync(sqlite3_file *f, int flags) {
         return leave(h, SQLITE_IOERR_FSYNC);
     }
     node_sync(h->node);
+    if (h->is_entry_new)
+        directory_sync(h->disk);
+    h->is_entry_new = false;
     return leave(h, SQLITE_OK);
 }
 
@@ -499,6 +510,8 @@ static struct sim_disk *disk_of(sqlite3_vfs *v) {
     return v->pAppData;
 }
 
+enum { JOURNALS = SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL };
+
 static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, int *ret_flags) {
     struct sim_disk *d = disk_of(v);
     struct sim_handle *h = (struct sim_handle *) f;
@@ -515,13 +528,15 @@ static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags
         return SQLITE_CANTOPEN;
     }
     n = node_get(d, name);
+    bool is_new = !n->is_there;
     n->is_there = true;
     n->open++;
     *h = (struct sim_handle){ .base.pMethods = &methods,
                               .disk = d,
                               .node = n,
                               .era = d->era,
-                              .delete_on_close = flags & SQLITE_OPEN_DELETEONCLOSE };
+                              .delete_on_close = flags & SQLITE_OPEN_DELETEONCLOSE,
+                              .is_entry_new = is_new && flags & JOURNALS };
     if (ret_flags)
         *ret_flags = flags;
     pthread_mutex_unlock(&d->mutex);
@@ -536,9 +551,7 @@ static int vfs_delete(sqlite3_vfs *v, const char *name, int is_synced) {
     if (was_there) {
         node_empty(n);
         if (is_synced)
-            node_sync(n);
-        if (is_synced)
-            n->is_durably_there = false;
+            directory_sync(d);
     }
     pthread_mutex_unlock(&d->mutex);
     return was_there ? SQLITE_OK : SQLITE_IOERR_DELETE_NOENT;
