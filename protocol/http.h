@@ -15,7 +15,7 @@ enum { HTTP_HEADERS_MAX = 64 };
 
 struct http_limits {
     size_t max_line;    /* bytes of the request or status line; more: -ENAMETOOLONG */
-    size_t max_head;    /* bytes of line and headers together; more: -E2BIG. At most 2^31 */
+    size_t max_head;    /* bytes of line and headers together; more: -E2BIG. Below 2^31 */
     size_t max_headers; /* at most HTTP_HEADERS_MAX; more: -E2BIG */
 };
 
@@ -78,11 +78,12 @@ struct http_request {
     bool expects_continue;   /* the peer waits for a 100 before it sends the body */
     uint64_t content_length; /* if has_length */
     struct str method;
-    struct str target; /* as sent */
-    struct str path;   /* of the target, still percent-encoded; "*" for OPTIONS * */
-    struct str query;  /* behind the '?'; empty if none */
-    struct str host;   /* the Host header, or the target's authority; empty in HTTP/1.0 */
-    size_t size;       /* bytes of the head: the body begins there */
+    struct str target;          /* as sent */
+    struct str path;            /* of the target, still percent-encoded; "*" for OPTIONS * */
+    struct str query;           /* behind the '?'; empty if none */
+    struct str host;            /* the Host header, or the target's authority; empty in HTTP/1.0 */
+    size_t size;                /* bytes of the head: the body begins there */
+    uint32_t line_at, line_len; /* private */
 };
 
 void http_request_init(struct http_request *r);
@@ -127,6 +128,7 @@ struct http_response {
     int status;        /* 100 to 999 */
     struct str reason; /* may be empty */
     size_t size;       /* bytes of the head */
+    uint32_t line_len; /* private */
 };
 
 void http_response_init(struct http_response *r);

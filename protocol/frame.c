@@ -1,0 +1,595 @@
+#include "protocol/frame.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <wslay/wslay.h>
+
+#include "protocol/deflate.h"
+#include "protocol/utf8.h"
+
+enum {
+    MESSAGE_KEPT_MAX = 65536, /* bytes a context's buffer may keep while nobody borrows it */
+    RSV1 = 4,                 /* as wslay counts the reserved bits */
+};
+
+/* What a decoder needs while something is half read. Lent by a pool; one borrower at a time. */
+struct frame_context {
+    wslay_frame_context_ptr wslay;
+    struct frame_context *next; /* in the pool */
+
+    /* Where bytes stand: each frame's are counted when wslay hands them out, so that the context
+     * can go back as soon as wslay holds nothing of ours. */
+    struct bytes *input; /* during frame_next() only */
+    uint64_t fed;
+    uint64_t handed_out;
+
+    /* The last bytes that were fed: between frames the header under way is among them. wslay says
+     * nothing of a frame before its first payload byte, and a limit must not wait for that. */
+    uint8_t tail[FRAME_HEADER_MAX];
+    bool header_is_judged;
+
+    /* The frame under way. */
+    bool in_frame;
+    bool is_final;
+    uint8_t opcode;
+    uint64_t left;
+
+    /* The message under way, over its frames. */
+    bool in_message;
+    bool message_is_deflated;
+    uint8_t message_opcode;
+    uint64_t message_size; /* as announced by the frames so far */
+    struct utf8 utf8;
+    struct buffer message;
+    struct buffer inflated;
+
+    uint8_t control_len;
+    uint8_t control[FRAME_CONTROL_MAX];
+    bool must_empty; /* message lies in what the last event showed */
+};
+
+struct frame_pool {
+    struct frame_context *spare;
+    size_t spare_count;
+    size_t keep;
+    size_t lent;
+    struct inflater *inflater; /* made with the first compressed message */
+
+    /* Two, since one that ever masked a frame goes on masking (wslay 1.1.1). */
+    wslay_frame_context_ptr encoder, masking_encoder;
+    struct buffer *out; /* during an encoding: where it goes */
+    const uint8_t *mask;
+    bool is_header_only;
+    uint8_t *header;
+    size_t header_len;
+};
+
+/* ---- the pool ---- */
+
+static void context_remember(struct frame_context *c, const uint8_t *fed, size_t n) {
+    if (n < sizeof c->tail) {
+        memmove(c->tail, c->tail + n, sizeof c->tail - n);
+        memcpy(c->tail + sizeof c->tail - n, fed, n);
+    } else {
+        memcpy(c->tail, fed + n - sizeof c->tail, sizeof c->tail);
+    }
+}
+
+/* wslay wants bytes. 0 or less means "none now" to it. */
+static ssize_t context_feed(uint8_t *to, size_t cap, int flags, void *arg) {
+    struct frame_context *c = arg;
+    size_t n = c->input->len < cap ? c->input->len : cap;
+
+    if (n == 0)
+        return -1;
+    memcpy(to, c->input->data, n);
+    context_remember(c, c->input->data, n);
+    c->input->data += n;
+    c->input->len -= n;
+    c->fed += n;
+    return (ssize_t) n;
+}
+
+static struct frame_context *context_free(struct frame_context *c) {
+    if (!c)
+        return NULL;
+    wslay_frame_context_free(c->wslay);
+    buffer_finish(&c->message);
+    buffer_finish(&c->inflated);
+    free(c);
+    return NULL;
+}
+
+static struct frame_context *context_new(void) {
+    static const struct wslay_frame_callbacks callbacks = { .recv_callback = context_feed };
+    struct frame_context *c = calloc(1, sizeof *c);
+
+    if (!c)
+        return NULL;
+    if (wslay_frame_context_init(&c->wslay, &callbacks, c) != 0) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+static ssize_t encoder_take(const uint8_t *data, size_t len, int flags, void *arg) {
+    struct frame_pool *p = arg;
+
+    if (!p->is_header_only) {
+        buffer_append(p->out, data, len); /* an error is remembered there */
+    } else if (p->header_len == 0) {
+        assert(len <= FRAME_HEADER_MAX);
+        memcpy(p->header, data, len);
+        p->header_len = len;
+    }
+    return (ssize_t) len;
+}
+
+static int encoder_mask(uint8_t *key, size_t len, void *arg) {
+    const struct frame_pool *p = arg;
+    memcpy(key, p->mask, len);
+    return 0;
+}
+
+struct frame_pool *frame_pool_new(size_t keep) {
+    static const struct wslay_frame_callbacks callbacks = { .send_callback = encoder_take,
+                                                            .genmask_callback = encoder_mask };
+    struct frame_pool *p = calloc(1, sizeof *p);
+
+    if (!p)
+        return NULL;
+    p->keep = keep;
+    if (wslay_frame_context_init(&p->encoder, &callbacks, p) != 0) {
+        free(p);
+        return NULL;
+    }
+    if (wslay_frame_context_init(&p->masking_encoder, &callbacks, p) != 0) {
+        wslay_frame_context_free(p->encoder);
+        free(p);
+        return NULL;
+    }
+    return p;
+}
+
+struct frame_pool *frame_pool_free(struct frame_pool *p) {
+    if (!p)
+        return NULL;
+    assert(p->lent == 0);
+    while (p->spare) {
+        struct frame_context *c = p->spare;
+        p->spare = c->next;
+        context_free(c);
+    }
+    wslay_frame_context_free(p->encoder);
+    wslay_frame_context_free(p->masking_encoder);
+    inflater_free(p->inflater);
+    free(p);
+    return NULL;
+}
+
+size_t frame_pool_lent(const struct frame_pool *p) {
+    return p->lent;
+}
+
+static struct frame_context *pool_borrow(struct frame_pool *p) {
+    struct frame_context *c = p->spare;
+
+    if (c) {
+        p->spare = c->next;
+        p->spare_count--;
+    } else {
+        c = context_new();
+        if (!c)
+            return NULL;
+    }
+    p->lent++;
+    return c;
+}
+
+/* is_clean: wslay stands between two frames, so another connection may go on with it. */
+static void pool_return(struct frame_pool *p, struct frame_context *c, bool is_clean) {
+    p->lent--;
+    if (!is_clean || p->spare_count >= p->keep) {
+        context_free(c);
+        return;
+    }
+    if (c->message.cap > MESSAGE_KEPT_MAX)
+        buffer_finish(&c->message);
+    if (c->inflated.cap > MESSAGE_KEPT_MAX)
+        buffer_finish(&c->inflated);
+    buffer_reset(&c->message);
+    buffer_reset(&c->inflated);
+    c->utf8 = (struct utf8){ 0 };
+    c->fed = c->handed_out = 0;
+    c->header_is_judged = false;
+    c->must_empty = false;
+    c->next = p->spare;
+    p->spare = c;
+    p->spare_count++;
+}
+
+/* ---- decoding ---- */
+
+void frame_decoder_init(struct frame_decoder *d, enum frame_role role, struct frame_pool *pool,
+                        const struct frame_limits *limits, bool is_deflated) {
+    *d = (struct frame_decoder){
+        .pool = pool, .limits = limits, .role = (uint8_t) role, .is_deflated = is_deflated
+    };
+}
+
+void frame_decoder_finish(struct frame_decoder *d) {
+    if (d->context)
+        pool_return(d->pool, d->context, false);
+    d->context = NULL;
+}
+
+bool frame_decoder_is_idle(const struct frame_decoder *d) {
+    const struct frame_context *c = d->context;
+    return !c || (!c->in_frame && !c->in_message && c->fed == c->handed_out);
+}
+
+bool frame_close_code_is_valid(unsigned code) {
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+           (code >= 3000 && code <= 4999);
+}
+
+enum frame_close_code frame_close_code_of(int error) {
+    switch (error) {
+    case -EPROTO:
+        return FRAME_CLOSE_PROTOCOL_ERROR;
+    case -EILSEQ:
+    case -EBADMSG:
+        return FRAME_CLOSE_BAD_DATA;
+    case -EMSGSIZE:
+        return FRAME_CLOSE_TOO_BIG;
+    default:
+        return FRAME_CLOSE_INTERNAL;
+    }
+}
+
+/* What a header says, and where a rule about it is (RFC 6455 section 5). */
+struct frame_header {
+    bool is_final;
+    bool is_masked;
+    uint8_t rsv;
+    uint8_t opcode;
+    uint64_t len;
+};
+
+static bool is_control(unsigned opcode) {
+    return (opcode & 8) != 0;
+}
+
+/* May this frame come here? The only place that decides it. */
+static int judge_header(const struct frame_decoder *d, const struct frame_context *c,
+                        const struct frame_header *h) {
+    if (h->is_masked != (d->role == FRAME_SERVER))
+        return -EPROTO; /* section 5.1 */
+
+    switch (h->opcode) {
+    case FRAME_CLOSE:
+    case FRAME_PING:
+    case FRAME_PONG:
+        if (h->rsv != 0 || !h->is_final || h->len > FRAME_CONTROL_MAX)
+            return -EPROTO; /* section 5.5, RFC 7692 section 6 */
+        return 0;
+    case FRAME_TEXT:
+    case FRAME_BINARY:
+        if (c->in_message)
+            return -EPROTO; /* section 5.4: fragments of messages are not mixed */
+        if (h->rsv != 0 && (h->rsv != RSV1 || !d->is_deflated))
+            return -EPROTO; /* section 5.2 */
+        break;
+    case FRAME_CONTINUATION:
+        if (!c->in_message)
+            return -EPROTO;
+        if (h->rsv != 0)
+            return -EPROTO; /* RFC 7692 section 6: RSV1 belongs to the first fragment */
+        break;
+    default:
+        return -EPROTO; /* section 5.2: reserved opcodes */
+    }
+
+    uint64_t before = c->in_message ? c->message_size : 0;
+    if (h->len > d->limits->max_message || before > d->limits->max_message - h->len)
+        return -EMSGSIZE;
+    return 0;
+}
+
+/* wslay has used up the input without saying anything of the frame: if its header is there, judge
+ * it now. */
+static int judge_early(const struct frame_decoder *d, struct frame_context *c) {
+    uint64_t pending = c->fed - c->handed_out;
+
+    if (c->in_frame || c->header_is_judged || pending < 2)
+        return 0;
+    assert(pending <= sizeof c->tail); /* with more a payload byte would have been handed out */
+    const uint8_t *header = c->tail + sizeof c->tail - pending;
+
+    unsigned len = header[1] & 0x7fU;
+    unsigned len_bytes = len == 127 ? 8 : len == 126 ? 2 : 0;
+    if (pending < 2 + len_bytes)
+        return 0;
+    struct frame_header h = { .is_final = (header[0] & 0x80) != 0,
+                              .rsv = (header[0] >> 4) & 7,
+                              .opcode = header[0] & 15,
+                              .is_masked = (header[1] & 0x80) != 0,
+                              .len = len_bytes ? 0 : len };
+    for (unsigned i = 0; i < len_bytes; i++)
+        h.len = h.len << 8 | header[2 + i];
+    c->header_is_judged = true;
+    return judge_header(d, c, &h);
+}
+
+/* A frame begins: it was judged, or is now. */
+static int begin_frame(const struct frame_decoder *d, struct frame_context *c,
+                       const struct wslay_frame_iocb *io) {
+    struct frame_header h = { .is_final = io->fin != 0,
+                              .rsv = io->rsv,
+                              .opcode = io->opcode,
+                              .is_masked = io->mask != 0,
+                              .len = io->payload_length };
+    int r = judge_header(d, c, &h);
+    if (r < 0)
+        return r;
+
+    c->handed_out += 2U + (h.len > 0xffff ? 8U : h.len > 125 ? 2U : 0U) + (h.is_masked ? 4U : 0U);
+    c->header_is_judged = false;
+    c->in_frame = true;
+    c->is_final = h.is_final;
+    c->opcode = h.opcode;
+    c->left = h.len;
+
+    if (is_control(h.opcode)) {
+        c->control_len = 0;
+    } else if (h.opcode != FRAME_CONTINUATION) {
+        c->in_message = true;
+        c->message_opcode = h.opcode;
+        c->message_is_deflated = h.rsv == RSV1;
+        c->message_size = h.len;
+        c->utf8 = (struct utf8){ 0 };
+    } else {
+        c->message_size += h.len;
+    }
+    return 0;
+}
+
+/* A close's payload: nothing, or a code and a reason (section 5.5.1, 7.4). */
+static int read_close(struct frame_decoder *d, struct bytes payload, struct frame_event *ev) {
+    d->is_closed = true;
+    ev->close_code = FRAME_CLOSE_NONE;
+    if (payload.len == 0)
+        return 1;
+    if (payload.len == 1)
+        return -EPROTO;
+
+    unsigned code = (unsigned) payload.data[0] << 8 | payload.data[1];
+    if (!frame_close_code_is_valid(code))
+        return -EPROTO;
+    ev->close_code = (uint16_t) code;
+    ev->payload = bytes_of(payload.data + 2, payload.len - 2);
+    return utf8_is_valid(ev->payload) ? 1 : -EILSEQ;
+}
+
+/* 1: the control frame is whole and *ev filled. */
+static int take_control(struct frame_decoder *d, struct frame_context *c, struct bytes piece,
+                        struct frame_event *ev) {
+    struct bytes payload = piece;
+
+    if (c->left > 0 || c->control_len > 0) {
+        if (piece.len)
+            memcpy(c->control + c->control_len, piece.data, piece.len);
+        c->control_len = (uint8_t) (c->control_len + piece.len);
+        if (c->left > 0)
+            return 0;
+        payload = bytes_of(c->control, c->control_len);
+    }
+    *ev = (struct frame_event){ .opcode = c->opcode, .payload = payload };
+    return c->opcode == FRAME_CLOSE ? read_close(d, payload, ev) : 1;
+}
+
+static int inflate_message(struct frame_decoder *d, struct frame_context *c, struct bytes payload,
+                           struct frame_event *ev) {
+    struct frame_pool *p = d->pool;
+    size_t max = d->limits->max_inflated;
+
+    if (!p->inflater)
+        p->inflater = inflater_new();
+    if (!p->inflater)
+        return -ENOMEM;
+    if (max == 0)
+        max = d->limits->max_message > SIZE_MAX / 10 ? SIZE_MAX : d->limits->max_message * 10;
+    buffer_reset(&c->inflated);
+    int r = inflater_message(p->inflater, payload, max, &c->inflated);
+    if (r < 0)
+        return r;
+    ev->payload = buffer_bytes(&c->inflated);
+    ev->was_deflated = true;
+    if (c->message_opcode == FRAME_TEXT && !utf8_is_valid(ev->payload))
+        return -EILSEQ;
+    return 1;
+}
+
+/* 1: the message is whole and *ev filled. */
+static int take_data(struct frame_decoder *d, struct frame_context *c, struct bytes piece,
+                     struct frame_event *ev) {
+    bool checks_utf8 = c->message_opcode == FRAME_TEXT && !c->message_is_deflated;
+    bool is_end = c->left == 0 && c->is_final;
+    struct bytes payload = piece;
+
+    if (checks_utf8 && !utf8_feed(&c->utf8, piece))
+        return -EILSEQ;
+
+    /* A message that came in one piece is shown where it lies. */
+    if (!is_end || c->message.len > 0) {
+        buffer_append_bytes(&c->message, piece);
+        int r = buffer_error(&c->message);
+        if (r < 0)
+            return r;
+        payload = buffer_bytes(&c->message);
+    }
+    if (!is_end)
+        return 0;
+
+    c->in_message = false;
+    c->must_empty = true;
+    *ev = (struct frame_event){ .opcode = c->message_opcode, .payload = payload };
+    if (c->message_is_deflated)
+        return inflate_message(d, c, payload, ev);
+    return !checks_utf8 || utf8_is_complete(&c->utf8) ? 1 : -EILSEQ;
+}
+
+static int decode(struct frame_decoder *d, struct frame_context *c, struct bytes *in,
+                  struct frame_event *ret) {
+    struct frame_event ev;
+
+    if (c->must_empty) {
+        buffer_reset(&c->message);
+        c->must_empty = false;
+    }
+
+    c->input = in;
+    for (;;) {
+        struct wslay_frame_iocb io;
+        ssize_t n = wslay_frame_recv(c->wslay, &io);
+
+        if (n == WSLAY_ERR_WANT_READ) {
+            if (in->len > 0)
+                continue; /* its buffer was full of what it has now taken */
+            return judge_early(d, c);
+        }
+        if (n < 0)
+            return n == WSLAY_ERR_PROTO ? -EPROTO : -ENOMEM;
+
+        if (!c->in_frame) {
+            int r = begin_frame(d, c, &io);
+            if (r < 0)
+                return r;
+        }
+        c->handed_out += (uint64_t) n;
+        c->left -= (uint64_t) n;
+        c->in_frame = c->left > 0;
+
+        struct bytes piece = bytes_of(io.data, (size_t) n);
+        int r = is_control(c->opcode) ? take_control(d, c, piece, &ev)
+                                      : take_data(d, c, piece, &ev);
+        if (r < 0)
+            return r;
+        if (r > 0) {
+            *ret = ev;
+            return 1;
+        }
+    }
+}
+
+int frame_next(struct frame_decoder *d, struct bytes *in, struct frame_event *ret) {
+    if (d->error)
+        return d->error;
+    if (d->is_closed) {
+        frame_decoder_finish(d);
+        in->data += in->len;
+        in->len = 0;
+        return 0;
+    }
+    if (!d->context) {
+        if (in->len == 0)
+            return 0;
+        d->context = pool_borrow(d->pool);
+        if (!d->context)
+            return d->error = -ENOMEM;
+    }
+
+    int r = decode(d, d->context, in, ret);
+    if (r < 0) {
+        d->error = (int16_t) r;
+        frame_decoder_finish(d);
+    } else if (r == 0 && frame_decoder_is_idle(d)) {
+        pool_return(d->pool, d->context, true);
+        d->context = NULL;
+    }
+    return r;
+}
+
+/* ---- encoding ---- */
+
+static void encode(struct frame_pool *p, const struct frame *f, struct bytes payload) {
+    struct wslay_frame_iocb io = { .fin = !f->has_more,
+                                   .rsv = f->is_deflated ? RSV1 : 0,
+                                   .opcode = (uint8_t) f->opcode,
+                                   .payload_length = payload.len,
+                                   .mask = f->mask != NULL,
+                                   .data = payload.data,
+                                   .data_length = payload.len };
+
+    assert(!is_control(f->opcode) ||
+           (payload.len <= FRAME_CONTROL_MAX && !f->has_more && !f->is_deflated));
+    p->mask = f->mask;
+    ssize_t n = wslay_frame_send(f->mask ? p->masking_encoder : p->encoder, &io);
+    assert(n == (ssize_t) payload.len); /* encoder_take() takes all */
+}
+
+void frame_encode(struct frame_pool *p, const struct frame *f, struct bytes payload,
+                  struct buffer *out) {
+    /* One growth for header and payload, and with it the only place where memory can fail. */
+    if (!buffer_reserve(out, FRAME_HEADER_MAX + payload.len))
+        return;
+    p->out = out;
+    p->is_header_only = false;
+    encode(p, f, payload);
+}
+
+size_t frame_header(struct frame_pool *p, const struct frame *f, uint64_t payload_len,
+                    uint8_t ret[static FRAME_HEADER_MAX]) {
+    /* An unmasked payload is handed to the callback as it is, which need not look at it. */
+    static const uint8_t nothing[1];
+
+    assert(!f->mask);
+    p->header = ret;
+    p->header_len = 0;
+    p->is_header_only = true;
+    encode(p, f, bytes_of(nothing, (size_t) payload_len));
+    return p->header_len;
+}
+
+enum { FRAME_ROOM = 10 };
+
+size_t frame_open(struct buffer *out) {
+    size_t opened = out->len;
+    if (buffer_reserve(out, FRAME_ROOM))
+        buffer_added(out, FRAME_ROOM);
+    return opened;
+}
+
+void frame_shut(struct frame_pool *p, const struct frame *f, struct buffer *out, size_t opened) {
+    if (buffer_error(out) < 0)
+        return;
+
+    uint8_t header[FRAME_HEADER_MAX];
+    uint8_t *at = out->data + opened;
+    size_t payload_len = out->len - opened - FRAME_ROOM;
+    size_t len = frame_header(p, f, payload_len, header);
+
+    if (len < FRAME_ROOM)
+        memmove(at + len, at + FRAME_ROOM, payload_len);
+    memcpy(at, header, len);
+    out->len -= FRAME_ROOM - len;
+}
+
+void frame_encode_close(struct frame_pool *p, uint16_t code, struct str reason, const uint8_t *mask,
+                        struct buffer *out) {
+    struct frame f = { .opcode = FRAME_CLOSE, .mask = mask };
+    uint8_t payload[FRAME_CONTROL_MAX];
+    size_t len = 0;
+
+    if (code != FRAME_CLOSE_NONE) {
+        struct str cut = utf8_truncate(reason, FRAME_REASON_MAX);
+        payload[0] = (uint8_t) (code >> 8);
+        payload[1] = (uint8_t) code;
+        if (cut.len)
+            memcpy(payload + 2, cut.data, cut.len);
+        len = 2 + cut.len;
+    }
+    frame_encode(p, &f, bytes_of(payload, len), out);
+}
