@@ -15,10 +15,6 @@ enum { SPARE_MAX = 0 };
 enum { SPARE_MAX = 512 };
 #endif
 
-/* Programs without streams need no stream.c. */
-#pragma weak stream_arm
-#pragma weak stream_disarm
-
 /* ---- switching ---- */
 
 /* From the current task to the loop; returns when the task is run again. */
