@@ -31,8 +31,8 @@ struct log {
     size_t len;
 };
 
-/* Standard error of a service is a stream to the journal, named by device and inode. */
-static bool is_journal(int fd) {
+/* The stream to the journal is named by device and inode. */
+bool log_is_journal(int fd) {
     const char *stream = getenv("JOURNAL_STREAM");
     unsigned long long device, inode;
     struct stat st;
@@ -43,7 +43,7 @@ static bool is_journal(int fd) {
 static enum log_format format_of(const struct log *l, uint32_t format) {
     if (format != LOG_FORMAT_AUTO)
         return format;
-    return is_journal(l->options.fd) ? LOG_FORMAT_SYSTEMD : LOG_FORMAT_TEXT;
+    return log_is_journal(l->options.fd) ? LOG_FORMAT_SYSTEMD : LOG_FORMAT_TEXT;
 }
 
 int log_open(const struct log_options *o, struct log **ret) {

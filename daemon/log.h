@@ -10,8 +10,8 @@
  * {"time":"…","level":"warning","message":"client reads too slowly","client":"0b2c",…}
  *
  * Any thread. A line is one write(2). The same message more than LOG_BURST times within
- * LOG_WINDOW_MS is held back and counted; before the next one that passes a line of its own says how
- * many were. Never fails, never suspends; a line past LOG_LINE_MAX is cut.
+ * LOG_WINDOW_MS is held back and counted; before the next one that passes a line of its own says
+ * how many were. Never fails, never suspends; a line past LOG_LINE_MAX is cut.
  */
 #pragma once
 
@@ -45,6 +45,8 @@ struct log_options {
 MUST_CHECK int log_open(const struct log_options *o, struct log **ret); /* -ENOMEM */
 struct log *log_close(struct log *l);                         /* takes NULL; returns NULL */
 void log_set(struct log *l, uint32_t level, uint32_t format); /* a reload */
+
+bool log_is_journal(int fd); /* does it lead to systemd's journal? */
 
 enum log_kind { LOG_KIND_NONE, LOG_KIND_STR, LOG_KIND_INT, LOG_KIND_UINT, LOG_KIND_ERRNO };
 
