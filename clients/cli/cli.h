@@ -1,0 +1,85 @@
+/* The program `parley`: what its commands share. */
+#pragma once
+
+#include <sysexits.h>
+
+#include "async/tls.h"
+#include "clients/cli/client.h"
+
+enum { CLI_CHANNELS_MAX = 128, CLI_TOKEN_MAX = 8192 };
+
+/* The command line, read. Strings are the command line's or the environment's own. */
+struct cli_options {
+    const char *url_text;
+    struct url url;
+    struct tls *tls; /* set when the URL asks for it */
+    const char *token;
+    char token_memory[CLI_TOKEN_MAX]; /* of --token-file */
+    const char *ca_file;              /* NULL: the system's */
+    bool is_json;
+    bool is_quiet;
+
+    const char *const *arguments; /* behind the command's name */
+    size_t n_arguments;
+
+    /* sub, history */
+    bool has_since;
+    uint64_t since_offset;
+    const char *since_epoch;
+    uint64_t count; /* 0: no end */
+    bool no_recover;
+    bool is_reverse;
+    int32_t limit;
+    /* pub */
+    uint32_t window;
+    bool is_text;
+    /* presence */
+    bool is_stats;
+    /* gentoken */
+    const char *secret, *user, *channel, *info;
+    int64_t ttl_s; /* 0: does not expire */
+    /* bench */
+    uint32_t subscribers, publishers, size_bytes, seconds;
+    double rate;
+    long server_pid;
+};
+
+/* A command: runs as the root task; its result is the exit code (sysexits.h). */
+struct cli_command {
+    const char *name;
+    const char *arguments; /* for the usage line */
+    const char *what;      /* one line */
+    size_t min_arguments, max_arguments;
+    bool is_offline; /* needs no server */
+    int (*run)(const struct cli_options *o);
+};
+
+extern const struct cli_command cli_commands[]; /* ends with a NULL name */
+
+/* Reads the command line. 0 with *ret_command; or -1: it has been explained on stderr (or help was
+ * asked for, then *ret_command is NULL): exit with *ret_exit. */
+MUST_CHECK int cli_parse(int argc, char **argv, struct cli_options *ret,
+                         const struct cli_command **ret_command, int *ret_exit);
+
+__attribute__((format(printf, 1, 2))) void cli_say(const char *format, ...); /* a line on stderr */
+
+/* Opens a connection, or says on stderr why not and gives the exit code. */
+SUSPENDS MUST_CHECK int cli_open(const struct cli_options *o, struct client **ret, int *ret_exit);
+
+int cli_exit_code(const struct client_end *end);
+int cli_exit_code_of_error(const struct reply_error *e);
+
+/* A publication on stdout, as text or as a JSON line. */
+void cli_print_publication(const struct cli_options *o, struct str channel,
+                           const struct wire_publication *p);
+
+/* Writes out what was printed. 0, or -EPIPE: nobody reads it any more. */
+MUST_CHECK int cli_flush(void);
+
+SUSPENDS int cli_sub(const struct cli_options *o);
+SUSPENDS int cli_pub(const struct cli_options *o);
+SUSPENDS int cli_history(const struct cli_options *o);
+SUSPENDS int cli_presence(const struct cli_options *o);
+SUSPENDS int cli_info(const struct cli_options *o);
+SUSPENDS int cli_gentoken(const struct cli_options *o);
+SUSPENDS int cli_bench(const struct cli_options *o);

@@ -1,0 +1,49 @@
+/* The client and operator's tool. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "async/loop.h"
+#include "clients/cli/cli.h"
+
+struct start {
+    const struct cli_command *command;
+    struct cli_options *options;
+};
+
+static int root(void *arg) {
+    struct start *start = arg;
+    struct cli_options *o = start->options;
+
+    if (!start->command->is_offline && o->url.is_tls) {
+        char *why = NULL;
+        int r = tls_client_new(&(struct tls_client_options){ .ca_file = o->ca_file }, &o->tls,
+                               &why);
+        if (r < 0) {
+            cli_say("TLS: %s", why ? why : strerror(-r));
+            return EX_CONFIG;
+        }
+    }
+    int code = start->command->run(o);
+    if (cli_flush() < 0 && code == EX_OK)
+        code = EX_IOERR;
+    o->tls = tls_free(o->tls);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    struct cli_options options;
+    struct start start = { .options = &options };
+    int code;
+
+    (void) signal(SIGPIPE, SIG_IGN);
+    if (cli_parse(argc, argv, &options, &start.command, &code) < 0)
+        return code;
+
+    int r = loop_run(NULL, root, &start);
+    if (r < 0) {
+        cli_say("%s", strerror(-r));
+        return EX_OSERR;
+    }
+    return r;
+}

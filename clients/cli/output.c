@@ -1,0 +1,121 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clients/cli/cli.h"
+#include "protocol/json.h"
+
+void cli_say(const char *format, ...) {
+    va_list args;
+
+    va_start(args, format);
+    fputs("parley: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+int cli_flush(void) {
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : -EPIPE;
+}
+
+int cli_exit_code(const struct client_end *end) {
+    if (end->error == -EACCES || (end->code >= 3500 && end->code < 4000))
+        return EX_NOPERM;
+    if (end->error == -EPROTO || end->error == -EMSGSIZE || end->error == -EILSEQ)
+        return EX_PROTOCOL;
+    return EX_UNAVAILABLE;
+}
+
+int cli_exit_code_of_error(const struct reply_error *e) {
+    if (e->is_temporary)
+        return EX_TEMPFAIL;
+    switch (e->code) {
+    case ERROR_UNAUTHORIZED:
+    case ERROR_PERMISSION_DENIED:
+    case ERROR_TOKEN_EXPIRED:
+    case ERROR_EXPIRED:
+        return EX_NOPERM;
+    case ERROR_BAD_REQUEST:
+        return EX_DATAERR;
+    default:
+        return EX_UNAVAILABLE;
+    }
+}
+
+int cli_open(const struct cli_options *o, struct client **ret, int *ret_exit) {
+    struct client_options options = { .url = &o->url, .tls = o->tls, .token = str_of(o->token) };
+    struct client_end end;
+    int r = client_open(&options, ret, &end);
+
+    if (r < 0) {
+        cli_say("%s", end.why);
+        *ret_exit = cli_exit_code(&end);
+    }
+    return r;
+}
+
+/* A client's bytes on a terminal: escape sequences must not reach it. */
+static void print_plain(struct bytes data) {
+    for (size_t i = 0; i < data.len; i++) {
+        uint8_t byte = data.data[i];
+        if (byte < 0x20 || byte == 0x7f)
+            printf("\\x%02x", byte);
+        else
+            putchar(byte);
+    }
+}
+
+static void freep(void *at) {
+    free(*(void **) at);
+}
+
+/* A JSON string is shown as its text. */
+static void print_data(struct bytes data) {
+    struct json j;
+    struct json_string s;
+
+    json_init(&j, data);
+    if (json_peek(&j) == JSON_IS_STRING && json_read_string(&j, &s)) {
+        CLEANUP(freep) char *text = malloc(s.raw.len + 1);
+        if (text) {
+            print_plain(bytes_of(text, json_unescape(s.raw, text)));
+            return;
+        }
+    }
+    print_plain(data);
+}
+
+static void buffer_freep(struct buffer *b) {
+    buffer_finish(b);
+}
+
+static void print_json(struct str channel, const struct wire_publication *p) {
+    CLEANUP(buffer_freep) struct buffer line = BUFFER_INIT;
+    struct push push = { .kind = PUSH_PUBLICATION, .channel = channel, .publication = *p };
+
+    codec_json.encode_bare_push(&push, &line);
+    fwrite(line.data, 1, line.len, stdout);
+    putchar('\n');
+}
+
+void cli_print_publication(const struct cli_options *o, struct str channel,
+                           const struct wire_publication *p) {
+    if (o->is_json) {
+        print_json(channel, p);
+        return;
+    }
+    if (o->n_arguments > 1)
+        printf("%.*s ", (int) channel.len, channel.data);
+    if (p->offset)
+        printf("%" PRIu64 " ", p->offset);
+    if (p->info && p->info->user.len) {
+        print_plain(str_bytes(p->info->user));
+        fputs(": ", stdout);
+    }
+    print_data(p->data);
+    putchar('\n');
+}
