@@ -7,8 +7,15 @@ const SOON_MS = 15_000;
 
 export class Failure extends Error {}
 
+// Objects compare by their members, in whatever order.
+function sorted(value) {
+    if (Array.isArray(value)) return value.map(sorted);
+    if (value === null || typeof value !== 'object') return value;
+    return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])]));
+}
+
 function equal(found, wanted, what) {
-    const [a, b] = [JSON.stringify(found), JSON.stringify(wanted)];
+    const [a, b] = [JSON.stringify(sorted(found)), JSON.stringify(sorted(wanted))];
     if (a !== b) throw new Failure(`${what}: ${a}, not ${b}`);
 }
 
@@ -241,7 +248,7 @@ export const cases = {
         const down = event(made, 'disconnected');
         made.publish(fresh('open'), 'x'.repeat(70_000)).catch(() => {});
         const { reason } = await down;
-        equal(reason, 'message size limit', 'reason');
+        ok(/message size limit/.test(reason), `reason: ${reason}`);
     },
 
     async 'subscribes to no more channels than allowed'(env) {
