@@ -1,0 +1,361 @@
+#include "daemon/outbox.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "async/deadline.h"
+#include "async/future.h"
+#include "async/stream.h"
+#include "async/task.h"
+
+enum {
+    GATHER_MAX_BYTES = 16384, /* up to here one copy and one send beat writev */
+    VECTOR_MAX = 16,          /* spans in one write past that; on the stack */
+    OWN_BATCH_MAX = 65536     /* a private batch is not grown past this */
+};
+
+/* The task that sends for one outbox while its socket is backed up; the task frees it at its end.
+ */
+struct outbox_writer {
+    struct outbox *outbox; /* NULL: let go of by outbox_drain(), the stream may be gone */
+    struct stream *stream;
+    struct outbox_set *set;
+    struct future *drained; /* of who waits in outbox_drain(), or NULL */
+};
+
+void outbox_set_init(struct outbox_set *set, const struct outbox_limits *limits,
+                     struct turn_hook *flush, void (*broken)(struct outbox *o, int why)) {
+    memset(set, 0, sizeof *set);
+    set->flush = flush;
+    set->limits = *limits;
+    set->broken = broken;
+    list_init(&set->dirty);
+    group_init(&set->writers);
+}
+
+void outbox_set_finish(struct outbox_set *set) {
+    group_finish(&set->writers);
+    buffer_finish(&set->scratch);
+}
+
+void outbox_set_flush(struct outbox_set *set) {
+    struct link *k;
+    while ((k = list_pop(&set->dirty)))
+        outbox_flush(CONTAINER_OF(k, struct outbox, dirty));
+}
+
+void outbox_init(struct outbox *o, struct outbox_set *set, struct stream *s) {
+    memset(o, 0, sizeof *o);
+    o->set = set;
+    o->stream = s;
+    o->items = &o->first;
+    o->capacity = 1;
+}
+
+static struct outbox_item *item_at(struct outbox *o, unsigned i) {
+    return &o->items[(o->head + i) % o->capacity];
+}
+
+static void drop_first(struct outbox *o) {
+    struct outbox_item *it = item_at(o, 0);
+    o->waiting -= it->to - it->from;
+    batch_unref(it->batch);
+    it->batch = NULL;
+    o->head = (uint16_t) ((o->head + 1u) % o->capacity);
+    if (--o->count == 0 && o->items != &o->first) { /* idle connections hold nothing */
+        free(o->items);
+        o->items = &o->first;
+        o->capacity = 1;
+        o->head = 0;
+    }
+}
+
+void outbox_finish(struct outbox *o) {
+    assert(!o->writer);
+    while (o->count)
+        drop_first(o);
+    list_remove(&o->dirty);
+}
+
+static void outbox_break(struct outbox *o, int why) {
+    if (o->is_broken)
+        return;
+    o->is_broken = true;
+    list_remove(&o->dirty);
+    o->set->broken(o, why);
+}
+
+static int make_room(struct outbox *o) {
+    if (o->count < o->capacity)
+        return 0;
+    if (o->capacity > UINT16_MAX / 2)
+        return -ENOBUFS;
+
+    uint16_t capacity = (uint16_t) (o->capacity * 2u);
+    if (capacity < 8)
+        capacity = 8;
+    struct outbox_item *items = malloc(capacity * sizeof *items);
+    if (!items)
+        return -ENOMEM;
+    for (unsigned i = 0; i < o->count; i++)
+        items[i] = *item_at(o, i);
+    if (o->items != &o->first)
+        free(o->items);
+    o->items = items;
+    o->capacity = capacity;
+    o->head = 0;
+    return 0;
+}
+
+static bool is_over_limit(const struct outbox *o) {
+    return o->waiting > o->set->limits.max_bytes;
+}
+
+/* A turn's work may be more than may wait, if the socket takes it. */
+static void settle(struct outbox *o) {
+    if (is_over_limit(o) && !o->writer)
+        outbox_flush(o);
+    if (is_over_limit(o))
+        outbox_break(o, -ENOBUFS);
+    else if (o->count && !o->writer && !link_is_linked(&o->dirty) && !o->is_broken) {
+        list_append(&o->set->dirty, &o->dirty);
+        loop_at_turn_end(o->set->flush);
+    }
+}
+
+static int push(struct outbox *o, struct batch *b, uint32_t from, uint32_t to) {
+    int r = make_room(o);
+    if (r < 0)
+        return r;
+    *item_at(o, o->count++) = (struct outbox_item){ batch_ref(b), from, to };
+    o->waiting += to - from;
+    return 0;
+}
+
+void outbox_append(struct outbox *o, struct batch *b, uint32_t from, uint32_t to) {
+    if (o->is_broken || o->is_last || from == to)
+        return;
+
+    int r = push(o, b, from, to);
+    if (r < 0)
+        outbox_break(o, r);
+    else
+        settle(o);
+}
+
+/* The line's last span, if it is the end of a batch that nobody shares and may grow. */
+static struct outbox_item *own_tail(struct outbox *o, size_t more) {
+    if (!o->count)
+        return NULL;
+    struct outbox_item *it = item_at(o, o->count - 1u);
+    bool may_grow = it->batch->refs == 1 && it->to == it->batch->bytes.len &&
+                    it->batch->bytes.len + more <= OWN_BATCH_MAX;
+    return may_grow ? it : NULL;
+}
+
+static int push_copy(struct outbox *o, struct bytes head, struct bytes body) {
+    size_t len = head.len + body.len;
+    struct outbox_item *tail = own_tail(o, len);
+    struct batch *b = tail ? tail->batch : batch_new();
+    if (!b)
+        return -ENOMEM;
+
+    uint32_t from = (uint32_t) b->bytes.len;
+    buffer_append_bytes(&b->bytes, head);
+    buffer_append_bytes(&b->bytes, body);
+    int r = buffer_error(&b->bytes);
+    if (!tail) {
+        r = r < 0 ? r : push(o, b, from, (uint32_t) b->bytes.len);
+        batch_unref(b);
+    } else if (r == 0) {
+        tail->to += (uint32_t) len;
+        o->waiting += (uint32_t) len;
+    }
+    return r;
+}
+
+void outbox_append_copy(struct outbox *o, struct bytes head, struct bytes body) {
+    if (o->is_broken || o->is_last)
+        return;
+
+    int r = push_copy(o, head, body);
+    if (r < 0)
+        outbox_break(o, r);
+    else
+        settle(o);
+}
+
+/* ---- sending ---- */
+
+static void sent(struct outbox *o, size_t n) {
+    o->set->bytes_sent += n;
+    o->set->sends++;
+    while (n) {
+        struct outbox_item *it = item_at(o, 0);
+        uint32_t left = it->to - it->from;
+        if (n < left) {
+            it->from += (uint32_t) n;
+            o->waiting -= (uint32_t) n;
+            o->is_begun = true;
+            return;
+        }
+        n -= left;
+        o->is_begun = false;
+        drop_first(o);
+    }
+}
+
+/* One attempt: bytes taken, or -errno. */
+static ssize_t try_write(struct outbox *o) {
+    struct outbox_item *it = item_at(o, 0);
+    if (o->count == 1)
+        return stream_try_send(o->stream, it->batch->bytes.data + it->from, it->to - it->from);
+
+    struct buffer *scratch = &o->set->scratch;
+    if (o->waiting <= GATHER_MAX_BYTES) {
+        buffer_reset(scratch);
+        for (unsigned i = 0; i < o->count; i++) {
+            it = item_at(o, i);
+            buffer_append(scratch, it->batch->bytes.data + it->from, it->to - it->from);
+        }
+        if (buffer_error(scratch) == 0)
+            return stream_try_send(o->stream, scratch->data, scratch->len);
+    }
+
+    struct iovec v[VECTOR_MAX];
+    int n = 0;
+    for (; n < VECTOR_MAX && n < o->count; n++) {
+        it = item_at(o, (unsigned) n);
+        v[n] = (struct iovec){ it->batch->bytes.data + it->from, it->to - it->from };
+    }
+    return stream_try_write(o->stream, v, n);
+}
+
+/* Sends until the line is empty (0), the socket is full (-EAGAIN) or broken. */
+static int write_some(struct outbox *o) {
+    while (o->count) {
+        ssize_t n = try_write(o);
+        if (n < 0)
+            return (int) n;
+        sent(o, (size_t) n);
+    }
+    return 0;
+}
+
+/* Appends go on while it waits. */
+static int writer_run(void *arg) {
+    struct outbox_writer *w = arg;
+    int r = -EAGAIN;
+
+    while (r == -EAGAIN) {
+        DEADLINE(no_progress, w->set->limits.write_timeout_ms);
+        r = stream_wait_writable(w->stream);
+        if (r == 0 && w->outbox)
+            r = write_some(w->outbox);
+    }
+
+    if (w->outbox) {
+        struct outbox *o = w->outbox;
+        o->writer = NULL;
+        if (w->drained)
+            future_resolve(w->drained, 0);
+        if (r < 0) {
+            o->is_dead = r != -ETIMEDOUT && r != -ECANCELED;
+            outbox_break(o, r);
+        }
+    }
+    free(w);
+    return 0;
+}
+
+static int start_writer(struct outbox *o) {
+    struct outbox_writer *w = calloc(1, sizeof *w);
+    if (!w)
+        return -ENOMEM;
+    *w = (struct outbox_writer){ .outbox = o, .stream = o->stream, .set = o->set };
+
+    o->writer = w;
+    int r = group_spawn(&o->set->writers, "writer", writer_run, w);
+    if (r < 0) {
+        o->writer = NULL;
+        free(w);
+        return r;
+    }
+    o->set->backed_up++;
+    return 0;
+}
+
+void outbox_flush(struct outbox *o) {
+    if (o->is_dead || o->writer)
+        return;
+    list_remove(&o->dirty);
+
+    int r = write_some(o);
+    if (r == -EAGAIN)
+        r = start_writer(o);
+    else if (r < 0)
+        o->is_dead = true;
+
+    if (r < 0)
+        outbox_break(o, r);
+    else if (is_over_limit(o))
+        outbox_break(o, -ENOBUFS);
+}
+
+void outbox_send(struct outbox *o, struct batch *b) {
+    uint32_t len = (uint32_t) b->bytes.len;
+    if (o->count || o->is_broken || o->is_last) {
+        outbox_append(o, b, 0, len);
+        return;
+    }
+
+    ssize_t n = stream_try_send(o->stream, b->bytes.data, len);
+    if (n == (ssize_t) len) {
+        o->set->sends++;
+        o->set->bytes_sent += len;
+    } else if (n >= 0 || n == -EAGAIN) {
+        outbox_append(o, b, n > 0 ? (uint32_t) n : 0, len);
+    } else {
+        o->is_dead = true;
+        outbox_break(o, (int) n);
+    }
+}
+
+/* ---- ending ---- */
+
+void outbox_end(struct outbox *o, struct bytes last) {
+    if (o->is_last || o->is_dead)
+        return;
+    o->is_last = true;
+
+    /* A span that was begun is finished, or the peer takes the goodbye for a part of it. Finished
+     * whole: where the frames in it lie is not known here. */
+    while (o->count > (o->is_begun ? 1 : 0)) {
+        struct outbox_item *it = item_at(o, o->count - 1u);
+        o->waiting -= it->to - it->from;
+        it->batch = batch_unref(it->batch);
+        o->count--;
+    }
+    if (last.len && push_copy(o, last, bytes_of(NULL, 0)) < 0)
+        o->is_dead = true;
+}
+
+int outbox_drain(struct outbox *o) {
+    outbox_flush(o);
+    if (!o->writer)
+        return 0;
+
+    struct future drained;
+    future_init(&drained);
+    o->writer->drained = &drained;
+    int r = future_wait(&drained);
+    if (o->writer) { /* the wait was cut short: the writer hears of it when the stream is closed */
+        o->writer->outbox = NULL;
+        o->writer->drained = NULL;
+        o->writer = NULL;
+        o->is_dead = true;
+    }
+    return r;
+}

@@ -1,0 +1,92 @@
+/*
+ * What waits to be sent to one connection: a first-in first-out line of spans of batches.
+ *
+ * Things are appended during a turn and sent at its end in one go. While the socket takes
+ * everything no task is involved; when it does not, a writer task exists until the line is empty
+ * again. Nothing is ever dropped from the middle: who reads too slowly for the line's limit is
+ * disconnected (3008), and who takes nothing at all for the write timeout as well (3009).
+ * Everything that waits counts, replies, pings and pongs like publications. Loop thread only.
+ */
+#pragma once
+
+#include "async/group.h"
+#include "async/list.h"
+#include "async/loop.h"
+#include "daemon/batch.h"
+
+struct stream;
+struct outbox;
+struct outbox_writer;
+
+struct outbox_limits {
+    size_t max_bytes;         /* that may wait; past it -ENOBUFS */
+    int64_t write_timeout_ms; /* without the peer taking a byte; then -ETIMEDOUT */
+};
+
+/* All the outboxes of one worker: those with something to send this turn, and the writers. */
+struct outbox_set {
+    struct outbox_limits limits;
+    struct list dirty;
+    struct turn_hook *flush; /* queued when one becomes dirty; its owner calls outbox_set_flush() */
+    struct group writers;
+    struct buffer scratch;
+    uint64_t sends, bytes_sent; /* counters */
+    uint64_t backed_up;         /* times a socket did not take everything */
+
+    /* The outbox can send no more: -ENOBUFS, -ETIMEDOUT, -EPIPE and the like. Once per outbox, from
+     * inside any call that appends or flushes. Must not suspend, must not finish the outbox. */
+    void (*broken)(struct outbox *o, int why);
+};
+
+struct outbox_item {
+    struct batch *batch;
+    uint32_t from, to;
+};
+
+struct outbox {
+    struct stream *stream; /* borrowed */
+    struct outbox_set *set;
+    struct outbox_item first;  /* the line while it is short */
+    struct outbox_item *items; /* ring of capacity items: &first, or of the heap */
+    uint16_t capacity, head, count;
+    bool is_begun;    /* a part of the first span is on the wire */
+    bool is_broken;   /* broken() was called: appends are dropped */
+    bool is_dead;     /* the stream is: nothing can be sent */
+    bool is_last;     /* outbox_end(): nothing may follow */
+    uint32_t waiting; /* bytes in the line */
+    struct link dirty;
+    struct outbox_writer *writer; /* the socket is backed up */
+};
+
+void outbox_set_init(struct outbox_set *set, const struct outbox_limits *limits,
+                     struct turn_hook *flush,
+                     void (*broken)(struct outbox *o, int why)); /* in a task, the writers' owner */
+SUSPENDS void outbox_set_finish(struct outbox_set *set);
+void outbox_set_flush(struct outbox_set *set); /* at the end of the turn */
+
+void outbox_init(struct outbox *o, struct outbox_set *set, struct stream *s);
+void outbox_finish(struct outbox *o); /* after outbox_drain() */
+
+/* A reference to a span of a batch. The batch no longer changes. */
+void outbox_append(struct outbox *o, struct batch *b, uint32_t from, uint32_t to);
+
+/* Bytes of this connection's own, copied: a frame or a part of one. */
+void outbox_append_copy(struct outbox *o, struct bytes head, struct bytes body);
+
+/* As outbox_append() of the whole batch, but sends at once when nothing waits: one send for one
+ * frame, and no bookkeeping. For the end of the turn. */
+void outbox_send(struct outbox *o, struct batch *b);
+
+void outbox_flush(struct outbox *o); /* sends what the socket takes now */
+
+/* What is not yet on the wire is forgotten, but for the rest of a span that has been begun; then
+ * `last` is appended, and nothing after it. For goodbyes. */
+void outbox_end(struct outbox *o, struct bytes last);
+
+/* Waits until everything is sent, or can't be. When the wait itself ends early (its error) the
+ * outbox is dead. After it no writer uses the outbox; close the stream then. */
+SUSPENDS int outbox_drain(struct outbox *o);
+
+static inline bool outbox_is_empty(const struct outbox *o) {
+    return o->count == 0;
+}
