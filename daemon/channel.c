@@ -1,0 +1,376 @@
+#include "daemon/channel.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "async/future.h"
+#include "daemon/outbox.h"
+#include "daemon/session.h"
+#include "daemon/wire_page.h"
+#include "storage/engine.h"
+
+enum {
+    RUN_MAX_BYTES = 65536,    /* a longer run goes out before the turn ends */
+    BATCH_KEPT_BYTES = 16384, /* memory that an idle channel may keep for its next run */
+};
+
+static struct channel *channel_of(struct table_entry *e) {
+    return CONTAINER_OF(e, struct channel, entry);
+}
+
+static struct bytes key_of(const struct table_entry *e) {
+    const struct channel *c = (const struct channel *) (const void *) e;
+    _Static_assert(offsetof(struct channel, entry) == 0, "the cast above");
+    return bytes_of(c->name, c->name_len);
+}
+
+void channels_init(struct channels *all, const struct table_seed *seed, struct engine *e,
+                   struct engine_sink *sink, struct wire *wire,
+                   void (*lost)(struct session *s, struct channel *c)) {
+    *all = (struct channels){ .engine = e, .sink = sink, .wire = wire, .lost = lost };
+    table_init(&all->table, seed, key_of);
+    list_init(&all->dirty);
+}
+
+void channels_finish(struct channels *all) {
+    assert(table_size(&all->table) == 0);
+    table_finish(&all->table);
+}
+
+struct channel *channel_find(const struct channels *all, struct str name) {
+    struct table_entry *e = table_find(&all->table, str_bytes(name));
+    return e ? channel_of(e) : NULL;
+}
+
+/* ---- life ---- */
+
+static struct channel *channel_new(struct channels *all, struct str name) {
+    struct channel *c = calloc(1, sizeof *c + name.len);
+    if (!c)
+        return NULL;
+    c->all = all;
+    c->name_len = (uint16_t) name.len;
+    memcpy(c->name, name.data, name.len);
+    list_init(&c->joiners);
+    c->checked_ms = loop_now();
+    if (table_add(&all->table, &c->entry) < 0) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+int channel_hold(struct channels *all, struct str name, struct channel **ret) {
+    struct channel *c = channel_find(all, name);
+    if (!c)
+        c = channel_new(all, name);
+    if (!c)
+        return -ENOMEM;
+    c->users++;
+
+    while (!c->is_attached) {
+        int r;
+        if (c->attaching) {
+            r = future_wait(c->attaching);
+        } else {
+            struct future attached;
+            future_init(&attached);
+            c->attaching = &attached;
+            r = engine_attach(all->engine, all->sink, channel_name(c));
+            c->attaching = NULL;
+            c->is_attached = r == 0;
+            future_resolve(&attached, 0); /* if it failed the next one tries */
+        }
+        if (r < 0) {
+            channel_release(c);
+            return r;
+        }
+    }
+    *ret = c;
+    return 0;
+}
+
+void channel_release(struct channel *c) {
+    assert(c->users > 0);
+    if (--c->users > 0)
+        return;
+
+    assert(c->n == 0 && list_is_empty(&c->joiners));
+    if (c->is_attached)
+        engine_detach(c->all->engine, c->all->sink, channel_name(c));
+    if (link_is_linked(&c->dirty)) {
+        list_remove(&c->dirty);
+        c->all->n_dirty--;
+    }
+    table_remove(&c->all->table, &c->entry);
+    for (int f = 0; f < WIRE_FORMATS; f++)
+        batch_unref(c->batches[f]);
+    free(c->subscribers);
+    free(c);
+}
+
+/* ---- who is on the way in ---- */
+
+void channel_join(struct channel *c, struct joiner *j) {
+    *j = (struct joiner){ 0 };
+    list_append(&c->joiners, &j->link);
+}
+
+void joiner_finish(struct joiner *j) {
+    list_remove(&j->link);
+    for (size_t i = 0; i < j->n; i++)
+        publication_unref(j->items[i]);
+    free(j->items);
+    *j = (struct joiner){ 0 };
+}
+
+static void joiner_keep(struct joiner *j, struct publication *p) {
+    if (j->is_overrun)
+        return;
+    if (j->n == j->capacity) {
+        size_t capacity = j->capacity ? j->capacity * 2 : 16;
+        struct publication **items =
+                capacity > JOINER_MAX ? NULL : realloc(j->items, capacity * sizeof(*items));
+        if (!items) {
+            j->is_overrun = true;
+            return;
+        }
+        j->items = items;
+        j->capacity = capacity;
+    }
+    j->items[j->n++] = publication_ref(p);
+}
+
+/* ---- the run ---- */
+
+static size_t run_bytes(const struct channel *c) {
+    size_t most = 0;
+    for (int f = 0; f < WIRE_FORMATS; f++)
+        if (c->batches[f] && c->batches[f]->bytes.len > most)
+            most = c->batches[f]->bytes.len;
+    return most;
+}
+
+/* After a run went out: its memory serves the next one, unless an outbox still needs it. */
+static void run_reset(struct channel *c) {
+    for (int f = 0; f < WIRE_FORMATS; f++) {
+        struct batch *b = c->batches[f];
+        if (b && b->refs == 1 && b->bytes.cap <= BATCH_KEPT_BYTES && c->n_by_format[f] > 0)
+            buffer_reset(&b->bytes);
+        else
+            c->batches[f] = batch_unref(b);
+    }
+    c->run = RUN_NONE;
+}
+
+/* Whether the run is for this subscriber; moves its position past it. */
+static bool run_concerns(struct channel *c, struct subscriber *s) {
+    if (c->run == RUN_JOINS)
+        return s->flags & SUBSCRIBER_JOINS;
+    if (c->run == RUN_LIVE || !(s->flags & SUBSCRIBER_POSITIONED))
+        return true;
+
+    if (s->next == c->run_first) {
+        s->next = c->run_last + 1;
+        return true;
+    }
+    if (s->next < c->run_first)
+        c->all->lost(s->session, c); /* removes this one: the last takes its place */
+    return false;                    /* or it has these already, from the history */
+}
+
+/* Hands the run to the subscribers. directly: nothing else is published this turn, so it may be
+ * sent at once; otherwise outboxes gather. */
+static void run_send(struct channel *c, bool directly) {
+    if (c->run == RUN_NONE)
+        return;
+
+    /* Backwards, so that the one who takes a lost one's place has been served. */
+    for (uint32_t i = c->n; i-- > 0;) {
+        struct subscriber *s = &c->subscribers[i];
+        if (!run_concerns(c, s))
+            continue;
+        struct batch *b = c->batches[session_format(s->session)];
+        struct outbox *o = session_outbox(s->session);
+        if (directly)
+            outbox_send(o, b);
+        else
+            outbox_append(o, b, 0, (uint32_t) b->bytes.len);
+    }
+    run_reset(c);
+}
+
+void channels_flush(struct channels *all) {
+    bool directly = all->n_dirty == 1;
+    struct link *k;
+    while ((k = list_pop(&all->dirty))) {
+        all->n_dirty--;
+        run_send(CONTAINER_OF(k, struct channel, dirty), directly);
+    }
+}
+
+static struct push push_of(const struct publication *p) {
+    struct push push = { .channel = p->channel };
+    if (p->kind == PUBLICATION_DATA) {
+        push.kind = PUSH_PUBLICATION;
+        push.publication = wire_publication_of(p);
+    } else {
+        push.kind = p->kind == PUBLICATION_JOIN ? PUSH_JOIN : PUSH_LEAVE;
+        push.info = p->info;
+    }
+    return push;
+}
+
+/* Without memory for it the subscribers miss the publication: those with a position are told. */
+static int run_append(struct channel *c, const struct publication *p, enum run_kind kind) {
+    struct push push = push_of(p);
+    int r = 0;
+
+    for (int f = 0; f < WIRE_FORMATS && r == 0; f++) {
+        if (c->n_by_format[f] == 0)
+            continue;
+        if (!c->batches[f])
+            c->batches[f] = batch_new();
+        r = c->batches[f] ? wire_append_push(c->all->wire, (enum wire_format) f, &push,
+                                             &c->batches[f]->bytes)
+                          : -ENOMEM;
+    }
+    if (r < 0)
+        return r;
+
+    if (c->run == RUN_NONE) {
+        c->run = kind;
+        c->run_first = p->position.offset;
+        if (!link_is_linked(&c->dirty)) {
+            list_append(&c->all->dirty, &c->dirty);
+            c->all->n_dirty++;
+        }
+    }
+    c->run_last = p->position.offset;
+    return 0;
+}
+
+static void lose_all(struct channel *c) {
+    for (uint32_t i = c->n; i-- > 0;)
+        if (c->subscribers[i].flags & SUBSCRIBER_POSITIONED)
+            c->all->lost(c->subscribers[i].session, c);
+}
+
+static void stream_begins(struct channel *c, const char *epoch) {
+    run_send(c, false);
+    if (c->epoch[0])
+        lose_all(c);
+    memcpy(c->epoch, epoch, sizeof c->epoch);
+    c->top = 0;
+    c->one_by_one = 0;
+}
+
+static void deliver(struct channel *c, struct publication *p) {
+    uint64_t offset = p->position.offset;
+    enum run_kind kind = p->kind != PUBLICATION_DATA ? RUN_JOINS : offset ? RUN_STREAM : RUN_LIVE;
+
+    if (kind == RUN_STREAM) {
+        if (strcmp(c->epoch, p->position.epoch) != 0)
+            stream_begins(c, p->position.epoch);
+        if (c->top && offset <= c->top) {
+            c->all->duplicates++;
+            return;
+        }
+    }
+    if (kind == RUN_STREAM) {
+        LIST_FOREACH (&c->joiners, k)
+            joiner_keep(CONTAINER_OF(k, struct joiner, link), p);
+    }
+
+    bool continues = c->run == kind && (kind != RUN_STREAM || offset == c->run_last + 1);
+    if (c->run != RUN_NONE && (!continues || run_bytes(c) >= RUN_MAX_BYTES))
+        run_send(c, false);
+    if (kind == RUN_STREAM)
+        c->top = offset;
+    if (c->n == 0 || (kind == RUN_JOINS && c->n_joins == 0))
+        return;
+
+    c->all->delivered++;
+    if (run_append(c, p, kind) < 0) {
+        run_reset(c);
+        lose_all(c);
+        return;
+    }
+    if (kind == RUN_STREAM && offset < c->one_by_one)
+        run_send(c, false);
+}
+
+void channels_deliver(struct channels *all, struct publication *p) {
+    struct channel *c = channel_find(all, p->channel);
+    if (c)
+        deliver(c, p);
+}
+
+/* ---- subscribers ---- */
+
+int channel_add(struct channel *c, struct session *s, unsigned flags, uint64_t next,
+                struct str epoch) {
+    run_send(c, false); /* what was published before is not the new one's */
+
+    if (c->n == c->capacity) {
+        uint32_t capacity = c->capacity ? c->capacity + (c->capacity + 1) / 2 : 1;
+        struct subscriber *more = realloc(c->subscribers, capacity * sizeof *more);
+        if (!more)
+            return -ENOMEM;
+        c->subscribers = more;
+        c->capacity = capacity;
+    }
+    if (epoch.len && !str_equal(epoch, str_of(c->epoch))) {
+        char terminated[EPOCH_SIZE] = "";
+        memcpy(terminated, epoch.data, epoch.len < EPOCH_SIZE ? epoch.len : EPOCH_SIZE - 1);
+        stream_begins(c, terminated);
+    }
+
+    uint32_t i = c->n++;
+    c->subscribers[i] = (struct subscriber){ .session = s, .next = next, .flags = (uint8_t) flags };
+    c->n_by_format[session_format(s)]++;
+    c->n_positioned += (flags & SUBSCRIBER_POSITIONED) != 0;
+    c->n_joins += (flags & SUBSCRIBER_JOINS) != 0;
+    c->all->subscriptions++;
+    if ((flags & SUBSCRIBER_POSITIONED) && next > c->one_by_one && next > c->top + 1)
+        c->one_by_one = next;
+    session_subscriber_moved(s, c, i);
+    return 0;
+}
+
+void channel_remove(struct channel *c, uint32_t index) {
+    assert(index < c->n);
+    struct subscriber *s = &c->subscribers[index];
+
+    c->n_by_format[session_format(s->session)]--;
+    c->n_positioned -= (s->flags & SUBSCRIBER_POSITIONED) != 0;
+    c->n_joins -= (s->flags & SUBSCRIBER_JOINS) != 0;
+    c->all->subscriptions--;
+
+    *s = c->subscribers[--c->n];
+    if (index < c->n)
+        session_subscriber_moved(s->session, c, index);
+    if (c->capacity > 16 && c->n < c->capacity / 4) { /* give back after a crowd has left */
+        uint32_t capacity = c->capacity / 2;
+        struct subscriber *less = realloc(c->subscribers, capacity * sizeof *less);
+        if (less) {
+            c->subscribers = less;
+            c->capacity = capacity;
+        }
+    }
+}
+
+void channel_check(struct channel *c, const struct position *distributed) {
+    if (c->epoch[0] && strcmp(c->epoch, distributed->epoch) != 0) {
+        stream_begins(c, distributed->epoch);
+        return;
+    }
+    run_send(c, false);
+    for (uint32_t i = c->n; i-- > 0;) {
+        struct subscriber *s = &c->subscribers[i];
+        if ((s->flags & SUBSCRIBER_POSITIONED) && s->next <= distributed->offset)
+            c->all->lost(s->session, c);
+    }
+}

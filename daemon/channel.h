@@ -1,0 +1,128 @@
+/*
+ * A channel as one worker sees it: who of this worker's sessions is subscribed, and how a
+ * publication reaches them.
+ *
+ * Subscribers lie side by side in an array, two words each. What is published in one turn is framed
+ * once per wire format, back to back, and at the end of the turn the same bytes go to everyone:
+ * publishing costs nothing per subscriber until then. Loop thread only.
+ */
+#pragma once
+
+#include "async/list.h"
+#include "daemon/batch.h"
+#include "daemon/wire.h"
+#include "storage/publication.h"
+#include "storage/table.h"
+
+struct channel;
+struct engine;
+struct engine_sink;
+struct future;
+struct session;
+
+enum subscriber_flag {
+    SUBSCRIBER_POSITIONED = 1, /* gets every offset in order, or loses the subscription */
+    SUBSCRIBER_JOINS = 2,      /* wants joins and leaves */
+};
+
+struct subscriber {
+    struct session *session;
+    uint64_t next : 56; /* the offset expected next, if positioned */
+    uint64_t flags : 8;
+};
+
+/* What is published while a subscriber-to-be reads the history. Of its task's frame. */
+struct joiner {
+    struct link link;
+    struct publication **items; /* references */
+    size_t n, capacity;
+    bool is_overrun; /* there were more than JOINER_MAX, or no memory */
+};
+
+enum { JOINER_MAX = 4096 };
+
+/* All channels of a worker. */
+struct channels {
+    struct table table;
+    struct list dirty;
+    size_t n_dirty;
+    struct engine *engine;
+    struct engine_sink *sink;
+    struct wire *wire;
+    uint64_t subscriptions;         /* now */
+    uint64_t delivered, duplicates; /* publications that came; that had come before */
+
+    /* The subscriber missed something, or a stream of another epoch began. It removes itself. */
+    void (*lost)(struct session *s, struct channel *c);
+};
+
+enum run_kind { RUN_NONE, RUN_STREAM, RUN_LIVE, RUN_JOINS };
+
+struct channel {
+    struct table_entry entry;
+    struct channels *all;
+    uint32_t users; /* who holds it: subscriptions and those under way */
+    bool is_attached;
+    struct future *attaching; /* of the one who does it, for others to wait for */
+
+    struct subscriber *subscribers;
+    uint32_t n, capacity;
+    uint32_t n_by_format[WIRE_FORMATS];
+    uint32_t n_positioned, n_joins;
+    struct list joiners;
+
+    char epoch[EPOCH_SIZE]; /* of the stream; empty: not known yet */
+    uint64_t top;           /* offset of the last one delivered here; 0: none was */
+    uint64_t one_by_one;    /* below this offset subscribers differ in what they already have */
+    int64_t checked_ms;     /* when the position was last compared with the engine's */
+
+    /* the turn's run: publications of one kind with offsets from first to last */
+    enum run_kind run;
+    uint64_t run_first, run_last;
+    struct batch *batches[WIRE_FORMATS];
+    struct link dirty;
+
+    uint16_t name_len;
+    char name[];
+};
+
+void channels_init(struct channels *all, const struct table_seed *seed, struct engine *e,
+                   struct engine_sink *sink, struct wire *wire,
+                   void (*lost)(struct session *s, struct channel *c));
+void channels_finish(struct channels *all); /* none may be held */
+void channels_flush(
+        struct channels *all); /* at the end of the turn: everything published goes out */
+
+/*
+ * The channel of that name, made if need be, and attached to the engine on return: whatever is
+ * distributed from then on is delivered here. Held until channel_release(). -ENOMEM; -ECANCELED,
+ * -ETIMEDOUT.
+ */
+SUSPENDS MUST_CHECK int channel_hold(struct channels *all, struct str name, struct channel **ret);
+void channel_release(struct channel *c);
+
+struct channel *channel_find(const struct channels *all, struct str name); /* NULL */
+
+static inline struct str channel_name(const struct channel *c) {
+    return (struct str){ c->name, c->name_len };
+}
+
+/* Publications are kept for j from now on; until joiner_finish(). */
+void channel_join(struct channel *c, struct joiner *j);
+void joiner_finish(struct joiner *j);
+
+/*
+ * Subscribes the session: it gets what is delivered from now on; if positioned, from offset next
+ * on. epoch: the stream's, or empty if the channel keeps nothing. -ENOMEM. The session's
+ * subscription is told its place by session_subscriber_moved(), now and when it changes.
+ */
+MUST_CHECK int channel_add(struct channel *c, struct session *s, unsigned flags, uint64_t next,
+                           struct str epoch);
+void channel_remove(struct channel *c,
+                    uint32_t index); /* nothing more goes out to it, this turn's run included */
+
+/* A publication from the engine, to the subscribers of its channel. */
+void channels_deliver(struct channels *all, struct publication *p);
+
+/* Compares what was delivered with the position that the engine says was distributed. */
+void channel_check(struct channel *c, const struct position *distributed);

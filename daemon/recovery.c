@@ -1,0 +1,109 @@
+#include "daemon/recovery.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct history_query recovery_query(const struct recovery_request *r, struct str channel,
+                                    struct keep keep) {
+    struct history_query q = { .channel = channel, .keep = keep };
+
+    if (r->is_asked && r->mode == RECOVERY_STREAM) {
+        q.has_since = true;
+        q.since_offset = r->offset;
+        q.limit = r->limit + 1;
+    } else if (r->is_asked) {
+        q.reverse = true;
+        q.limit = 1;
+    }
+    return q;
+}
+
+/* Live publications above the page's top must continue it without a hole. */
+static int merge(const struct page *page, struct publication *const *live, size_t n_live,
+                 struct recovery *r) {
+    uint64_t top = page->top.offset;
+    r->first_live = n_live;
+
+    for (size_t i = 0; i < n_live; i++) {
+        const struct position *at = &live[i]->position;
+        if (at->offset == 0)
+            continue;
+        if (strcmp(at->epoch, page->top.epoch) != 0)
+            return -ESTALE;
+        if (at->offset <= top) /* the history has it, too */
+            continue;
+        if (at->offset != top + 1)
+            return -ESTALE;
+        if (r->first_live == n_live)
+            r->first_live = i;
+        top++;
+    }
+    r->n_live = (size_t) (top - page->top.offset);
+    r->next = top + 1;
+    r->offset = top;
+    return 0;
+}
+
+static bool epoch_matches(const struct recovery_request *r, const struct page *page) {
+    return r->epoch.len == 0 || str_equal(r->epoch, str_of(page->top.epoch));
+}
+
+/* Protocol reference §5.3: everything newer than the client's position, up to the top, and not too
+ * much. */
+static bool is_all_there(const struct recovery_request *r, const struct page *page) {
+    if (!epoch_matches(r, page))
+        return false;
+    if (page->n == 0)
+        return page->top.offset == r->offset;
+    if (page->n > r->limit || page->items[0]->position.offset != r->offset + 1)
+        return false;
+    return page->items[page->n - 1]->position.offset == page->top.offset &&
+           page->top.offset - r->offset == page->n;
+}
+
+static void decide_stream(const struct recovery_request *r, const struct page *page,
+                          struct recovery *ret) {
+    ret->recovered = is_all_there(r, page) && page->n + ret->n_live <= r->limit;
+    if (ret->recovered) {
+        ret->n_page = page->n;
+        ret->offset = r->offset; /* the client advances by the publications' own offsets */
+    } else {
+        ret->n_live = 0;
+    }
+}
+
+static void decide_cache(const struct recovery_request *r, const struct page *page,
+                         struct recovery *ret) {
+    uint64_t top = ret->next - 1;
+    bool is_there =
+            r->epoch.len > 0 && str_equal(r->epoch, str_of(page->top.epoch)) && r->offset == top;
+
+    if (ret->n_live > 0) { /* the newest came while the history was read */
+        ret->recovered = true;
+        ret->first_live += ret->n_live - 1;
+        ret->n_live = is_there ? 0 : 1;
+    } else if (page->n > 0 && page->items[0]->position.offset == top) {
+        ret->recovered = true;
+        ret->n_page = is_there ? 0 : 1;
+    } else {
+        ret->recovered = is_there;
+    }
+    ret->offset = top;
+}
+
+int recovery_decide(const struct recovery_request *r, const struct page *page,
+                    struct publication *const *live, size_t n_live, struct recovery *ret) {
+    struct recovery decision = { 0 };
+
+    int e = merge(page, live, n_live, &decision);
+    if (e < 0)
+        return e;
+    if (!r->is_asked)
+        decision.n_live = 0;
+    else if (r->mode == RECOVERY_CACHE)
+        decide_cache(r, page, &decision);
+    else
+        decide_stream(r, page, &decision);
+    *ret = decision;
+    return 0;
+}
