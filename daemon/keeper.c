@@ -1,0 +1,199 @@
+#include "daemon/keeper.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "async/deadline.h"
+#include "async/future.h"
+#include "async/task.h"
+#include "daemon/config.h"
+#include "daemon/daemon.h"
+#include "daemon/session.h"
+#include "daemon/subscription.h"
+#include "daemon/worker.h"
+
+struct keeper_job {
+    struct link link;
+    uint16_t channel_len, client_len;
+    char text[]; /* channel, then client */
+};
+
+/* ---- presence ---- */
+
+static void run_job(struct worker *w, struct keeper_job *j) {
+    (void) engine_presence_remove(w->daemon->engine, (struct str){ j->text, j->channel_len },
+                                  (struct str){ j->text + j->channel_len, j->client_len });
+    free(j);
+}
+
+/* The session may go, and its subscriptions change, in each wait. */
+static void renew(struct worker *w, struct session *s) {
+    w->keeper_session = s;
+    for (unsigned i = 0; w->keeper_session && i < s->n_subs; i++) {
+        struct subscription *sub = &s->subs[i];
+        if (!sub->has_presence || !sub->is_listed)
+            continue;
+        struct client_info info = subscription_client_info(s, sub);
+        struct channel *c = sub->channel;
+        c->users++; /* its name is borrowed while the engine works */
+        struct str client = info.client;
+        int r = engine_presence_set(w->daemon->engine, channel_name(c), &info,
+                                    w->config->client.presence_ttl_ms);
+        bool is_still = w->keeper_session && i < s->n_subs && subscription_find(s, channel_name(c));
+        if (r == 0 && !is_still && w->keeper_session)
+            (void) engine_presence_remove(w->daemon->engine, channel_name(c), client);
+        channel_release(c);
+    }
+    w->keeper_session = NULL;
+}
+
+/* ---- positions ---- */
+
+struct check {
+    struct channel *channel; /* held */
+    struct position distributed;
+    int result;
+};
+
+enum { CHECKS_AT_ONCE = 64 };
+
+static size_t collect_checks(struct worker *w, struct check *checks) {
+    size_t n = 0;
+    int64_t now = loop_now();
+
+    TABLE_FOREACH (&w->channels.table, e) {
+        struct channel *c = CONTAINER_OF(e, struct channel, entry);
+        if (c->n_positioned == 0 || now - c->checked_ms < w->config->client.position_check_ms)
+            continue;
+        c->checked_ms = now;
+        c->users++;
+        checks[n++] = (struct check){ .channel = c };
+        if (n == CHECKS_AT_ONCE)
+            break;
+    }
+    return n;
+}
+
+struct marker {
+    struct post post;
+    struct future passed;
+};
+
+static void marker_passed(struct post *p) {
+    future_resolve(&CONTAINER_OF(p, struct marker, post)->passed, 0);
+}
+
+/* What the engine calls distributed lies in our inbox, at the latest: before a post of ours. */
+static int pass_inbox(struct worker *w) {
+    struct marker m = { .post.run = marker_passed };
+    future_init(&m.passed);
+    inbox_post(w->inbox, &m.post);
+    SHIELD(INT64_MAX / 2); /* m is in the inbox until it has run */
+    return future_wait(&m.passed);
+}
+
+static void check_some(struct worker *w, struct check *checks, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        struct channel *c = checks[i].channel;
+        /* Who keeps what is the namespace's to say; the position is there whatever is kept. */
+        struct keep keep = { 0 };
+        const struct namespace *ns = config_namespace_of(w->config, channel_name(c));
+        if (ns)
+            keep = ns->keep;
+        checks[i].result =
+                engine_position(w->daemon->engine, channel_name(c), keep, &checks[i].distributed);
+    }
+    int r = pass_inbox(w);
+    for (size_t i = 0; i < n; i++) {
+        if (r == 0 && checks[i].result == 0)
+            channel_check(checks[i].channel, &checks[i].distributed);
+        channel_release(checks[i].channel);
+    }
+}
+
+static void check_positions(struct worker *w) {
+    struct check *checks = calloc(CHECKS_AT_ONCE, sizeof *checks);
+    size_t n;
+
+    while (checks && !task_cancelled() && (n = collect_checks(w, checks)) > 0)
+        check_some(w, checks, n);
+    free(checks);
+}
+
+/* ---- the task ---- */
+
+static int keeper_run(void *arg) {
+    struct worker *w = arg;
+
+    while (!task_cancelled()) {
+        struct link *k;
+        if ((k = list_pop(&w->keeper_jobs)))
+            run_job(w, CONTAINER_OF(k, struct keeper_job, link));
+        else if ((k = list_pop(&w->presence_due)))
+            renew(w, CONTAINER_OF(k, struct session, presence_due));
+        else if (w->is_check_due) {
+            w->is_check_due = false;
+            check_positions(w);
+        } else
+            break;
+    }
+    w->is_keeping = false;
+    return 0;
+}
+
+static void keep(struct worker *w) {
+    if (w->is_keeping)
+        return;
+    /* Without memory for a task the next occasion tries again. */
+    w->is_keeping = group_spawn(&w->tasks, "keeper", keeper_run, w) == 0;
+}
+
+void keeper_renew(struct worker *w, struct session *s) {
+    if (!link_is_linked(&s->presence_due))
+        list_append(&w->presence_due, &s->presence_due);
+    keep(w);
+}
+
+void keeper_forget(struct worker *w, struct session *s) {
+    list_remove(&s->presence_due);
+    if (w->keeper_session == s)
+        w->keeper_session = NULL;
+}
+
+void keeper_remove_presence(struct worker *w, struct str channel, struct str client) {
+    struct keeper_job *j = malloc(sizeof *j + channel.len + client.len);
+    if (!j)
+        return;
+    j->link = (struct link){ 0 };
+    j->channel_len = (uint16_t) channel.len;
+    j->client_len = (uint16_t) client.len;
+    memcpy(j->text, channel.data, channel.len);
+    memcpy(j->text + channel.len, client.data, client.len);
+    list_append(&w->keeper_jobs, &j->link);
+    keep(w);
+}
+
+void keeper_finish(struct worker *w) {
+    struct link *k;
+    while ((k = list_pop(&w->keeper_jobs)))
+        free(CONTAINER_OF(k, struct keeper_job, link));
+    wheel_clear(&w->wheel, &w->check);
+}
+
+void keeper_watch_positions(struct worker *w) {
+    if (!link_is_linked(&w->check.link) && w->config->client.position_check_ms > 0)
+        wheel_set(&w->wheel, &w->check,
+                  wheel_tick_in(&w->wheel, w->config->client.position_check_ms / 8));
+}
+
+void keeper_check(struct worker *w) {
+    bool has_positioned = false;
+    TABLE_FOREACH (&w->channels.table, e)
+        has_positioned |= CONTAINER_OF(e, struct channel, entry)->n_positioned > 0;
+    if (!has_positioned)
+        return;
+    keeper_watch_positions(w);
+    w->is_check_due = true;
+    keep(w);
+}

@@ -1,0 +1,56 @@
+#include "daemon/publish.h"
+
+#include <errno.h>
+
+#include "async/loop.h"
+#include "daemon/config.h"
+#include "daemon/daemon.h"
+#include "daemon/worker.h"
+#include "protocol/json.h"
+
+bool publish_accepts(const struct namespace *ns, struct bytes data) {
+    struct json j;
+
+    switch (ns->data_format) {
+    case DATA_BINARY:
+        return true;
+    case DATA_JSON:
+        return data.len > 0 && json_is_valid(data, NULL);
+    case DATA_JSON_OBJECT:
+        json_init(&j, data);
+        return json_peek(&j) == JSON_IS_OBJECT && json_is_valid(data, NULL);
+    case DATA_NOT_EMPTY:
+    default:
+        return data.len > 0;
+    }
+}
+
+static void publish_done(struct publish_request *request) {
+    struct publish *p = CONTAINER_OF(request, struct publish, request);
+    struct worker *w = p->worker;
+
+    w->publishes_running--;
+    metrics_count(&w->metrics, request->result < 0 ? COUNT_PUBLISH_FAILED : COUNT_PUBLISHED);
+    if (request->result >= 0)
+        metrics_observe(&w->metrics, TIME_PUBLISH, (uint64_t) (loop_now_us() - p->started_us));
+    p->done(p);
+}
+
+int publish_start(struct publish *p, struct worker *w, const struct namespace *ns,
+                  const struct publication_parts *parts) {
+    struct publication *publication = publication_new(parts);
+    if (!publication)
+        return -ENOMEM;
+
+    p->worker = w;
+    p->started_us = loop_now_us();
+    p->request = (struct publish_request){
+        .publication = publication,
+        .keep = ns->keep,
+        .inbox = w->inbox,
+        .done = publish_done,
+    };
+    w->publishes_running++;
+    engine_publish(w->daemon->engine, &p->request);
+    return 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * The one place that accepts a publication, whoever it comes from.
+ *
+ * Whether the publisher may publish has been decided by then; what is decided here is whether the
+ * data is what the namespace takes, and what is kept of it.
+ */
+#pragma once
+
+#include "storage/engine.h"
+
+struct namespace;
+struct worker;
+
+/* Embedded in what its maker wants to remember; alive until done has run. */
+struct publish {
+    struct publish_request request; /* result and position are valid in done */
+    struct worker *worker;
+    int64_t started_us;
+    void (*done)(struct publish *p); /* once, on the worker's loop, never inside publish_start() */
+};
+
+/* Does the namespace take this payload (publication_data_format)? */
+bool publish_accepts(const struct namespace *ns, struct bytes data);
+
+/* Starts; publishes of one worker to one channel keep their order. -ENOMEM: not started, done never
+ * runs. */
+MUST_CHECK int publish_start(struct publish *p, struct worker *w, const struct namespace *ns,
+                             const struct publication_parts *parts);

@@ -1,0 +1,341 @@
+#include "daemon/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "async/task.h"
+#include "daemon/keeper.h"
+#include "daemon/log.h"
+#include "daemon/session_impl.h"
+#include "protocol/json.h"
+
+enum { YEAR_S = 365 * 24 * 3600 };
+
+void session_init(struct session *s, struct worker *w, struct stream *stream,
+                  enum wire_format format, struct task *task) {
+    memset(s, 0, sizeof *s);
+    outbox_init(&s->outbox, &w->outboxes, stream);
+    s->worker = w;
+    s->task = task;
+    s->format = (uint8_t) format;
+    list_append(&w->sessions, &s->all);
+    s->deadline = wheel_tick_in(&w->wheel, w->config->client.stale_close_ms);
+    session_schedule(s);
+}
+
+void session_leave(struct session *s) {
+    struct worker *w = s->worker;
+
+    if (s->state == SESSION_CONNECTED)
+        s->state = SESSION_CLOSING;
+    keeper_forget(w, s);
+    wheel_clear(&w->wheel, &s->tick);
+    publishes_forget(s);
+    while (s->n_subs > 0)
+        subscription_end(s, &s->subs[s->n_subs - 1]);
+}
+
+void session_finish(struct session *s) {
+    if (s->identity)
+        metrics_gauge_add(&s->worker->metrics, GAUGE_CLIENTS, -1);
+    list_remove(&s->all);
+    free(s->subs);
+    free(s->identity);
+    outbox_finish(&s->outbox);
+}
+
+/* ---- saying things ---- */
+
+static void session_say(struct session *s, struct buffer *frame) {
+    if (buffer_error(frame) < 0) {
+        metrics_count(&s->worker->metrics, COUNT_OUT_OF_MEMORY);
+        session_disconnect(s, DISCONNECT_SERVER_ERROR);
+        return;
+    }
+    metrics_count(&s->worker->metrics, COUNT_MESSAGES_OUT);
+    outbox_append_copy(&s->outbox, buffer_bytes(frame), bytes_of(NULL, 0));
+}
+
+void session_reply(struct session *s, const struct reply *r) {
+    struct buffer *scratch = &s->worker->scratch;
+    buffer_reset(scratch);
+    (void) wire_append_reply(&s->worker->wire, session_format(s), r, scratch);
+    session_say(s, scratch);
+    if (scratch->cap > 256 * 1024)
+        buffer_finish(scratch);
+}
+
+void session_push(struct session *s, const struct push *p) {
+    struct buffer *scratch = &s->worker->scratch;
+    buffer_reset(scratch);
+    (void) wire_append_push(&s->worker->wire, session_format(s), p, scratch);
+    session_say(s, scratch);
+}
+
+int session_error(struct session *s, uint32_t id, uint32_t code) {
+    metrics_count_error(&s->worker->metrics, code);
+    session_reply(s, &(struct reply){ .kind = REPLY_ERROR,
+                                      .id = id,
+                                      .error = reply_error_of((enum error_code) code) });
+    return 0;
+}
+
+void session_disconnect(struct session *s, uint32_t code) {
+    if (s->state == SESSION_CLOSING)
+        return;
+    s->state = SESSION_CLOSING;
+    s->close_code = (uint16_t) code;
+    metrics_count_disconnect(&s->worker->metrics, code);
+    LOG_DEBUG(s->worker->daemon->log, "client disconnected by us", LOG_UINT("code", code),
+              LOG_STR("reason", disconnect_reason(code)));
+    task_cancel(s->task);
+}
+
+int session_end(struct session *s, uint32_t code) {
+    session_disconnect(s, code);
+    return -ECONNABORTED;
+}
+
+int session_failed(struct session *s, uint32_t id, int error) {
+    if (error == -ECANCELED || error == -ETIMEDOUT)
+        return error;
+    if (error == -ENOMEM)
+        metrics_count(&s->worker->metrics, COUNT_OUT_OF_MEMORY);
+    LOG_WARNING(s->worker->daemon->log, "a command failed in storage", LOG_RESULT(error));
+    return session_error(s, id, ERROR_INTERNAL);
+}
+
+/* ---- commands ---- */
+
+static int on_unknown(struct session *s) {
+    return session_end(s, DISCONNECT_BAD_REQUEST);
+}
+
+static int on_pong(struct session *s) {
+    struct worker *w = s->worker;
+    if (!s->is_pong_due)
+        return session_end(s, DISCONNECT_BAD_REQUEST);
+
+    s->is_pong_due = false;
+    int64_t since = wheel_now(&w->wheel) - (int64_t) s->pong_by;
+    int64_t ms = since * WHEEL_TICK_MS + w->config->client.pong_timeout_ms;
+    metrics_observe(&w->metrics, TIME_PONG, ms > 0 ? (uint64_t) ms * 1000 : 0);
+    s->pong_by = 0; /* the wheel comes too early for nothing and looks again */
+    return 0;
+}
+
+/* Calls of procedures need somebody to answer them; there is none yet. A namespace of methods
+ * before the ':' cannot be known (reference §6). */
+static int on_rpc(struct session *s, uint32_t id, const struct command_rpc *c) {
+    bool has_namespace = c->method.len && memchr(c->method.data, ':', c->method.len);
+    return session_error(s, id, has_namespace ? ERROR_METHOD_NOT_FOUND : ERROR_NOT_AVAILABLE);
+}
+
+static const enum metrics_method methods[COMMAND_KINDS] = {
+    [COMMAND_PONG] = METHOD_PONG,
+    [COMMAND_CONNECT] = METHOD_CONNECT,
+    [COMMAND_SUBSCRIBE] = METHOD_SUBSCRIBE,
+    [COMMAND_UNSUBSCRIBE] = METHOD_UNSUBSCRIBE,
+    [COMMAND_PUBLISH] = METHOD_PUBLISH,
+    [COMMAND_PRESENCE] = METHOD_PRESENCE,
+    [COMMAND_PRESENCE_STATS] = METHOD_PRESENCE_STATS,
+    [COMMAND_HISTORY] = METHOD_HISTORY,
+    [COMMAND_PING] = METHOD_OTHER,
+    [COMMAND_SEND] = METHOD_SEND,
+    [COMMAND_RPC] = METHOD_RPC,
+    [COMMAND_REFRESH] = METHOD_REFRESH,
+    [COMMAND_SUB_REFRESH] = METHOD_SUB_REFRESH,
+};
+
+static int dispatch(struct session *s, const struct command *c) {
+    switch (c->kind) {
+    case COMMAND_PONG:
+        return on_pong(s);
+    case COMMAND_CONNECT:
+        return session_connect(s, c->id, &c->connect);
+    case COMMAND_SUBSCRIBE:
+        return subscription_start(s, c->id, &c->subscribe);
+    case COMMAND_UNSUBSCRIBE:
+        return session_unsubscribe(s, c->id, &c->unsubscribe);
+    case COMMAND_PUBLISH:
+        return session_publish(s, c->id, &c->publish);
+    case COMMAND_PRESENCE:
+        return session_presence(s, c->id, &c->presence);
+    case COMMAND_PRESENCE_STATS:
+        return session_presence_stats(s, c->id, &c->presence);
+    case COMMAND_HISTORY:
+        return session_history(s, c->id, &c->history);
+    case COMMAND_SEND:
+        return session_end(s, DISCONNECT_NOT_AVAILABLE);
+    case COMMAND_RPC:
+        return on_rpc(s, c->id, &c->rpc);
+    case COMMAND_REFRESH:
+        return session_refresh(s, c->id, &c->refresh);
+    case COMMAND_SUB_REFRESH:
+        return subscription_refresh(s, c->id, &c->sub_refresh);
+    case COMMAND_PING:
+    case COMMAND_KINDS:
+    default:
+        return on_unknown(s);
+    }
+}
+
+/* Generic cell rate: rate_us is when the bucket will be full again. */
+static bool is_within_rate(struct session *s) {
+    const struct config_client *c = &s->worker->config->client;
+    if (c->command_rate == 0)
+        return true;
+
+    int64_t each_us = 1000000 / c->command_rate, now_us = loop_now() * 1000;
+    int64_t full_us = s->rate_us > now_us ? s->rate_us : now_us;
+    uint32_t burst = c->command_burst ? c->command_burst : 1;
+    if (full_us + each_us > now_us + each_us * burst)
+        return false;
+    s->rate_us = full_us + each_us;
+    return true;
+}
+
+static int handle(struct session *s, const struct command *c) {
+    struct worker *w = s->worker;
+
+    metrics_count_command(&w->metrics, methods[c->kind]);
+    if (!is_within_rate(s)) {
+        metrics_count(&w->metrics, COUNT_RATE_LIMIT);
+        return session_end(s, DISCONNECT_TOO_MANY_REQUESTS);
+    }
+    if ((s->state == SESSION_NEW) != (c->kind == COMMAND_CONNECT) || s->state == SESSION_REFUSED)
+        return session_end(s, DISCONNECT_BAD_REQUEST);
+
+    /* Replies come in the order of their commands. */
+    if (s->publishes && c->kind != COMMAND_PUBLISH && c->kind != COMMAND_PONG) {
+        int r = publishes_wait(s);
+        if (r < 0)
+            return r;
+    }
+    return dispatch(s, c);
+}
+
+static int bad_message(struct session *s, int error, const char *why) {
+    if (error == -ENOMEM) {
+        metrics_count(&s->worker->metrics, COUNT_OUT_OF_MEMORY);
+        return session_end(s, DISCONNECT_SERVER_ERROR);
+    }
+    LOG_INFO(s->worker->daemon->log, "bad request", LOG_TEXT("why", why ? why : ""));
+    return session_end(s, DISCONNECT_BAD_REQUEST);
+}
+
+int session_handle(struct session *s, struct bytes message) {
+    CLEANUP(command_reader_finish) struct command_reader reader;
+    command_reader_init(&reader, &codec_json, message);
+    struct command c;
+    int r;
+
+    while ((r = command_next(&reader, &c)) > 0) {
+        r = handle(s, &c);
+        if (r < 0)
+            return r;
+        if (s->state == SESSION_CLOSING)
+            return -ECONNABORTED;
+        if (s->state == SESSION_REFUSED) /* what came in the same frame had hoped for more */
+            return 0;
+    }
+    return r < 0 ? bad_message(s, r, reader.why) : 0;
+}
+
+/* ---- time ---- */
+
+static uint32_t earlier(uint32_t a, uint32_t b) {
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+void session_schedule(struct session *s) {
+    uint32_t due = earlier(s->ping_at, s->pong_by);
+    due = earlier(due, s->deadline);
+    due = earlier(due, s->presence_at);
+    due = earlier(due, s->subs_expire_at);
+    if (due == 0 || s->state == SESSION_CLOSING)
+        wheel_clear(&s->worker->wheel, &s->tick);
+    else
+        wheel_set(&s->worker->wheel, &s->tick, due);
+}
+
+static void ping(struct session *s) {
+    struct worker *w = s->worker;
+    const struct config_client *c = &w->config->client;
+
+    session_reply(s, &(struct reply){ .kind = REPLY_PING });
+    metrics_count(&w->metrics, COUNT_PINGS);
+    if (c->pong_timeout_ms > 0) {
+        s->is_pong_due = true;
+        s->pong_by = wheel_tick_in(&w->wheel, c->pong_timeout_ms);
+    }
+    s->ping_at = c->ping_interval_ms > 0 ? wheel_tick_in(&w->wheel, c->ping_interval_ms) : 0;
+}
+
+void session_tick(struct session *s) {
+    struct worker *w = s->worker;
+    uint32_t now = wheel_now(&w->wheel);
+
+    if (s->state == SESSION_CLOSING)
+        return;
+    if (s->deadline && s->deadline <= now) {
+        bool is_stale = s->state != SESSION_CONNECTED;
+        if (is_stale)
+            metrics_count(&w->metrics, COUNT_STALE);
+        session_disconnect(s, is_stale ? DISCONNECT_STALE : DISCONNECT_EXPIRED);
+        return;
+    }
+    if (s->pong_by && s->pong_by <= now) {
+        metrics_count(&w->metrics, COUNT_PONG_TIMEOUTS);
+        session_disconnect(s, DISCONNECT_NO_PONG);
+        return;
+    }
+    if (s->ping_at && s->ping_at <= now)
+        ping(s);
+    if (s->presence_at && s->presence_at <= now) {
+        keeper_renew(w, s);
+        s->presence_at = wheel_tick_in(&w->wheel, w->config->client.presence_update_ms);
+    }
+    if (s->subs_expire_at && s->subs_expire_at <= now)
+        subscriptions_expire(s, now);
+    session_schedule(s);
+}
+
+/* ---- small things ---- */
+
+struct client_info session_info(const struct session *s) {
+    const struct identity *i = s->identity;
+    return (struct client_info){
+        .user = session_user(s),
+        .client = session_client(s),
+        .conn_info = bytes_of(i->text + i->user_len, i->info_len),
+    };
+}
+
+struct asker session_asker(struct session *s, struct str channel) {
+    return (struct asker){ .user = session_user(s),
+                           .is_subscribed = subscription_find(s, channel) };
+}
+
+uint32_t session_ttl_s(int64_t expire_at_s, int64_t now_s) {
+    int64_t ttl = expire_at_s - now_s;
+    return ttl < 1 ? 1 : ttl > YEAR_S ? YEAR_S : (uint32_t) ttl;
+}
+
+int session_one_line(struct arena *a, struct bytes *in) {
+    struct json j;
+    struct bytes line;
+
+    if (in->len == 0)
+        return 0;
+    json_init(&j, *in);
+    if (!json_value_line(&j, a, &line) || !json_end(&j))
+        return json_result(&j);
+    *in = line;
+    return 0;
+}
+
+void session_subscriber_moved(struct session *s, struct channel *c, uint32_t index) {
+    subscription_moved(s, c, index);
+}

@@ -1,0 +1,110 @@
+/*
+ * The state of one connected client above its transport: who it is, what it is subscribed to, what
+ * it waits for. Embedded in a connection, which reads for it and hands it one message after
+ * another. Loop thread only.
+ */
+#pragma once
+
+#include "daemon/outbox.h"
+#include "daemon/wheel.h"
+#include "daemon/wire.h"
+#include "protocol/client_info.h"
+#include "protocol/codes.h"
+
+struct channel;
+struct command;
+struct publishes;
+struct subscription;
+struct task;
+struct worker;
+
+enum { CLIENT_ID_LEN = 36 }; /* a UUID as text */
+
+/* Who the client is, from a successful connect on. One allocation. */
+struct identity {
+    char client[CLIENT_ID_LEN];
+    uint16_t user_len;
+    uint32_t info_len;
+    char text[]; /* user, then conn_info */
+};
+
+enum session_state {
+    SESSION_NEW, /* nothing said yet */
+    SESSION_CONNECTED,
+    SESSION_REFUSED, /* connect was answered with an error: useless from now on */
+    SESSION_CLOSING, /* session_disconnect() was called, or the peer has gone */
+};
+
+struct session {
+    struct outbox outbox; /* first: what fan-out touches */
+    struct worker *worker;
+    struct task *task; /* of the connection, to be cancelled */
+
+    uint8_t state;  /* enum session_state */
+    uint8_t format; /* enum wire_format */
+    bool is_pong_due;
+    bool expires; /* of the identity: deadline is the end of its grace */
+    uint16_t close_code;
+    uint16_t n_subs, subs_capacity;
+    struct subscription *subs;
+    struct identity *identity;   /* NULL before connect */
+    struct publishes *publishes; /* under way; NULL: none */
+
+    struct wheel_entry tick; /* the earliest of the ticks below; 0: not wanted */
+    uint32_t ping_at, pong_by, deadline, presence_at, subs_expire_at;
+    int64_t rate_us;          /* of the command rate: when the bucket is full again */
+    struct link all;          /* worker.sessions */
+    struct link presence_due; /* worker.presence_due */
+};
+
+void session_init(struct session *s, struct worker *w, struct stream *stream,
+                  enum wire_format format, struct task *task);
+
+/* Leaves every channel, tells others, forgets. The outbox must have been drained. */
+SUSPENDS void session_leave(struct session *s);
+void session_finish(struct session *s);
+
+/*
+ * One message's payload: all commands in it, in order. Suspends while storage works; commands after
+ * a publish wait for its reply only if they are no publishes. 0, or -ECONNABORTED:
+ * session_disconnect() was called; -ECANCELED, -ETIMEDOUT, -ENOMEM.
+ */
+SUSPENDS MUST_CHECK int session_handle(struct session *s, struct bytes message);
+
+/* The client is told this code, and soon gone. Any time; only the first call counts. */
+void session_disconnect(struct session *s, uint32_t code);
+
+void session_tick(struct session *s);     /* the wheel's */
+void session_schedule(struct session *s); /* after one of the ticks was changed */
+
+/* Sends. */
+void session_reply(struct session *s, const struct reply *r);
+void session_push(struct session *s, const struct push *p);
+void session_refuse(struct session *s, uint32_t id, enum command_kind kind, enum error_code code);
+
+/* Its entry in channel's array is now at index. */
+void session_subscriber_moved(struct session *s, struct channel *c, uint32_t index);
+
+/* It missed something in the channel: unsubscribed with a push that makes the client come back
+ * (2500). */
+void session_lost(struct session *s, struct channel *c);
+
+/* What its publications, joins and presence say of it; chan_info is left empty. Spans of the
+ * identity. */
+struct client_info session_info(const struct session *s);
+
+static inline struct str session_user(const struct session *s) {
+    return (struct str){ s->identity->text, s->identity->user_len };
+}
+
+static inline struct str session_client(const struct session *s) {
+    return (struct str){ s->identity->client, CLIENT_ID_LEN };
+}
+
+static inline enum wire_format session_format(const struct session *s) {
+    return (enum wire_format) s->format;
+}
+
+static inline struct outbox *session_outbox(struct session *s) {
+    return &s->outbox;
+}
