@@ -1,0 +1,220 @@
+#include "daemon/connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "async/deadline.h"
+#include "async/stream.h"
+#include "async/task.h"
+#include "daemon/config.h"
+#include "daemon/daemon.h"
+#include "daemon/log.h"
+#include "daemon/worker.h"
+
+enum {
+    READS_PER_TURN = 4, /* then others have their turn */
+    CLOSE_HANDSHAKE_MS = 5000,
+};
+
+static int connection_resume(void *arg);
+
+static void connection_free(struct connection *conn) {
+    struct worker *w = conn->worker;
+
+    frame_decoder_finish(&conn->decoder);
+    conn->stream = stream_close(conn->stream);
+    if (conn->has_session)
+        session_finish(&conn->session);
+    worker_connection_ended(w);
+    free(conn);
+}
+
+/* ---- messages ---- */
+
+static void answer_ping(struct connection *conn, struct bytes payload) {
+    uint8_t header[FRAME_HEADER_MAX];
+    struct frame pong = { .opcode = FRAME_PONG };
+    size_t len = frame_header(conn->worker->wire.frames, &pong, payload.len, header);
+    outbox_append_copy(&conn->session.outbox, bytes_of(header, len), payload);
+}
+
+static int handle(struct connection *conn, const struct frame_event *ev) {
+    struct metrics *m = &conn->worker->metrics;
+
+    switch (ev->opcode) {
+    case FRAME_TEXT:
+    case FRAME_BINARY:
+        metrics_count(m, COUNT_MESSAGES_IN);
+        metrics_add(m, COUNT_BYTES_IN, ev->payload.len);
+        return session_handle(&conn->session, ev->payload);
+    case FRAME_PING:
+        answer_ping(conn, ev->payload);
+        return 0;
+    case FRAME_CLOSE:
+        conn->has_heard_close = true;
+        conn->heard_code = ev->close_code;
+        return -ECONNRESET;
+    case FRAME_PONG:
+    case FRAME_CONTINUATION:
+    default:
+        return 0;
+    }
+}
+
+static int feed(struct connection *conn, struct bytes in) {
+    struct frame_event ev;
+    int r;
+
+    while ((r = frame_next(&conn->decoder, &in, &ev)) > 0) {
+        r = handle(conn, &ev);
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+/* All that has arrived. 0: there is no more for now. < 0: the end. */
+static int read_and_handle(struct connection *conn) {
+    struct worker *w = conn->worker;
+
+    for (;;) {
+        for (int i = 0; i < READS_PER_TURN; i++) {
+            /* Lent, since handling a command may wait while other connections read. */
+            struct input *input = worker_lend_input(w);
+            if (!input)
+                return -ENOMEM;
+            ssize_t n = stream_try_read(conn->stream, input->bytes, sizeof input->bytes);
+            int r = n > 0 ? feed(conn, bytes_of(input->bytes, (size_t) n)) : 0;
+            bool is_all = n < (ssize_t) sizeof input->bytes && !conn->is_tls;
+            worker_return_input(w, input);
+
+            if (n == -EAGAIN)
+                return 0;
+            if (n <= 0)
+                return -EPIPE;
+            if (r < 0)
+                return r;
+            if (is_all) /* the kernel had no more */
+                return 0;
+        }
+        int r = task_yield();
+        if (r < 0)
+            return r;
+    }
+}
+
+/* ---- goodbye ---- */
+
+/* Has the peer broken the rules of WebSocket, so that what it says means nothing any more? */
+static bool is_garbled(int why) {
+    return why == -EPROTO || why == -EILSEQ || why == -EBADMSG || why == -EMSGSIZE;
+}
+
+/* Appends the close frame that this end calls for, if the peer is there to read it. */
+static void close_frame(struct connection *conn, int why, struct buffer *out) {
+    struct worker *w = conn->worker;
+    struct session *s = &conn->session;
+    uint16_t code;
+    struct str reason = { 0 };
+
+    if (why == -EPIPE)
+        return;
+    if (conn->has_heard_close) {
+        code = conn->heard_code;
+    } else if (is_garbled(why)) {
+        code = (uint16_t) frame_close_code_of(why);
+        metrics_count(&w->metrics, why == -EMSGSIZE ? COUNT_MESSAGE_LIMIT : COUNT_PROTOCOL_ERRORS);
+        metrics_count_disconnect(&w->metrics, code);
+    } else {
+        if (s->state != SESSION_CLOSING)
+            session_disconnect(s, why == -ENOMEM           ? DISCONNECT_SERVER_ERROR
+                                  : w->daemon->is_stopping ? DISCONNECT_SHUTDOWN
+                                                           : DISCONNECT_CONNECTION_CLOSED);
+        code = s->close_code;
+        reason = disconnect_reason(code);
+    }
+    frame_encode_close(w->wire.frames, code, reason, NULL, out);
+}
+
+/* Waits for the peer's half of the close handshake; what else it sends is dropped. A socket that is
+ * closed with unread bytes in it is reset, and the peer might never read our close frame. */
+static void await_close(struct connection *conn, bool is_readable) {
+    struct input *input = worker_lend_input(conn->worker);
+    struct frame_event ev;
+
+    while (input && !conn->has_heard_close) {
+        ssize_t n = stream_read(conn->stream, input->bytes, sizeof input->bytes);
+        if (n <= 0)
+            break;
+        struct bytes in = bytes_of(input->bytes, (size_t) n);
+        while (is_readable && frame_next(&conn->decoder, &in, &ev) > 0)
+            conn->has_heard_close |= ev.opcode == FRAME_CLOSE;
+    }
+    worker_return_input(conn->worker, input);
+}
+
+/* Cancelled or not, the peer hears why, and others hear that it has gone. */
+static void say_goodbye(struct connection *conn, int why) {
+    CLEANUP(buffer_finish) struct buffer last = BUFFER_INIT;
+    struct outbox *o = &conn->session.outbox;
+
+    SHIELD(CLOSE_HANDSHAKE_MS);
+    close_frame(conn, why, &last);
+    conn->session.state = SESSION_CLOSING;
+    outbox_flush(o);
+    outbox_end(o, buffer_error(&last) == 0 ? buffer_bytes(&last) : bytes_of(NULL, 0));
+    session_leave(&conn->session);
+    if (outbox_drain(o) < 0 || last.len == 0 || o->is_dead)
+        return;
+
+    bool is_readable = !is_garbled(why);
+    if (is_readable)
+        await_close(conn, true);
+    if (stream_shutdown(conn->stream) == 0 && !is_readable)
+        await_close(conn, false);
+}
+
+static int connection_end(struct connection *conn, int why) {
+    if (conn->has_session)
+        say_goodbye(conn, why);
+    connection_free(conn);
+    return 0;
+}
+
+/* ---- life ---- */
+
+static int rest_or_end(struct connection *conn, int r) {
+    if (r < 0 || task_cancelled())
+        return connection_end(conn, r < 0 ? r : -ECANCELED);
+    return task_dormant(conn->stream, INT64_MAX, connection_resume, conn);
+}
+
+static int connection_resume(void *arg) {
+    struct connection *conn = arg;
+    return rest_or_end(conn, task_cancelled() ? -ECANCELED : read_and_handle(conn));
+}
+
+static void begin_session(struct connection *conn, bool is_deflated) {
+    struct worker *w = conn->worker;
+
+    frame_decoder_init(&conn->decoder, FRAME_SERVER, w->wire.frames, &w->frame_limits, is_deflated);
+    session_init(&conn->session, w, conn->stream, is_deflated ? WIRE_JSON_DEFLATED : WIRE_JSON,
+                 task_current());
+    conn->has_session = true;
+    metrics_count(&w->metrics, COUNT_UPGRADES);
+    task_rename("client");
+}
+
+/* One connection, from accept to goodbye. Owns conn. Ends when the peer leaves, breaks the rules,
+ * falls silent, or we are told to stop. */
+int connection_serve(void *arg) {
+    struct connection *conn = arg;
+    CLEANUP(buffer_finish) struct buffer rest = BUFFER_INIT;
+    bool is_deflated = false;
+
+    int r = connection_serve_http(conn, &rest, &is_deflated);
+    if (r <= 0)
+        return connection_end(conn, r);
+    begin_session(conn, is_deflated);
+    return rest_or_end(conn, rest.len ? feed(conn, buffer_bytes(&rest)) : 0);
+}

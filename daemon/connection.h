@@ -1,0 +1,39 @@
+/*
+ * One transport: a stream that speaks HTTP and then, mostly, WebSocket. A task per connection,
+ * dormant while nothing arrives: then it holds no stack, no buffer and no half-read frame.
+ */
+#pragma once
+
+#include "async/base.h"
+#include "daemon/session.h"
+#include "protocol/frame.h"
+
+struct opening;
+struct stream;
+struct worker;
+
+/* Allocated by worker_accept(); its task frees it. */
+struct connection {
+    struct session session; /* from the upgrade on */
+    struct worker *worker;
+    struct stream *stream; /* owned */
+    struct frame_decoder decoder;
+    bool is_tls;        /* the handshake of TLS comes first; then: the stream is encrypted */
+    bool is_internal;   /* from a listener that serves operators, not clients */
+    bool is_over_limit; /* to be told 503 */
+    bool has_session;
+    bool has_heard_close;
+    uint16_t heard_code;
+};
+
+/* The task. arg: a struct connection. */
+SUSPENDS int connection_serve(void *arg);
+
+/*
+ * Serves HTTP requests until one asks for WebSocket and gets it (connection_http.c).
+ * 1: it is one now: what came behind the request, if anything, is left in *ret_rest (heap).
+ * 0: the connection has served its purpose. < 0: it broke or ran out of time.
+ */
+struct buffer;
+SUSPENDS MUST_CHECK int connection_serve_http(struct connection *conn, struct buffer *ret_rest,
+                                              bool *ret_is_deflated);

@@ -1,0 +1,228 @@
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "async/deadline.h"
+#include "async/inbox.h"
+#include "async/loop.h"
+#include "async/task.h"
+#include "async/tls.h"
+#include "daemon/health.h"
+#include "daemon/listen.h"
+#include "daemon/log.h"
+#include "daemon/metrics.h"
+#include "daemon/worker_thread.h"
+
+enum { ALIVE_MS = 10000 };
+
+/* ---- opening ---- */
+
+static int open_engine(struct daemon *d, const struct daemon_options *o, char **ret_why) {
+    const struct config *c = d->config;
+    struct engine_options options = {
+        .kind = (enum engine_kind) c->engine,
+        .data_dir = c->data_dir.data,
+        .vfs = o->engine_vfs,
+        .readers = c->engine_readers,
+        .queue_max = c->engine_queue_max,
+        .queue_max_bytes = c->engine_queue_max_bytes,
+    };
+    return engine_open(&options, &d->engine, ret_why);
+}
+
+static int open_tls(struct daemon *d, char **ret_why) {
+    const struct config_http *c = &d->config->http;
+    if (!c->tls_enabled)
+        return 0;
+    return tls_server_new(&(struct tls_server_options){ .cert_file = c->tls_cert.data,
+                                                        .key_file = c->tls_key.data },
+                          &d->tls, ret_why);
+}
+
+static int start_workers(struct daemon *d) {
+    d->threads = calloc(d->config->workers, sizeof *d->threads);
+    if (!d->threads)
+        return -ENOMEM;
+    for (unsigned i = 0; i < d->config->workers; i++) {
+        int r = worker_thread_start(&d->threads[i], d, i);
+        if (r < 0)
+            return r;
+        d->n_workers++;
+    }
+    return 0;
+}
+
+static struct daemon *daemon_new(const struct daemon_options *o) {
+    struct daemon *d = calloc(1, sizeof *d);
+    if (!d)
+        return NULL;
+    d->config = config_ref(o->config);
+    d->log = o->log;
+    d->assets = o->assets;
+    d->is_single_threaded = o->is_single_threaded;
+    d->started_ms = loop_now();
+    group_init(&d->tasks);
+    return d;
+}
+
+int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_why) {
+    char *why = NULL;
+    struct daemon *d = daemon_new(o);
+    if (!d)
+        return -ENOMEM;
+
+    int r = (d->inbox = inbox_open(loop_current())) ? 0 : -ENOMEM;
+    if (r == 0)
+        r = open_tls(d, &why);
+    if (r == 0)
+        r = open_engine(d, o, &why);
+    if (r == 0)
+        r = start_workers(d);
+    if (r == 0 && !o->has_no_listeners)
+        r = daemon_listen(d, o->fds, o->n_fds, &why);
+    if (r < 0) {
+        daemon_close(d);
+        if (!why && asprintf(&why, "cannot start: %s", strerror(-r)) < 0)
+            why = NULL;
+        if (ret_why)
+            *ret_why = why;
+        else
+            free(why);
+        return r;
+    }
+    *ret = d;
+    return 0;
+}
+
+/* ---- all workers at once ---- */
+
+static int ask_all(struct daemon *d, int (*run)(struct worker_thread *, void *), void *arg) {
+    struct chore *all = calloc(d->n_workers, sizeof *all);
+    int first = 0;
+
+    if (!all)
+        return -ENOMEM;
+    for (size_t i = 0; i < d->n_workers; i++)
+        chore_send(&all[i], &d->threads[i], run, arg);
+    for (size_t i = 0; i < d->n_workers; i++) {
+        int r = chore_wait(&all[i]);
+        first = first < 0 ? first : r;
+    }
+    free(all);
+    return first;
+}
+
+/* ---- ending ---- */
+
+static int drain_here(struct worker_thread *t, void *arg) {
+    const struct config *c = arg;
+    DEADLINE(patience, c->shutdown_timeout_ms);
+    return worker_drain(&t->worker, c->shutdown_spread_ms);
+}
+
+void daemon_drain(struct daemon *d) {
+    SHIELD(INT64_MAX / 2); /* it has its own time limit */
+    d->is_stopping = true;
+    daemon_stop_listening(d);
+    int r = ask_all(d, drain_here, d->config);
+    if (r < 0)
+        LOG_WARNING(d->log, "some clients did not leave in time", LOG_RESULT(r));
+}
+
+struct daemon *daemon_close(struct daemon *d) {
+    if (!d)
+        return NULL;
+    d->is_stopping = true;
+    daemon_stop_listening(d);
+    for (size_t i = 0; i < d->n_workers; i++)
+        worker_thread_stop(&d->threads[i]);
+    group_finish(&d->tasks);
+    d->engine = engine_close(d->engine);
+    d->tls = tls_free(d->tls);
+    inbox_close(d->inbox);
+    config_unref(d->config);
+    free(d->threads);
+    free(d);
+    return NULL;
+}
+
+/* ---- while it runs ---- */
+
+static int configure_here(struct worker_thread *t, void *arg) {
+    return worker_configure(&t->worker, arg);
+}
+
+int daemon_reload(struct daemon *d, struct config *c) {
+    int r = ask_all(d, configure_here, c);
+    if (r < 0)
+        return r;
+    config_unref(d->config);
+    d->config = config_ref(c);
+    if (d->log)
+        log_set(d->log, c->log_level, c->log_format);
+    return 0;
+}
+
+int daemon_accept(struct daemon *d, unsigned worker, struct stream *s) {
+    return worker_accept(&d->threads[worker].worker, s, ACCEPT_PLAIN);
+}
+
+const char *daemon_address(const struct daemon *d, size_t index, char *buf, size_t cap) {
+    if (index >= d->n_addresses)
+        return NULL;
+    (void) snprintf(buf, cap, "%s", d->addresses[index].text);
+    return buf;
+}
+
+static size_t workers_alive(struct daemon *d, int64_t within_ms) {
+    size_t n = 0;
+    for (size_t i = 0; i < d->n_workers; i++) {
+        int64_t turned =
+                atomic_load_explicit(&d->threads[i].worker.turned_ms, memory_order_relaxed);
+        n += !d->threads[i].has_thread || loop_now() - turned <= within_ms;
+    }
+    return n;
+}
+
+bool daemon_is_alive(struct daemon *d, int64_t within_ms) {
+    return workers_alive(d, within_ms) == d->n_workers;
+}
+
+static const char *engine_name(const struct daemon *d) {
+    return d->config->engine == ENGINE_MEMORY ? "memory" : "sqlite";
+}
+
+int daemon_write_health(struct daemon *d, struct buffer *out) {
+    struct engine_stats stats;
+    engine_stats(d->engine, &stats);
+    struct health h = {
+        .version = PARLEY_VERSION,
+        .engine = engine_name(d),
+        .engine_stats = &stats,
+        .workers = d->n_workers,
+        .workers_alive = workers_alive(d, ALIVE_MS),
+        .is_stopping = d->is_stopping,
+        .uptime_ms = loop_now() - d->started_ms,
+    };
+    return health_write(&h, out);
+}
+
+void daemon_write_metrics(struct daemon *d, struct buffer *out) {
+    struct engine_stats stats;
+    const struct metrics *all[CONFIG_WORKERS_MAX];
+    engine_stats(d->engine, &stats);
+    for (size_t i = 0; i < d->n_workers; i++)
+        all[i] = &d->threads[i].worker.metrics;
+    struct metrics_node node = {
+        .version = PARLEY_VERSION,
+        .engine = engine_name(d),
+        .engine_stats = &stats,
+        .workers = d->n_workers,
+        .workers_alive = workers_alive(d, ALIVE_MS),
+        .uptime_ms = loop_now() - d->started_ms,
+    };
+    metrics_write(all, d->n_workers, &node, out);
+}

@@ -1,0 +1,89 @@
+/*
+ * The daemon: an engine, workers, listeners. It opens and ends them in the right order; everything
+ * that happens in between happens in the workers.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "async/base.h"
+#include "async/group.h"
+#include "async/stream.h"
+#include "daemon/assets.h"
+#include "daemon/config.h"
+
+struct daemon;
+struct engine;
+struct log;
+struct stream;
+struct worker;
+
+struct daemon_options {
+    struct config *config; /* a reference is taken */
+    struct log *log;       /* borrowed; NULL: silent */
+    const int *fds;        /* listening sockets from systemd; owned from here on */
+    size_t n_fds;
+    const char *engine_vfs;    /* sqlite: name of a registered VFS; NULL: the system's */
+    struct asset_table assets; /* the web page; n 0: none */
+    bool is_single_threaded;   /* all workers on the caller's loop: tests and simulation */
+    bool has_no_listeners;     /* connections come by daemon_accept() only */
+};
+
+/*
+ * Opens the engine, starts the workers and listens. -errno as of engine_open(), listener_open(),
+ * stream calls; -EINVAL: the configuration cannot be (a TLS file). ret_why: on failure a sentence
+ * for the operator, heap, the caller's to free.
+ */
+SUSPENDS MUST_CHECK int daemon_open(const struct daemon_options *o, struct daemon **ret,
+                                    char **ret_why);
+
+/*
+ * Stops listening, tells clients to reconnect (3001) spread over the configured time, waits for
+ * them to go, at most for the configured timeout, and commits what was accepted.
+ */
+SUSPENDS void daemon_drain(struct daemon *d);
+
+/* Ends the rest and frees. Takes NULL; returns NULL. */
+SUSPENDS struct daemon *daemon_close(struct daemon *d);
+
+/*
+ * Every worker takes over the configuration, each in a turn of its own; takes a reference. What
+ * cannot change while running (listeners, workers, engine) stays as it was. 0, -ENOMEM.
+ */
+MUST_CHECK int daemon_reload(struct daemon *d, struct config *c);
+
+/* A connection from elsewhere than a listener, for the worker of that index; the caller's loop must
+ * be the worker's. As worker_accept(). */
+MUST_CHECK int daemon_accept(struct daemon *d, unsigned worker, struct stream *s);
+
+/* The address of a listener, with the port the kernel chose. NULL: there is none of that index. */
+const char *daemon_address(const struct daemon *d, size_t index, char *buf, size_t cap);
+
+struct buffer;
+int daemon_write_health(struct daemon *d, struct buffer *out); /* the HTTP status */
+void daemon_write_metrics(struct daemon *d, struct buffer *out);
+
+/* Watchdog: have all workers turned within the last ms? */
+bool daemon_is_alive(struct daemon *d, int64_t within_ms);
+
+/* ---- what workers use ---- */
+
+enum { DAEMON_ADDRESSES_MAX = CONFIG_LISTENERS_MAX + 32 };
+
+struct daemon {
+    struct config *config; /* the newest; main loop only. Workers have their own references */
+    struct log *log;
+    struct engine *engine;
+    struct inbox *inbox; /* the main loop's */
+    struct tls *tls;     /* NULL: not configured */
+    struct asset_table assets;
+    struct worker_thread *threads;
+    size_t n_workers;
+    struct group tasks; /* workers, if there is a single thread */
+    struct address addresses[DAEMON_ADDRESSES_MAX];
+    size_t n_addresses;
+    bool is_single_threaded;
+    int64_t started_ms;
+    _Atomic bool is_stopping;
+    _Atomic uint32_t connections; /* of all workers, for the limit */
+};

@@ -1,0 +1,261 @@
+#include "daemon/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "async/deadline.h"
+#include "async/stream.h"
+#include "async/task.h"
+#include "daemon/config.h"
+#include "daemon/connection.h"
+#include "daemon/daemon.h"
+#include "daemon/keeper.h"
+#include "daemon/log.h"
+#include "protocol/token.h"
+
+enum {
+    OVER_LIMIT_MAX =
+            64, /* connections past the limit that are told so; the next ones are just closed */
+    DRAIN_STEP_MS = 50,
+};
+
+/* ---- callbacks ---- */
+
+static void on_turn_end(struct turn_hook *h) {
+    struct worker *w = CONTAINER_OF(h, struct worker, flush);
+    channels_flush(&w->channels);
+    outbox_set_flush(&w->outboxes);
+}
+
+static void on_delivery(struct engine_sink *sink, struct publication *p) {
+    struct worker *w = CONTAINER_OF(sink, struct worker, sink);
+    channels_deliver(&w->channels, p);
+    loop_at_turn_end(&w->flush);
+}
+
+static void on_tick(struct wheel *wheel, struct wheel_entry *e) {
+    struct worker *w = CONTAINER_OF(wheel, struct worker, wheel);
+    if (e == &w->check)
+        keeper_check(w);
+    else
+        session_tick(CONTAINER_OF(e, struct session, tick));
+}
+
+static void on_broken(struct outbox *o, int why) {
+    struct session *s = CONTAINER_OF(o, struct session, outbox);
+    struct metrics *m = &s->worker->metrics;
+
+    if (why == -ENOBUFS) {
+        metrics_count(m, COUNT_QUEUE_LIMIT);
+        session_disconnect(s, DISCONNECT_SLOW);
+    } else if (why == -ENOMEM) {
+        metrics_count(m, COUNT_OUT_OF_MEMORY);
+        session_disconnect(s, DISCONNECT_SERVER_ERROR);
+    } else {
+        if (why == -ETIMEDOUT)
+            metrics_count(m, COUNT_WRITE_TIMEOUTS);
+        session_disconnect(s, DISCONNECT_WRITE_ERROR);
+    }
+}
+
+/* ---- life ---- */
+
+int worker_configure(struct worker *w, struct config *c) {
+    struct token_verifier *tokens = NULL;
+    const struct config_token *t = &c->client.token;
+
+    if (t->hmac_secret_key.len) {
+        int r = token_verifier_new(
+                &(struct token_options){ .hmac_secret = str_bytes(t->hmac_secret_key),
+                                         .audience = t->audience,
+                                         .issuer = t->issuer },
+                &tokens);
+        if (r < 0)
+            return r;
+    }
+    token_verifier_free(w->tokens);
+    w->tokens = tokens;
+    config_unref(w->config);
+    w->config = config_ref(c);
+
+    w->frame_limits = (struct frame_limits){ .max_message = c->websocket.message_size_limit,
+                                             .max_inflated = c->websocket.inflated_size_limit };
+    w->outboxes.limits =
+            (struct outbox_limits){ .max_bytes = c->client.queue_max_bytes,
+                                    .write_timeout_ms = c->websocket.write_timeout_ms };
+    return 0;
+}
+
+int worker_open(struct worker *w, struct daemon *d, unsigned index) {
+    struct table_seed seed;
+
+    memset(w, 0, sizeof *w);
+    w->daemon = d;
+    w->index = index;
+    loop_random(&seed, sizeof seed);
+    list_init(&w->sessions);
+    list_init(&w->presence_due);
+    list_init(&w->keeper_jobs);
+    group_init(&w->connections);
+    group_init(&w->tasks);
+    outbox_set_init(&w->outboxes, &(struct outbox_limits){ 0 }, &w->flush, on_broken);
+    channels_init(&w->channels, &seed, d->engine, &w->sink, &w->wire, session_lost);
+    wheel_init(&w->wheel, on_tick);
+    w->flush.run = on_turn_end;
+
+    int r = worker_configure(w, d->config);
+    if (r == 0)
+        r = wire_init(&w->wire);
+    if (r == 0 && !(w->inbox = inbox_open(loop_current())))
+        r = -ENOMEM;
+    if (r == 0) {
+        w->sink = (struct engine_sink){ .inbox = w->inbox, .deliver = on_delivery };
+        r = engine_add_sink(d->engine, &w->sink);
+        w->has_sink = r == 0;
+    }
+    if (r < 0)
+        worker_close(w);
+    return r;
+}
+
+void worker_close(struct worker *w) {
+    if (!w->daemon)
+        return;
+    group_finish(&w->connections);
+    group_finish(&w->tasks);
+    outbox_set_finish(&w->outboxes);
+    /* Publishes whose connection has gone still answer into the inbox. */
+    while (w->publishes_running > 0) {
+        SHIELD(INT64_MAX / 2);
+        (void) task_sleep(1);
+    }
+    loop_forget_hook(&w->flush);
+    keeper_finish(w);
+    channels_finish(&w->channels);
+    if (w->has_sink)
+        engine_remove_sink(w->daemon->engine, &w->sink);
+    w->inbox = inbox_close(w->inbox);
+    wheel_finish(&w->wheel);
+    wire_finish(&w->wire);
+    buffer_finish(&w->scratch);
+    w->tokens = token_verifier_free(w->tokens);
+    while (w->inputs) {
+        struct input *i = w->inputs;
+        w->inputs = i->next;
+        free(i);
+    }
+    w->config = config_unref(w->config);
+    w->daemon = NULL;
+}
+
+/* ---- connections ---- */
+
+int worker_accept(struct worker *w, struct stream *s, unsigned accept_flags) {
+    uint32_t limit = w->config->client.connection_limit;
+    uint32_t now = atomic_load_explicit(&w->daemon->connections, memory_order_relaxed);
+
+    if (limit && now >= limit + OVER_LIMIT_MAX) {
+        metrics_count(&w->metrics, COUNT_REFUSED_LIMIT);
+        return -EBUSY;
+    }
+    struct connection *conn = calloc(1, sizeof *conn);
+    if (!conn)
+        return -ENOMEM;
+    conn->worker = w;
+    conn->stream = s;
+    conn->is_tls = accept_flags & ACCEPT_TLS;
+    conn->is_internal = accept_flags & ACCEPT_INTERNAL;
+    conn->is_over_limit = limit && now >= limit && !conn->is_internal;
+
+    int r = group_spawn(&w->connections, "connection", connection_serve, conn);
+    if (r < 0) {
+        free(conn);
+        return r;
+    }
+    atomic_fetch_add_explicit(&w->daemon->connections, 1, memory_order_relaxed);
+    w->n_connections++;
+    metrics_count(&w->metrics, COUNT_ACCEPTED);
+    metrics_gauge_add(&w->metrics, GAUGE_CONNECTIONS, 1);
+    return 0;
+}
+
+void worker_connection_ended(struct worker *w) {
+    atomic_fetch_sub_explicit(&w->daemon->connections, 1, memory_order_relaxed);
+    w->n_connections--;
+    metrics_gauge_add(&w->metrics, GAUGE_CONNECTIONS, -1);
+}
+
+struct input *worker_lend_input(struct worker *w) {
+    struct input *i = w->inputs;
+    if (!i)
+        return malloc(sizeof *i);
+    w->inputs = i->next;
+    w->n_inputs--;
+    return i;
+}
+
+void worker_return_input(struct worker *w, struct input *i) {
+    if (!i || w->n_inputs == INPUTS_KEPT) {
+        free(i);
+        return;
+    }
+    i->next = w->inputs;
+    w->inputs = i;
+    w->n_inputs++;
+}
+
+void worker_collect(struct worker *w) {
+    struct metrics *m = &w->metrics;
+    uint64_t queued = 0;
+
+    LIST_FOREACH (&w->sessions, k)
+        queued += CONTAINER_OF(k, struct session, all)->outbox.waiting;
+    metrics_gauge_set(m, GAUGE_OUTBOX_BYTES, (int64_t) queued);
+    metrics_gauge_set(m, GAUGE_CHANNELS, (int64_t) table_size(&w->channels.table));
+    metrics_put(m, COUNT_DELIVERED, w->channels.delivered);
+    metrics_put(m, COUNT_SENDS, w->outboxes.sends);
+    metrics_put(m, COUNT_BYTES_OUT, w->outboxes.bytes_sent);
+    metrics_put(m, COUNT_BACKED_UP, w->outboxes.backed_up);
+}
+
+/* ---- drain ---- */
+
+/* The next n that have not been told yet. */
+static void dismiss(struct worker *w, size_t n) {
+    LIST_FOREACH (&w->sessions, k) {
+        struct session *s = CONTAINER_OF(k, struct session, all);
+        if (n == 0)
+            break;
+        if (s->state == SESSION_CLOSING)
+            continue;
+        session_disconnect(s, DISCONNECT_SHUTDOWN);
+        n--;
+    }
+}
+
+static size_t sessions_left(struct worker *w) {
+    size_t n = 0;
+    LIST_FOREACH (&w->sessions, k)
+        n += CONTAINER_OF(k, struct session, all)->state != SESSION_CLOSING;
+    return n;
+}
+
+int worker_drain(struct worker *w, int64_t spread_ms) {
+    int r = 0;
+
+    w->is_draining = true;
+    int64_t steps = spread_ms / DRAIN_STEP_MS + 1;
+    size_t n = sessions_left(w);
+    size_t each = (n + (size_t) steps - 1) / (size_t) steps;
+    while (r == 0 && sessions_left(w) > 0) {
+        dismiss(w, each);
+        r = task_sleep(DRAIN_STEP_MS);
+    }
+    /* Those that are between HTTP requests have nothing to be told. */
+    group_cancel(&w->connections);
+    while (r == 0 && w->n_connections > 0)
+        r = task_sleep(DRAIN_STEP_MS);
+    return r;
+}

@@ -1,0 +1,96 @@
+/*
+ * A worker: connections that share a loop, the channels they are subscribed to, and everything they
+ * share. Several workers may share one loop (simulation does that): all state hangs from here.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "async/group.h"
+#include "async/inbox.h"
+#include "async/loop.h"
+#include "daemon/channel.h"
+#include "daemon/metrics.h"
+#include "daemon/outbox.h"
+#include "daemon/wheel.h"
+#include "daemon/wire.h"
+#include "protocol/frame.h"
+#include "storage/engine.h"
+
+enum { INPUT_BYTES = 16384, INPUTS_KEPT = 16 };
+
+/* Where a connection reads into; lent for as long as it has something to read. */
+struct input {
+    struct input *next;
+    uint8_t bytes[INPUT_BYTES];
+};
+
+struct config;
+struct daemon;
+struct keeper_job;
+struct stream;
+struct token_verifier;
+
+struct worker {
+    struct daemon *daemon;
+    unsigned index;
+    struct config *config;         /* a reference; replaced as a whole by a reload */
+    struct token_verifier *tokens; /* NULL: no secret is configured */
+
+    struct inbox *inbox;
+    struct engine_sink sink;
+    bool has_sink;
+    struct wire wire;
+    struct frame_limits frame_limits;
+    struct channels channels;
+    struct outbox_set outboxes;
+    struct wheel wheel;
+    struct turn_hook flush;
+    struct buffer scratch; /* frames on their way into an outbox; within one call */
+
+    struct group connections, tasks;
+    struct list sessions;
+    size_t n_connections;
+    bool is_draining;
+
+    /* keeper.c: presence and positions, kept up by one task that exists while there is work */
+    struct list presence_due; /* sessions */
+    struct list keeper_jobs;
+    struct session *keeper_session; /* whose presence is being renewed; NULLed when it goes */
+    struct wheel_entry check;       /* when to compare positions again */
+    bool is_keeping, is_check_due;
+
+    size_t publishes_running;
+    struct input *inputs; /* not lent */
+    size_t n_inputs;
+    struct timer beat;
+    _Atomic int64_t turned_ms; /* when the beat last came round; read by other threads */
+    struct metrics metrics;
+};
+
+enum accept_flag { ACCEPT_PLAIN = 0, ACCEPT_TLS = 1, ACCEPT_INTERNAL = 2 };
+
+/* On the worker's loop, in the task that owns it. -ENOMEM, -ENOSPC. */
+MUST_CHECK int worker_open(struct worker *w, struct daemon *d, unsigned index);
+
+/* Ends what is left of connections and tasks. Takes a zeroed one. */
+SUSPENDS void worker_close(struct worker *w);
+
+/* A connection begins; the worker owns the stream on success. -ENOMEM; -EBUSY: far too many
+ * connections (a few over the limit are answered with 503); -ECANCELED: the worker ends. */
+MUST_CHECK int worker_accept(struct worker *w, struct stream *s, unsigned accept_flags);
+
+/* Tells the clients to go elsewhere (3001), spread over spread_ms, and waits until all have gone.
+ */
+SUSPENDS int worker_drain(struct worker *w, int64_t spread_ms);
+
+/* Takes over a configuration: one more reference is taken. -ENOMEM: the old one stays. */
+MUST_CHECK int worker_configure(struct worker *w, struct config *c);
+
+void worker_connection_ended(struct worker *w);
+
+struct input *worker_lend_input(struct worker *w);           /* NULL: no memory */
+void worker_return_input(struct worker *w, struct input *i); /* takes NULL */
+
+/* For /metrics: what is counted elsewhere is copied into the worker's metrics. On its loop. */
+void worker_collect(struct worker *w);
