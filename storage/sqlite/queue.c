@@ -1,14 +1,23 @@
 #include "storage/sqlite/queue.h"
 
 #include <errno.h>
+#include <time.h>
+
+#include "storage/clock.h"
 
 void publish_queue_init(struct publish_queue *q, size_t max, size_t max_bytes) {
     *q = (struct publish_queue){ .max = max, .max_bytes = max_bytes };
     pthread_mutex_init(&q->mutex, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&q->enough, &attributes);
+    pthread_condattr_destroy(&attributes);
     q->last = &q->first;
 }
 
 void publish_queue_finish(struct publish_queue *q) {
+    pthread_cond_destroy(&q->enough);
     pthread_mutex_destroy(&q->mutex);
 }
 
@@ -30,6 +39,8 @@ bool publish_queue_put(struct publish_queue *q, struct publish_request *request)
     } else {
         q->n++;
         q->bytes += size;
+        if (q->n == q->wanted)
+            pthread_cond_signal(&q->enough);
     }
     *q->last = request;
     q->last = &request->next;
@@ -65,6 +76,25 @@ struct publish_request *publish_queue_take(struct publish_queue *q, size_t max, 
 
     *ret_n = n;
     return first;
+}
+
+bool publish_queue_is_empty(struct publish_queue *q) {
+    pthread_mutex_lock(&q->mutex);
+    bool is_empty = !q->first;
+    pthread_mutex_unlock(&q->mutex);
+    return is_empty;
+}
+
+void publish_queue_await(struct publish_queue *q, size_t n, uint64_t at_most_ns) {
+    uint64_t until_ns = clock_ticks_ns() + at_most_ns;
+    struct timespec until = { .tv_sec = (time_t) (until_ns / 1000000000u),
+                              .tv_nsec = (long) (until_ns % 1000000000u) };
+    pthread_mutex_lock(&q->mutex);
+    q->wanted = n;
+    while (q->n < n && pthread_cond_timedwait(&q->enough, &q->mutex, &until) == 0)
+        ;
+    q->wanted = 0;
+    pthread_mutex_unlock(&q->mutex);
 }
 
 void publish_queue_answered(struct publish_queue *q, uint64_t hash) {

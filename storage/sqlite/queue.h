@@ -16,6 +16,8 @@ enum { QUEUE_LINES = 1024 };
 
 struct publish_queue {
     pthread_mutex_t mutex;
+    pthread_cond_t enough;
+    size_t wanted; /* enough is signalled when n gets there; 0: nobody waits */
     struct publish_request *first, **last;
     size_t n, bytes; /* that will be tried */
     size_t max, max_bytes;
@@ -33,6 +35,11 @@ bool publish_queue_put(struct publish_queue *q, struct publish_request *request)
  */
 struct publish_request *publish_queue_take(struct publish_queue *q, size_t max, size_t max_bytes,
                                            size_t *ret_n);
+
+bool publish_queue_is_empty(struct publish_queue *q);
+
+/* Waits, blocking, until n are there or the time is over. */
+void publish_queue_await(struct publish_queue *q, size_t n, uint64_t at_most_ns);
 
 /* One of this hash is about to be answered / is anyone of it not answered? */
 void publish_queue_answered(struct publish_queue *q, uint64_t hash);

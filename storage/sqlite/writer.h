@@ -60,6 +60,8 @@ struct writer {
     uint64_t staged_generation, staged_last_id;
     struct top *staged; /* pinned; what the transaction under way touches */
     uint64_t staged_trimmed;
+    size_t last_group;       /* publishes kept in it */
+    uint64_t last_commit_ns; /* it took */
     struct delivery_reserve reserve;
     struct buffer extra;
     void (*at_end)(void *arg); /* called last, when wants_end was seen and all is committed */
