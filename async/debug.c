@@ -278,6 +278,16 @@ static void dump_below(FILE *f, struct loop *l, const struct task *owner, int de
     }
 }
 
+static void dump_marks(FILE *f, const struct loop *l) {
+    if (l->marks_count == 0)
+        return;
+    struct stack_stats stacks;
+    stack_pool_stats(l->stacks, &stacks);
+    (void) fprintf(f, "stacks of %zu bytes, used at most:\n", stacks.slot_bytes);
+    for (size_t i = 0; i < l->marks_count; i++)
+        (void) fprintf(f, "  %s: %zu\n", l->marks[i].name, l->marks[i].bytes);
+}
+
 void task_dump(FILE *f) {
     struct loop *l = loop_of_thread;
     (void) fprintf(f, "%s: %zu tasks, %zu ready, %zu dormant\n", l->options.name, l->tasks,
@@ -291,6 +301,7 @@ void task_dump(FILE *f) {
         const struct task *t = CONTAINER_OF(k, struct task, sibling);
         (void) fprintf(f, "%s: ended with %d, to be joined\n", t->name, t->result);
     }
+    dump_marks(f, l);
 }
 
 /* ---- figures ---- */

@@ -34,6 +34,8 @@ struct race {
     bool wakes_all;
     bool is_alone;   /* only one may wait */
     bool needs_task; /* complete() suspends, or is for tasks: not from a timer */
+    bool is_late;    /* through the kernel: what completes it is seen by the next poll, so that a
+                        cancellation in the same turn comes first */
 };
 
 enum race_script {
@@ -178,6 +180,10 @@ static void race_expect(struct race_world *w) {
     if (s == RACE_CANCEL || s == RACE_CANCEL_THEN_COMPLETE || s == RACE_BEGIN_CANCELLED)
         expected = -ECANCELED;
     if (s == RACE_TIME_OUT || s == RACE_TIME_OUT_THEN_COMPLETE)
+        expected = -ETIMEDOUT;
+    if (w->race->is_late && s == RACE_COMPLETE_THEN_CANCEL)
+        expected = -ECANCELED;
+    if (w->race->is_late && s == RACE_COMPLETE_THEN_TIME_OUT)
         expected = -ETIMEDOUT;
     bool is_completed = s != RACE_CANCEL && s != RACE_TIME_OUT && s != RACE_BEGIN_CANCELLED;
     bool bystander_gets = w->has_bystander && is_completed && (expected < 0 || w->race->wakes_all);
