@@ -144,11 +144,9 @@ void timers_fire(struct loop *l) {
         clear(h, e.timer);
         if (!is_tasks)
             h->others--;
-        if (!is_tasks)
-            debug_time_from_here(l);
+        int64_t began_us = l->options.slow_ms > 0 && !is_tasks ? clock_us() : 0;
         e.timer->run(e.timer);
-        if (!is_tasks)
-            debug_was_slow(l, "(a timer)");
+        debug_was_slow(l, "(a timer)", began_us);
     }
 }
 

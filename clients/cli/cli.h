@@ -73,6 +73,9 @@ int cli_exit_code_of_error(const struct reply_error *e);
 void cli_print_publication(const struct cli_options *o, struct str channel,
                            const struct wire_publication *p);
 
+/* That publications of a channel are missing, as a JSON line. */
+void cli_print_gap(struct str channel);
+
 /* Writes out what was printed. 0, or -EPIPE: nobody reads it any more. */
 MUST_CHECK int cli_flush(void);
 

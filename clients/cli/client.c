@@ -167,6 +167,8 @@ static int be_let_in(struct client *c, struct client_end *end) {
                         reply.error.message.data, reply.error.code);
     if (reply.kind != REPLY_CONNECT)
         return end_with(end, -EPROTO, 0, true, "the server answered connect with something else");
+    if (!reply.connect.client.len) /* which also tells us that we have been let in */
+        return end_with(end, -EPROTO, 0, true, "the server's answer to connect names no client");
 
     c->result = reply.connect;
     /* Kept for client_result(): what it points into goes with the arena and the frame. */

@@ -16,7 +16,8 @@ enum { CLIENT_WHY_MAX = 256 };
 struct client_options {
     const struct url *url;
     const struct tls *tls; /* for wss:// */
-    struct stream *stream; /* connected already, taken over whatever happens; NULL: to be reached by the URL */
+    struct stream *stream; /* connected already, taken over whatever happens; NULL: to be reached by
+                              the URL */
     struct str token;      /* empty: none */
     int64_t timeout_ms; /* for reaching the server and being let in, and for each reply; 0: 10 s */
     size_t max_message; /* bytes of a message from the server; 0: 16 MiB */

@@ -28,10 +28,10 @@ uint64_t histogram_quantile(const struct histogram *h, double q) {
 
     if (h->n == 0)
         return 0;
-    for (unsigned i = 0; i < HISTOGRAM_OCTAVES * HISTOGRAM_STEPS; i++) {
+    for (unsigned i = 0; i < HISTOGRAM_OCTAVES * HISTOGRAM_STEPS - 1; i++) {
         seen += h->counts[i];
         if (seen > wanted)
             return top_of(i) < h->max_us ? top_of(i) : h->max_us;
     }
-    return h->max_us;
+    return h->max_us; /* the last bucket has no top */
 }

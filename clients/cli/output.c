@@ -93,6 +93,15 @@ static void buffer_freep(struct buffer *b) {
     buffer_finish(b);
 }
 
+void cli_print_gap(struct str channel) {
+    CLEANUP(buffer_freep) struct buffer line = BUFFER_INIT;
+
+    buffer_append_str(&line, STR("{\"channel\":"));
+    json_append_string(&line, channel);
+    buffer_append_str(&line, STR(",\"recovered\":false}\n"));
+    fwrite(line.data, 1, line.len, stdout);
+}
+
 static void print_json(struct str channel, const struct wire_publication *p) {
     CLEANUP(buffer_freep) struct buffer line = BUFFER_INIT;
     struct push push = { .kind = PUSH_PUBLICATION, .channel = channel, .publication = *p };

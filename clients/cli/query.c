@@ -7,9 +7,10 @@
 #include "clients/cli/cli.h"
 #include "protocol/json.h"
 
-/* Connects, asks, gives the reply; 0, or an exit code with the reason on stderr. */
-static int ask(const struct cli_options *o, struct command *command, struct client **ret_client,
-               struct reply *ret) {
+/* Connects, asks, gives the reply of the kind that is wanted; 0, or an exit code with the reason on
+ * stderr. */
+static int ask(const struct cli_options *o, struct command *command, enum reply_kind wanted,
+               struct client **ret_client, struct reply *ret) {
     struct client_end end = { 0 };
     int code = EX_OK;
 
@@ -23,6 +24,10 @@ static int ask(const struct cli_options *o, struct command *command, struct clie
         cli_say("%.*s (%u)", (int) ret->error.message.len, ret->error.message.data,
                 ret->error.code);
         return cli_exit_code_of_error(&ret->error);
+    }
+    if (ret->kind != wanted) {
+        cli_say("the server answered another question than was asked");
+        return EX_PROTOCOL;
     }
     return 0;
 }
@@ -55,7 +60,7 @@ int cli_history(const struct cli_options *o) {
                                             .has_since = o->has_since,
                                             .since_offset = o->since_offset,
                                             .since_epoch = str_of(o->since_epoch) } };
-    int code = ask(o, &command, &c, &reply);
+    int code = ask(o, &command, REPLY_HISTORY, &c, &reply);
 
     if (code)
         return code;
@@ -74,7 +79,7 @@ static int presence_stats(const struct cli_options *o, struct str channel) {
     CLEANUP(client_closep) struct client *c = NULL;
     struct reply reply;
     struct command command = { .kind = COMMAND_PRESENCE_STATS, .presence = { .channel = channel } };
-    int code = ask(o, &command, &c, &reply);
+    int code = ask(o, &command, REPLY_PRESENCE_STATS, &c, &reply);
 
     if (code)
         return code;
@@ -94,7 +99,7 @@ int cli_presence(const struct cli_options *o) {
 
     if (o->is_stats)
         return presence_stats(o, channel);
-    int code = ask(o, &command, &c, &reply);
+    int code = ask(o, &command, REPLY_PRESENCE, &c, &reply);
     if (code)
         return code;
     if (o->is_json) {

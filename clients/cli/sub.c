@@ -24,6 +24,7 @@ struct sub {
     struct followed *channels;
     size_t n;
     uint64_t printed;
+    unsigned tries; /* to connect, since a subscription last succeeded */
     int exit_code;
     bool is_done;
 };
@@ -73,10 +74,11 @@ static int subscribe(struct client *c, struct sub *s, struct followed *f) {
 
 static void subscribed(struct sub *s, struct followed *f, const struct reply_subscribe *result) {
     f->is_subscribed = true;
+    s->tries = 0;
+    s->exit_code = EX_OK;
     if (result->was_recovering && !result->recovered) {
         if (s->options->is_json)
-            printf("{\"channel\":\"%.*s\",\"recovered\":false}\n", (int) f->channel.len,
-                   f->channel.data);
+            cli_print_gap(f->channel);
         cli_say("%.*s: recovered: false; publications after %" PRIu64 " are missing",
                 (int) f->channel.len, f->channel.data, f->offset);
     } else if (!s->options->is_quiet) {
@@ -131,6 +133,12 @@ static bool take_reply(struct client *c, struct sub *s, const struct reply *repl
             s->exit_code = cli_exit_code_of_error(&reply->error);
             s->is_done = !reply->error.is_temporary;
             return false;
+        } else {
+            cli_say("%.*s: the server answered another question than was asked",
+                    (int) f->channel.len, f->channel.data);
+            s->exit_code = EX_PROTOCOL;
+            s->is_done = true;
+            return false;
         }
     }
     return true;
@@ -177,7 +185,6 @@ static int prepare(struct sub *s, const struct cli_options *o) {
 int cli_sub(const struct cli_options *o) {
     struct sub s = { .options = o };
     struct client_options options = { .url = &o->url, .tls = o->tls, .token = str_of(o->token) };
-    unsigned tries = 0;
 
     if (prepare(&s, o) < 0)
         return EX_OSERR;
@@ -188,7 +195,6 @@ int cli_sub(const struct cli_options *o) {
         struct client_end end = { 0 };
         int r = client_open(&options, &c, &end);
         if (r == 0) {
-            tries = 0;
             was_connected = true;
             r = follow(c, &s, &end);
             c = client_close(c);
@@ -199,7 +205,7 @@ int cli_sub(const struct cli_options *o) {
             cli_say("%s", end.why);
             return cli_exit_code(&end);
         }
-        int64_t wait_ms = client_backoff_ms(tries++);
+        int64_t wait_ms = client_backoff_ms(s.tries++);
         if (end.why[0] && !o->is_quiet)
             cli_say("%s; again in %.1f s", end.why, (double) wait_ms / 1000);
         if (task_sleep(wait_ms) < 0)
