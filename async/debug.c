@@ -39,10 +39,18 @@ void loop_warn(struct loop *l, const char *format, ...) {
     free(text);
 }
 
-void debug_was_slow(struct loop *l, const char *what, int64_t began_us) {
-    if (began_us == 0)
+void debug_time_from_here(struct loop *l) {
+    if (l->options.slow_ms > 0)
+        l->timed_us = clock_us();
+}
+
+/* The end of one is the beginning of the next: one look at the clock for each. */
+void debug_was_slow(struct loop *l, const char *what) {
+    if (l->options.slow_ms <= 0)
         return;
-    int64_t took_us = clock_us() - began_us;
+    int64_t now_us = clock_us();
+    int64_t took_us = now_us - l->timed_us;
+    l->timed_us = now_us;
     if (took_us <= (int64_t) l->options.slow_ms * 1000)
         return;
     loop_warn(l, "task \"%s\" ran for %lld.%lld ms without suspending", what,
@@ -51,6 +59,7 @@ void debug_was_slow(struct loop *l, const char *what, int64_t began_us) {
 
 void loop_warn_slow(int ms) {
     loop_of_thread->options.slow_ms = ms;
+    debug_time_from_here(loop_of_thread);
 }
 
 void debug_never_joined(struct loop *l, const struct task *t) {

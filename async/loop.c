@@ -113,7 +113,6 @@ static bool run_hooks(struct loop *l) {
 
 /* Posts come before hooks, and what hooks post is still this turn's. */
 static void end_turn(struct loop *l) {
-    int64_t began_us = l->options.slow_ms > 0 ? clock_us() : 0;
     bool any = false;
     for (int round = 0; round < END_ROUNDS_MAX; round++) {
         bool any_posts = inboxes_drain(l);
@@ -123,7 +122,7 @@ static void end_turn(struct loop *l) {
         any = true;
     }
     if (any)
-        debug_was_slow(l, "(posts and turn hooks)", began_us);
+        debug_was_slow(l, "(posts and turn hooks)");
 }
 
 /* ---- a turn ---- */
@@ -239,6 +238,7 @@ static void poll_real(struct loop *l, bool is_busy) {
 
 static void turn(struct loop *l) {
     l->turns++;
+    debug_time_from_here(l);
     run_ready(l);
     end_turn(l);
     bool is_busy = has_work(l);

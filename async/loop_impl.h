@@ -101,6 +101,7 @@ struct loop {
     int64_t now_ms;
     void *context; /* the thread's own stack, where tasks return to */
     struct annotated_thread thread;
+    int64_t timed_us;    /* when what runs now began, if slow ones are to be told of */
     unsigned no_suspend; /* depth of NO_SUSPEND scopes */
     unsigned runs_since_poll;
     struct timer_heap timers;
@@ -166,7 +167,8 @@ uint64_t random_below(struct random_state *r, uint64_t bound);
 int64_t clock_us(void); /* CLOCK_MONOTONIC */
 
 /* debug.c */
-void debug_was_slow(struct loop *l, const char *what, int64_t began_us); /* began 0: not measured */
+void debug_time_from_here(struct loop *l);
+void debug_was_slow(struct loop *l, const char *what); /* since then, or since the last such call */
 void debug_mark_stack(struct loop *l, const struct task *t, size_t used);
 void debug_left_over(struct loop *l);
 void debug_never_joined(struct loop *l, const struct task *t);

@@ -81,11 +81,8 @@ static ev_io *io_of(const struct watch *w) {
 
 static void on_ready(struct ev_loop *ev, ev_io *io, int events) {
     (void) ev;
-    struct loop *l = loop_of_thread;
-    int64_t began_us = l->options.slow_ms > 0 ? clock_us() : 0;
     watch_fn *run = (watch_fn *) (uintptr_t) io->data;
     run((struct watch *) (void *) io, (unsigned) events & (EV_READ | EV_WRITE));
-    debug_was_slow(l, "(a descriptor's callback)", began_us);
 }
 
 void watch_init(struct watch *w, int fd, watch_fn *run) {

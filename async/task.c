@@ -77,14 +77,13 @@ void task_run(struct loop *l, struct task *t) {
     t->wait_kind = WAIT_NOTHING;
     l->current = t;
     l->switches++;
-    int64_t began_us = l->options.slow_ms > 0 ? clock_us() : 0;
 
     annotate_enter_task(&l->thread, t->stack);
     context_switch(&l->context, t->context);
     annotate_back_in_thread(&l->thread);
 
     l->current = NULL;
-    debug_was_slow(l, t->name, began_us);
+    debug_was_slow(l, t->name);
     if (t->has_returned) {
         stack_give(l->stacks, t->stack);
         if (t->stack->used)

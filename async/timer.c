@@ -144,9 +144,11 @@ void timers_fire(struct loop *l) {
         clear(h, e.timer);
         if (!is_tasks)
             h->others--;
-        int64_t began_us = l->options.slow_ms > 0 && !is_tasks ? clock_us() : 0;
+        if (!is_tasks)
+            debug_time_from_here(l);
         e.timer->run(e.timer);
-        debug_was_slow(l, "(a timer)", began_us);
+        if (!is_tasks)
+            debug_was_slow(l, "(a timer)");
     }
 }
 

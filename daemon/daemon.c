@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "async/deadline.h"
+#include "async/debug.h"
 #include "async/inbox.h"
 #include "async/loop.h"
 #include "async/task.h"
@@ -225,4 +226,23 @@ void daemon_write_metrics(struct daemon *d, struct buffer *out) {
         .uptime_ms = loop_now() - d->started_ms,
     };
     metrics_write(all, d->n_workers, &node, out);
+}
+
+/* Into memory first, then in one go: workers write side by side. */
+static int dump_here(struct worker_thread *t, void *arg) {
+    char *text = NULL;
+    size_t len = 0;
+    FILE *own = open_memstream(&text, &len);
+    if (!own)
+        return -ENOMEM;
+    task_dump(own);
+    (void) fclose(own);
+    if (t->has_thread) /* on the caller's loop its tasks are in the caller's dump */
+        (void) fwrite(text, 1, len, arg);
+    free(text);
+    return 0;
+}
+
+int daemon_dump(struct daemon *d, FILE *f) {
+    return ask_all(d, dump_here, f);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "async/base.h"
 #include "async/group.h"
@@ -62,6 +63,9 @@ const char *daemon_address(const struct daemon *d, size_t index, char *buf, size
 struct buffer;
 int daemon_write_health(struct daemon *d, struct buffer *out); /* the HTTP status */
 void daemon_write_metrics(struct daemon *d, struct buffer *out);
+
+/* The tasks of every worker, as task_dump(). 0, -ENOMEM. */
+SUSPENDS int daemon_dump(struct daemon *d, FILE *f);
 
 /* Watchdog: have all workers turned within the last ms? */
 bool daemon_is_alive(struct daemon *d, int64_t within_ms);

@@ -1,0 +1,128 @@
+/* The examples of docs/async.md that reach outside: see test_examples.c. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "async/group.h"
+#include "async/loop.h"
+#include "async/offload.h"
+#include "async/stream.h"
+#include "async/task.h"
+
+/* example: server */
+static int echoes(void *arg) { /* one connection */
+    struct stream *s = arg;
+    char buf[256];
+    ssize_t n;
+    while ((n = stream_read(s, buf, sizeof buf)) > 0) { /* 0: the peer is done */
+        int r = stream_write_all(s, &(struct iovec){ buf, (size_t) n }, 1);
+        if (r < 0)
+            break;
+    }
+    s = stream_close(s);
+    return 0; /* how one connection ended does not concern the others */
+}
+
+static int serves(void *arg) {
+    struct listener *l = arg;
+    GROUP(g);
+    struct stream *s;
+    int r;
+    while ((r = listener_next(l, &s)) > 0) {
+        r = group_spawn(&g, "echo", echoes, s);
+        if (r < 0) {
+            s = stream_close(s);
+            break;
+        }
+    }
+    return r;
+}
+/* end */
+
+/* example: client */
+static int asks(const struct address *server, char *answer, size_t cap) {
+    char question[] = "hello";
+    struct stream *s;
+    int r = stream_connect(server, NULL, &s); /* NULL: without TLS */
+    if (r < 0)
+        return r;
+    r = stream_write_all(s, &(struct iovec){ question, 5 }, 1);
+    ssize_t n = r < 0 ? r : stream_read(s, answer, cap);
+    s = stream_close(s);
+    return (int) n;
+}
+/* end */
+
+static int client_and_server(void *arg) {
+    struct address a;
+    struct listener *l;
+    int r = address_parse("127.0.0.1:0", &a);
+    if (r == 0)
+        r = listener_open(&a, NULL, &l);
+    if (r < 0)
+        return r;
+    {
+        GROUP(g);
+        r = group_spawn(&g, "server", serves, l);
+        if (r == 0)
+            r = address_parse(listener_address(l, a.text, sizeof a.text), &a);
+        if (r == 0)
+            r = asks(&a, arg, 16);
+    }
+    l = listener_close(l);
+    return r;
+}
+
+static void streams(void **state) {
+    (void) state;
+    char answer[16] = "";
+    assert_int_equal(loop_run(NULL, client_and_server, answer), 5);
+    assert_string_equal(answer, "hello");
+}
+
+/* example: offload */
+struct sum {
+    int from, to, sum;
+};
+
+static int adds(void *arg) { /* on another thread: may block, must not touch the loop's things */
+    struct sum *s = arg;
+    for (int i = s->from; i <= s->to; i++)
+        s->sum += i;
+    return 0;
+}
+
+static int adds_elsewhere(struct pool *p) {
+    struct sum s = { .from = 1, .to = 100 };
+    int r = offload(p, adds, &s); /* a local is fine: it returns when adds() no longer runs */
+    return r < 0 ? r : s.sum;
+}
+/* end */
+
+static int with_a_pool(void *arg) {
+    struct pool *p;
+    (void) arg;
+    int r = pool_open(NULL, &p);
+    if (r < 0)
+        return r;
+    r = adds_elsewhere(p);
+    p = pool_close(p);
+    return r;
+}
+
+static void offloaded(void **state) {
+    (void) state;
+    assert_int_equal(loop_run(NULL, with_a_pool, NULL), 5050);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(streams),
+        cmocka_unit_test(offloaded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
