@@ -53,12 +53,10 @@ struct config_http {
 /* What websocket connections are held to. */
 struct config_websocket {
     bool is_disabled;
-    bool compression;               /* accept permessage-deflate */
-    uint32_t compression_min_bytes; /* smaller messages are sent as they are */
-    uint32_t compression_level;     /* of zlib, 1 to 9 */
-    uint32_t message_size_limit;    /* bytes in, fragments together; more: close 1009 */
-    uint32_t inflated_size_limit;   /* the same after inflating; 0: ten times message_size_limit */
-    int64_t write_timeout_ms;       /* without the peer taking a byte; then 3009 */
+    bool compression;             /* accept permessage-deflate */
+    uint32_t message_size_limit;  /* bytes in, fragments together; more: close 1009 */
+    uint32_t inflated_size_limit; /* the same after inflating; 0: ten times message_size_limit */
+    int64_t write_timeout_ms;     /* without the peer taking a byte; then 3009 */
 };
 
 struct config_token {

@@ -52,7 +52,11 @@
     X(COUNT_DELIVERED, "publications_delivered_total", "Publications handed to subscribers.")      \
     X(COUNT_HTTP_REQUESTS, "http_requests_total", "HTTP requests other than upgrades.")            \
     X(COUNT_OUT_OF_MEMORY, "out_of_memory_total", "Connections ended because memory ran out.")     \
-    X(COUNT_SLOW_TASKS, "loop_slow_tasks_total", "Warnings of tasks that held the loop too long.")
+    X(COUNT_SLOW_TASKS, "loop_slow_tasks_total", "Warnings of tasks that held the loop too long.") \
+    X(COUNT_TASKS_SPAWNED, "async_tasks_spawned_total", "Tasks started.")                          \
+    X(COUNT_SWITCHES, "async_switches_total", "Switches between tasks.")                           \
+    X(COUNT_TURNS, "async_turns_total", "Turns of the loops.")                                     \
+    X(COUNT_STACKS_STARVED, "async_stacks_starved_total", "Times a task had to wait for a stack.")
 
 /* May go down. */
 #define METRICS_GAUGES(X)                                                                          \
@@ -60,14 +64,18 @@
     X(GAUGE_CLIENTS, "node_num_clients", "Sessions connected.")                                    \
     X(GAUGE_SUBSCRIPTIONS, "node_num_subscriptions", "Subscriptions of all sessions.")             \
     X(GAUGE_CHANNELS, "node_num_channels", "Channels with subscribers, counted on each worker.")   \
-    X(GAUGE_OUTBOX_BYTES, "client_queued_bytes", "Bytes that wait for slow sockets.")
+    X(GAUGE_OUTBOX_BYTES, "client_queued_bytes", "Bytes that wait for slow sockets.")              \
+    X(GAUGE_TASKS, "async_tasks", "Tasks that have not ended.")                                    \
+    X(GAUGE_TASKS_DORMANT, "async_tasks_dormant", "Of them, those that hold no stack.")            \
+    X(GAUGE_TIMERS, "async_timers", "Timers set.")                                                 \
+    X(GAUGE_STACKS_USED, "async_stacks_in_use", "Stacks of tasks that run or wait.")               \
+    X(GAUGE_STACKS_IDLE, "async_stacks_idle", "Stacks kept for the next tasks.")
 
 /* Of times, in microseconds when observed, in seconds when written. */
 #define METRICS_HISTOGRAMS(X)                                                                      \
     X(TIME_PUBLISH, "publish_duration_seconds", "From a publish command to its acknowledgement.")  \
     X(TIME_SUBSCRIBE, "subscribe_duration_seconds", "From a subscribe command to its reply.")      \
-    X(TIME_PONG, "client_ping_pong_duration_seconds", "From a ping to its pong.")                  \
-    X(TIME_TURN, "loop_turn_duration_seconds", "Turns of the workers' loops.")
+    X(TIME_PONG, "client_ping_pong_duration_seconds", "From a ping to its pong.")
 
 /* Label values of commands_total{method}. */
 #define METRICS_METHODS(X)                                                                         \

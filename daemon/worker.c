@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "async/deadline.h"
+#include "async/debug.h"
 #include "async/stream.h"
 #include "async/task.h"
 #include "daemon/config.h"
@@ -206,6 +207,21 @@ void worker_return_input(struct worker *w, struct input *i) {
     w->n_inputs++;
 }
 
+/* Of this worker's loop. */
+static void collect_async(struct metrics *m) {
+    struct async_stats s;
+    async_stats(&s);
+    metrics_gauge_set(m, GAUGE_TASKS, (int64_t) s.tasks);
+    metrics_gauge_set(m, GAUGE_TASKS_DORMANT, (int64_t) s.dormant);
+    metrics_gauge_set(m, GAUGE_TIMERS, (int64_t) s.timers);
+    metrics_gauge_set(m, GAUGE_STACKS_USED, (int64_t) s.stacks_in_use);
+    metrics_gauge_set(m, GAUGE_STACKS_IDLE, (int64_t) s.stacks_idle);
+    metrics_put(m, COUNT_TASKS_SPAWNED, s.spawned);
+    metrics_put(m, COUNT_SWITCHES, s.switches);
+    metrics_put(m, COUNT_TURNS, s.turns);
+    metrics_put(m, COUNT_STACKS_STARVED, s.starved);
+}
+
 void worker_collect(struct worker *w) {
     struct metrics *m = &w->metrics;
     uint64_t queued = 0;
@@ -218,6 +234,7 @@ void worker_collect(struct worker *w) {
     metrics_put(m, COUNT_SENDS, w->outboxes.sends);
     metrics_put(m, COUNT_BYTES_OUT, w->outboxes.bytes_sent);
     metrics_put(m, COUNT_BACKED_UP, w->outboxes.backed_up);
+    collect_async(m);
 }
 
 /* ---- drain ---- */
