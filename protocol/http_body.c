@@ -156,9 +156,10 @@ static struct bytes cut(struct http_body *b, struct bytes *in, uint64_t at_most)
 static int body_next(struct http_body *b, struct bytes *in, struct bytes *ret_piece) {
     while (in->len && !b->is_done) {
         if (b->kind == HTTP_BODY_UNTIL_END) {
-            if (in->len > b->max_bytes - b->total)
+            /* What fits is handed out first, so that no split of the input makes a difference. */
+            if (b->total == b->max_bytes)
                 return -EMSGSIZE;
-            *ret_piece = cut(b, in, in->len);
+            *ret_piece = cut(b, in, b->max_bytes - b->total);
             return 1;
         }
         if (b->kind == HTTP_BODY_LENGTH || b->state == DATA) {
