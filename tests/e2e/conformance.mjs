@@ -158,6 +158,26 @@ echo('5.4', 'empty fragments', async (raw) => {
     await raw.write(Buffer.concat([frame(TEXT, '', { fin: false }), frame(CONTINUATION, '')]));
     await expectMessage(raw, TEXT, '');
 });
+for (const n of [1, 2, 3, 125, 126, 4096]) {
+    echo('5.4', `a message in fragments of ${n}, a ping behind each`, async (raw) => {
+        const payload = 'κ'.repeat(n * 10);
+        const parts = [];
+        for (let at = 0, body = bytes(payload); at < body.length; at += n)
+            parts.push(frame(at ? CONTINUATION : TEXT, body.subarray(at, at + n), { fin: at + n >= body.length }),
+                frame(PING, String(at)));
+        await raw.write(Buffer.concat(parts));
+        for (let seen = false; ;) {
+            const message = await raw.message();
+            if (message.opcode === TEXT) {
+                same(message.payload.toString(), payload, 'the message');
+                seen = true;
+            } else if (Number(message.payload) + n >= n * 20) {
+                same(seen, true, 'the message came before the last pong');
+                break;
+            }
+        }
+    });
+}
 echo('5.4', 'a close inside a message', async (raw) => {
     await raw.write(Buffer.concat([frame(TEXT, 'never ended', { fin: false }), close(1000)]));
     await expectClose(raw, 1000);
@@ -276,6 +296,18 @@ for (const [name, text] of [['an empty one', ''], ['a short one', 'Hello'], ['a 
             await raw.write(frame(TEXT, text));
             await expectMessage(raw, TEXT, text);
             await closeWell(raw);
+        }, { headers: OFFER });
+    }
+}
+for (const size of [16, 64, 256, 1024, 4096, 8192, 16384, 32768, 65536, 131072]) {
+    for (const piece of [0, 256, 1024, 32768]) {
+        if (piece && piece * 400 < size) continue;
+        echo('RFC 7692 6.1', `50 compressed messages of ${size} bytes${piece ? `, in fragments of ${piece}` : ''}`, async (raw) => {
+            const all = Array.from({ length: 50 }, (_, i) => Buffer.from(json.repeat(1 + Math.ceil(size / json.length)))
+                .subarray(i * 8, i * 8 + size).map((b) => b & 0x7f));
+            const sent = all.map((text) => (piece ? fragments(TEXT, deflate(text), piece, { rsv: 4 }) : frame(TEXT, deflate(text), { rsv: 4 })));
+            raw.write(Buffer.concat(sent));
+            for (const text of all) await expectMessage(raw, TEXT, text);
         }, { headers: OFFER });
     }
 }
