@@ -207,7 +207,10 @@ void channels_flush(struct channels *all) {
     struct link *k;
     while ((k = list_pop(&all->dirty))) {
         all->n_dirty--;
-        run_send(CONTAINER_OF(k, struct channel, dirty), directly);
+        struct channel *c = CONTAINER_OF(k, struct channel, dirty);
+        c->users++; /* the last subscriber may be lost meanwhile */
+        run_send(c, directly);
+        channel_release(c);
     }
 }
 
@@ -304,8 +307,11 @@ static void deliver(struct channel *c, struct publication *p) {
 
 void channels_deliver(struct channels *all, struct publication *p) {
     struct channel *c = channel_find(all, p->channel);
-    if (c)
-        deliver(c, p);
+    if (!c)
+        return;
+    c->users++; /* the last subscriber may be lost meanwhile */
+    deliver(c, p);
+    channel_release(c);
 }
 
 /* ---- subscribers ---- */

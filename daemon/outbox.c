@@ -316,6 +316,7 @@ void outbox_send(struct outbox *o, struct batch *b) {
         o->set->sends++;
         o->set->bytes_sent += len;
     } else if (n >= 0 || n == -EAGAIN) {
+        o->is_begun = n > 0;
         outbox_append(o, b, n > 0 ? (uint32_t) n : 0, len);
     } else {
         o->is_dead = true;
@@ -342,20 +343,26 @@ void outbox_end(struct outbox *o, struct bytes last) {
         o->is_dead = true;
 }
 
+/* The writer gives up after its own time without progress; here the caller's time counts. */
 int outbox_drain(struct outbox *o) {
-    outbox_flush(o);
-    if (!o->writer)
-        return 0;
+    int r = 0;
 
-    struct future drained;
-    future_init(&drained);
-    o->writer->drained = &drained;
-    int r = future_wait(&drained);
-    if (o->writer) { /* the wait was cut short: the writer hears of it when the stream is closed */
-        o->writer->outbox = NULL;
-        o->writer->drained = NULL;
-        o->writer = NULL;
-        o->is_dead = true;
+    while (r == 0 && o->count && !o->is_dead) {
+        outbox_flush(o);
+        if (!o->writer) { /* all is sent, or nothing can wait for the socket */
+            o->is_dead = o->count > 0;
+            break;
+        }
+        struct future drained;
+        future_init(&drained);
+        o->writer->drained = &drained;
+        r = future_wait(&drained);
+        if (r < 0 && o->writer) { /* it hears of it when the stream is closed */
+            o->writer->outbox = NULL;
+            o->writer->drained = NULL;
+            o->writer = NULL;
+            o->is_dead = true;
+        }
     }
     return r;
 }

@@ -263,11 +263,13 @@ int worker_drain(struct worker *w, int64_t spread_ms) {
     int r = 0;
 
     w->is_draining = true;
-    int64_t steps = spread_ms / DRAIN_STEP_MS + 1;
-    size_t n = sessions_left(w);
-    size_t each = (n + (size_t) steps - 1) / (size_t) steps;
+    size_t n = sessions_left(w), told = 0;
+    int64_t from = loop_now();
     while (r == 0 && sessions_left(w) > 0) {
-        dismiss(w, each);
+        int64_t passed = loop_now() - from + DRAIN_STEP_MS;
+        size_t due = passed < spread_ms ? (size_t) ((int64_t) n * passed / spread_ms) : SIZE_MAX;
+        dismiss(w, due - told);
+        told = due;
         r = task_sleep(DRAIN_STEP_MS);
     }
     /* Those that are between HTTP requests have nothing to be told. */
