@@ -21,6 +21,18 @@
 
 enum { PATIENCE_MS = 30000, PIPE_BYTES = 65536, MESSAGE_MAX = 64 * 1024 * 1024 };
 
+struct peer {
+    struct world *world;
+    struct link link; /* in the world's */
+    struct stream *stream;
+    struct frame_pool *pool;
+    struct frame_decoder decoder;
+    struct frame_limits limits;
+    struct buffer out, in, text;
+    struct bytes left; /* of in: not decoded */
+    char client_id[64];
+};
+
 /* ---- the daemon ---- */
 
 static int load_config(const struct world_options *o, const char *yaml, struct config **ret,
@@ -92,6 +104,7 @@ static int run_story(void *arg) {
     struct world *w = &run->world;
 
     group_init(&w->tasks);
+    list_init(&w->peers);
     int r = load_config(w->options, w->options->config, &w->config, w->failure, sizeof w->failure);
     if (r == 0)
         r = open_daemon(w);
@@ -100,8 +113,11 @@ static int run_story(void *arg) {
         if (r < 0 && !w->failure[0])
             (void) snprintf(w->failure, sizeof w->failure, "the story ended: %s", strerror(-r));
     }
-    w->daemon = daemon_close(w->daemon);
     group_finish(&w->tasks);
+    struct link *k;
+    while ((k = list_first(&w->peers)))
+        peer_close(CONTAINER_OF(k, struct peer, link));
+    w->daemon = daemon_close(w->daemon);
     w->config = config_unref(w->config);
     return 0;
 }
@@ -129,6 +145,8 @@ const char *world_run(const struct world_options *o, story_fn *story, void *arg)
         (void) snprintf(run.world.failure, sizeof run.world.failure, "the loop ended: %s",
                         strerror(-r));
     memcpy(failure, run.world.failure, sizeof failure);
+    if (failure[0])
+        (void) fprintf(stderr, "%s\n", failure);
     return failure[0] ? failure : NULL;
 }
 
@@ -139,17 +157,6 @@ bool story_is(struct world *w, bool is_so, const char *what, const char *file, i
 }
 
 /* ---- clients ---- */
-
-struct peer {
-    struct world *world;
-    struct stream *stream;
-    struct frame_pool *pool;
-    struct frame_decoder decoder;
-    struct frame_limits limits;
-    struct buffer out, in, text;
-    struct bytes left; /* of in: not decoded */
-    char client_id[64];
-};
 
 struct world *peer_world(struct peer *p) {
     return p->world;
@@ -162,6 +169,7 @@ const char *peer_client_id(struct peer *p) {
 struct peer *peer_close(struct peer *p) {
     if (!p)
         return NULL;
+    list_remove(&p->link);
     frame_decoder_finish(&p->decoder);
     frame_pool_free(p->pool);
     stream_close(p->stream);
@@ -333,6 +341,7 @@ struct peer *peer_open(struct world *w, const struct peer_options *o) {
     if (!p)
         return NULL;
     p->world = w;
+    list_append(&w->peers, &p->link);
     p->limits.max_message = MESSAGE_MAX;
     p->pool = frame_pool_new(1);
     size_t pipe_bytes = w->options->pipe_bytes ? w->options->pipe_bytes : PIPE_BYTES;

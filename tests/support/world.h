@@ -37,6 +37,7 @@ struct world {
     struct config *config;
     struct daemon *daemon;
     struct group tasks;
+    struct list peers;
     unsigned next_worker;
     char failure[2048]; /* what was not as expected; empty: nothing */
 };
