@@ -85,6 +85,12 @@ static void *must(void *memory) {
     return memory;
 }
 
+/* From SQLite, as a VFS may: stories about memory that runs out leave the disk alone. */
+static void *zeroed(size_t size) {
+    void *memory = sqlite3_malloc64(size);
+    return memory ? memset(memory, 0, size) : NULL;
+}
+
 /* ---- nodes ---- */
 
 static struct sim_node *node_find(struct sim_disk *d, const char *path) {
@@ -98,8 +104,8 @@ static struct sim_node *node_find(struct sim_disk *d, const char *path) {
 static struct sim_node *node_get(struct sim_disk *d, const char *path) {
     struct sim_node *n = node_find(d, path);
     if (!n) {
-        n = must(calloc(1, sizeof *n));
-        n->path = must(strdup(path));
+        n = must(zeroed(sizeof *n));
+        n->path = must(sqlite3_mprintf("%s", path));
         n->next = d->nodes;
         d->nodes = n;
     }
@@ -112,9 +118,9 @@ static void node_room(struct sim_node *n, size_t size) {
     size_t capacity = n->capacity ? n->capacity : (size_t) 4 * PAGE;
     while (capacity < size)
         capacity *= 2;
-    n->now = must(realloc(n->now, capacity));
-    n->durable = must(realloc(n->durable, capacity));
-    n->is_dirty = must(realloc(n->is_dirty, capacity / PAGE * sizeof(bool)));
+    n->now = must(sqlite3_realloc64(n->now, capacity));
+    n->durable = must(sqlite3_realloc64(n->durable, capacity));
+    n->is_dirty = must(sqlite3_realloc64(n->is_dirty, capacity / PAGE * sizeof(bool)));
     memset(n->now + n->capacity, 0, capacity - n->capacity);
     memset(n->durable + n->capacity, 0, capacity - n->capacity);
     for (size_t i = n->capacity / PAGE; i < capacity / PAGE; i++)
@@ -407,8 +413,8 @@ static void shm_leave(struct sim_handle *h) {
     if (h->node->shm == shm)
         h->node->shm = NULL;
     for (int i = 0; i < SHM_REGIONS_MAX; i++)
-        free(shm->regions[i]);
-    free(shm);
+        sqlite3_free(shm->regions[i]);
+    sqlite3_free(shm);
 }
 
 static int sim_shm_map(sqlite3_file *f, int region, int size, int extend, void volatile **ret) {
@@ -418,13 +424,13 @@ static int sim_shm_map(sqlite3_file *f, int region, int size, int extend, void v
         return leave(h, SQLITE_IOERR_SHMMAP);
     if (!h->shm) {
         if (!h->node->shm)
-            h->node->shm = must(calloc(1, sizeof(struct sim_shm)));
+            h->node->shm = must(zeroed(sizeof(struct sim_shm)));
         h->shm = h->node->shm;
         h->shm->refs++;
     }
     assert(size == SHM_REGION && region < SHM_REGIONS_MAX);
     if (!h->shm->regions[region] && extend)
-        h->shm->regions[region] = must(calloc(1, SHM_REGION));
+        h->shm->regions[region] = must(zeroed(SHM_REGION));
     *ret = h->shm->regions[region];
     return leave(h, SQLITE_OK);
 }
@@ -595,10 +601,10 @@ static int vfs_last_error(sqlite3_vfs *v, int len, char *ret) {
 /* ---- the disk ---- */
 
 struct sim_disk *sim_disk_new(const char *vfs_name, uint64_t seed) {
-    struct sim_disk *d = must(calloc(1, sizeof *d));
+    struct sim_disk *d = must(zeroed(sizeof *d));
     assert(!sqlite3_vfs_find(vfs_name));
     pthread_mutex_init(&d->mutex, NULL);
-    d->name = must(strdup(vfs_name));
+    d->name = must(sqlite3_mprintf("%s", vfs_name));
     d->random = seed;
     d->vfs = (sqlite3_vfs){
         .iVersion = 2,
@@ -626,15 +632,15 @@ struct sim_disk *sim_disk_free(struct sim_disk *d) {
         struct sim_node *n = d->nodes;
         d->nodes = n->next;
         assert(n->open == 0 && !n->shm);
-        free(n->path);
-        free(n->now);
-        free(n->durable);
-        free(n->is_dirty);
-        free(n);
+        sqlite3_free(n->path);
+        sqlite3_free(n->now);
+        sqlite3_free(n->durable);
+        sqlite3_free(n->is_dirty);
+        sqlite3_free(n);
     }
     pthread_mutex_destroy(&d->mutex);
-    free(d->name);
-    free(d);
+    sqlite3_free(d->name);
+    sqlite3_free(d);
     return NULL;
 }
 
@@ -679,10 +685,10 @@ struct sim_copy *sim_disk_copy(struct sim_disk *d, const char *path) {
     struct sim_node *n = node_find(d, path);
     if (!n || !n->is_there)
         return NULL;
-    struct sim_copy *copy = must(calloc(1, sizeof *copy));
-    copy->path = must(strdup(path));
+    struct sim_copy *copy = must(zeroed(sizeof *copy));
+    copy->path = must(sqlite3_mprintf("%s", path));
     copy->size = n->size;
-    copy->data = must(malloc(n->size + 1));
+    copy->data = must(sqlite3_malloc64(n->size + 1));
     memcpy(copy->data, n->now, n->size);
     return copy;
 }
@@ -694,7 +700,7 @@ void sim_disk_restore(struct sim_disk *d, struct sim_copy *copy) {
     n->is_there = true;
     node_write(d, n, copy->data, copy->size, 0);
     node_sync(n);
-    free(copy->path);
-    free(copy->data);
-    free(copy);
+    sqlite3_free(copy->path);
+    sqlite3_free(copy->data);
+    sqlite3_free(copy);
 }
