@@ -6,11 +6,11 @@
 #include <wslay/wslay.h>
 
 #include "protocol/deflate.h"
+#include "protocol/frame_impl.h"
 #include "protocol/utf8.h"
 
 enum {
     MESSAGE_KEPT_MAX = 65536, /* bytes a context's buffer may keep while nobody borrows it */
-    RSV1 = 4,                 /* as wslay counts the reserved bits */
 };
 
 /* What a decoder needs while something is half read. Lent by a pool; one borrower at a time. */
@@ -36,10 +36,9 @@ struct frame_context {
     uint64_t left;
 
     /* The message under way, over its frames. */
-    bool in_message;
+    struct frame_state state;
     bool message_is_deflated;
     uint8_t message_opcode;
-    uint64_t message_size; /* as announced by the frames so far */
     struct utf8 utf8;
     struct buffer message;
     struct buffer inflated;
@@ -227,75 +226,7 @@ void frame_decoder_finish(struct frame_decoder *d) {
 
 bool frame_decoder_is_idle(const struct frame_decoder *d) {
     const struct frame_context *c = d->context;
-    return !c || (!c->in_frame && !c->in_message && c->fed == c->handed_out);
-}
-
-bool frame_close_code_is_valid(unsigned code) {
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
-           (code >= 3000 && code <= 4999);
-}
-
-enum frame_close_code frame_close_code_of(int error) {
-    switch (error) {
-    case -EPROTO:
-        return FRAME_CLOSE_PROTOCOL_ERROR;
-    case -EILSEQ:
-    case -EBADMSG:
-        return FRAME_CLOSE_BAD_DATA;
-    case -EMSGSIZE:
-        return FRAME_CLOSE_TOO_BIG;
-    default:
-        return FRAME_CLOSE_INTERNAL;
-    }
-}
-
-/* What a header says, and where a rule about it is (RFC 6455 section 5). */
-struct frame_header {
-    bool is_final;
-    bool is_masked;
-    uint8_t rsv;
-    uint8_t opcode;
-    uint64_t len;
-};
-
-static bool is_control(unsigned opcode) {
-    return (opcode & 8) != 0;
-}
-
-/* May this frame come here? The only place that decides it. */
-static int judge_header(const struct frame_decoder *d, const struct frame_context *c,
-                        const struct frame_header *h) {
-    if (h->is_masked != (d->role == FRAME_SERVER))
-        return -EPROTO; /* section 5.1 */
-
-    switch (h->opcode) {
-    case FRAME_CLOSE:
-    case FRAME_PING:
-    case FRAME_PONG:
-        if (h->rsv != 0 || !h->is_final || h->len > FRAME_CONTROL_MAX)
-            return -EPROTO; /* section 5.5, RFC 7692 section 6 */
-        return 0;
-    case FRAME_TEXT:
-    case FRAME_BINARY:
-        if (c->in_message)
-            return -EPROTO; /* section 5.4: fragments of messages are not mixed */
-        if (h->rsv != 0 && (h->rsv != RSV1 || !d->is_deflated))
-            return -EPROTO; /* section 5.2 */
-        break;
-    case FRAME_CONTINUATION:
-        if (!c->in_message)
-            return -EPROTO;
-        if (h->rsv != 0)
-            return -EPROTO; /* RFC 7692 section 6: RSV1 belongs to the first fragment */
-        break;
-    default:
-        return -EPROTO; /* section 5.2: reserved opcodes */
-    }
-
-    uint64_t before = c->in_message ? c->message_size : 0;
-    if (h->len > d->limits->max_message || before > d->limits->max_message - h->len)
-        return -EMSGSIZE;
-    return 0;
+    return !c || (!c->in_frame && !c->state.in_message && c->fed == c->handed_out);
 }
 
 /* wslay has used up the input without saying anything of the frame: if its header is there, judge
@@ -306,71 +237,44 @@ static int judge_early(const struct frame_decoder *d, struct frame_context *c) {
     if (c->in_frame || c->header_is_judged || pending < 2)
         return 0;
     assert(pending <= sizeof c->tail); /* with more a payload byte would have been handed out */
-    const uint8_t *header = c->tail + sizeof c->tail - pending;
-
-    unsigned len = header[1] & 0x7fU;
-    unsigned len_bytes = len == 127 ? 8 : len == 126 ? 2 : 0;
-    if (pending < 2 + len_bytes)
+    struct frame_head h;
+    if (!frame_head_read(bytes_of(c->tail + sizeof c->tail - pending, (size_t) pending), &h))
         return 0;
-    struct frame_header h = { .is_final = (header[0] & 0x80) != 0,
-                              .rsv = (header[0] >> 4) & 7,
-                              .opcode = header[0] & 15,
-                              .is_masked = (header[1] & 0x80) != 0,
-                              .len = len_bytes ? 0 : len };
-    for (unsigned i = 0; i < len_bytes; i++)
-        h.len = h.len << 8 | header[2 + i];
     c->header_is_judged = true;
-    return judge_header(d, c, &h);
+    return frame_judge(d, &c->state, &h);
 }
 
 /* A frame begins: it was judged, or is now. */
 static int begin_frame(const struct frame_decoder *d, struct frame_context *c,
                        const struct wslay_frame_iocb *io) {
-    struct frame_header h = { .is_final = io->fin != 0,
-                              .rsv = io->rsv,
-                              .opcode = io->opcode,
-                              .is_masked = io->mask != 0,
-                              .len = io->payload_length };
-    int r = judge_header(d, c, &h);
+    struct frame_head h = { .is_final = io->fin != 0,
+                            .rsv = io->rsv,
+                            .opcode = io->opcode,
+                            .is_masked = io->mask != 0,
+                            .len = io->payload_length };
+    int r = frame_judge(d, &c->state, &h);
     if (r < 0)
         return r;
 
-    c->handed_out += 2U + (h.len > 0xffff ? 8U : h.len > 125 ? 2U : 0U) + (h.is_masked ? 4U : 0U);
+    c->handed_out += frame_head_size(&h);
     c->header_is_judged = false;
     c->in_frame = true;
     c->is_final = h.is_final;
     c->opcode = h.opcode;
     c->left = h.len;
 
-    if (is_control(h.opcode)) {
+    if (frame_is_control(h.opcode)) {
         c->control_len = 0;
     } else if (h.opcode != FRAME_CONTINUATION) {
-        c->in_message = true;
+        c->state.in_message = true;
         c->message_opcode = h.opcode;
-        c->message_is_deflated = h.rsv == RSV1;
-        c->message_size = h.len;
+        c->message_is_deflated = h.rsv == FRAME_RSV1;
+        c->state.message_size = h.len;
         c->utf8 = (struct utf8){ 0 };
     } else {
-        c->message_size += h.len;
+        c->state.message_size += h.len;
     }
     return 0;
-}
-
-/* A close's payload: nothing, or a code and a reason (section 5.5.1, 7.4). */
-static int read_close(struct frame_decoder *d, struct bytes payload, struct frame_event *ev) {
-    d->is_closed = true;
-    ev->close_code = FRAME_CLOSE_NONE;
-    if (payload.len == 0)
-        return 1;
-    if (payload.len == 1)
-        return -EPROTO;
-
-    unsigned code = (unsigned) payload.data[0] << 8 | payload.data[1];
-    if (!frame_close_code_is_valid(code))
-        return -EPROTO;
-    ev->close_code = (uint16_t) code;
-    ev->payload = bytes_of(payload.data + 2, payload.len - 2);
-    return utf8_is_valid(ev->payload) ? 1 : -EILSEQ;
 }
 
 /* 1: the control frame is whole and *ev filled. */
@@ -387,7 +291,11 @@ static int take_control(struct frame_decoder *d, struct frame_context *c, struct
         payload = bytes_of(c->control, c->control_len);
     }
     *ev = (struct frame_event){ .opcode = c->opcode, .payload = payload };
-    return c->opcode == FRAME_CLOSE ? read_close(d, payload, ev) : 1;
+    if (c->opcode != FRAME_CLOSE)
+        return 1;
+    d->is_closed = true;
+    int r = frame_read_close(payload, ev);
+    return r < 0 ? r : 1;
 }
 
 static int inflate_message(struct frame_decoder *d, struct frame_context *c, struct bytes payload,
@@ -433,7 +341,7 @@ static int take_data(struct frame_decoder *d, struct frame_context *c, struct by
     if (!is_end)
         return 0;
 
-    c->in_message = false;
+    c->state.in_message = false;
     c->must_empty = true;
     *ev = (struct frame_event){ .opcode = c->message_opcode, .payload = payload };
     if (c->message_is_deflated)
@@ -473,8 +381,8 @@ static int decode(struct frame_decoder *d, struct frame_context *c, struct bytes
         c->in_frame = c->left > 0;
 
         struct bytes piece = bytes_of(io.data, (size_t) n);
-        int r = is_control(c->opcode) ? take_control(d, c, piece, &ev)
-                                      : take_data(d, c, piece, &ev);
+        int r = frame_is_control(c->opcode) ? take_control(d, c, piece, &ev)
+                                            : take_data(d, c, piece, &ev);
         if (r < 0)
             return r;
         if (r > 0) {
@@ -516,14 +424,14 @@ int frame_next(struct frame_decoder *d, struct bytes *in, struct frame_event *re
 
 static void encode(struct frame_pool *p, const struct frame *f, struct bytes payload) {
     struct wslay_frame_iocb io = { .fin = !f->has_more,
-                                   .rsv = f->is_deflated ? RSV1 : 0,
+                                   .rsv = f->is_deflated ? FRAME_RSV1 : 0,
                                    .opcode = (uint8_t) f->opcode,
                                    .payload_length = payload.len,
                                    .mask = f->mask != NULL,
                                    .data = payload.data,
                                    .data_length = payload.len };
 
-    assert(!is_control(f->opcode) ||
+    assert(!frame_is_control(f->opcode) ||
            (payload.len <= FRAME_CONTROL_MAX && !f->has_more && !f->is_deflated));
     p->mask = f->mask;
     ssize_t n = wslay_frame_send(f->mask ? p->masking_encoder : p->encoder, &io);

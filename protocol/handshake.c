@@ -251,7 +251,7 @@ int handshake_write_answer(const struct handshake *h, const struct http_header *
                            size_t count, struct buffer *out) {
     static const struct str extension =
             STR("permessage-deflate; server_no_context_takeover; client_no_context_takeover");
-    char limited[112];
+    char limited[104];
     struct header_set set = { 0 };
 
     add_header(&set, STR("Upgrade"), STR("websocket"));

@@ -12,7 +12,7 @@ enum {
     HANDSHAKE_KEY_BYTES = 16,
     HANDSHAKE_KEY_TEXT = 24,    /* of the key, in base64 */
     HANDSHAKE_ACCEPT_TEXT = 28, /* of the answer to it */
-    HANDSHAKE_HEADERS_MAX = 6,  /* further headers a caller may add; more: -EINVAL */
+    HANDSHAKE_HEADERS_MAX = 4,  /* further headers a caller may add; more: -EINVAL */
 };
 
 struct handshake_options {

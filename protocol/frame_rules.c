@@ -1,0 +1,94 @@
+/* The rules of RFC 6455 section 5 and 7 about one frame. */
+#include <errno.h>
+
+#include "protocol/frame_impl.h"
+#include "protocol/utf8.h"
+
+int frame_head_read(struct bytes in, struct frame_head *ret) {
+    if (in.len < 2)
+        return 0;
+    unsigned len = in.data[1] & 0x7fU;
+    unsigned len_bytes = len == 127 ? 8 : len == 126 ? 2 : 0;
+    if (in.len < 2 + len_bytes)
+        return 0;
+
+    struct frame_head h = { .is_final = (in.data[0] & 0x80) != 0,
+                            .rsv = (in.data[0] >> 4) & 7,
+                            .opcode = in.data[0] & 15,
+                            .is_masked = (in.data[1] & 0x80) != 0,
+                            .len = len_bytes ? 0 : len };
+    for (unsigned i = 0; i < len_bytes; i++)
+        h.len = h.len << 8 | in.data[2 + i];
+    *ret = h;
+    return 1;
+}
+
+int frame_judge(const struct frame_decoder *d, const struct frame_state *s,
+                const struct frame_head *h) {
+    if (h->is_masked != (d->role == FRAME_SERVER))
+        return -EPROTO; /* section 5.1 */
+
+    switch (h->opcode) {
+    case FRAME_CLOSE:
+    case FRAME_PING:
+    case FRAME_PONG:
+        if (h->rsv != 0 || !h->is_final || h->len > FRAME_CONTROL_MAX)
+            return -EPROTO; /* section 5.5, RFC 7692 section 6 */
+        return 0;
+    case FRAME_TEXT:
+    case FRAME_BINARY:
+        if (s->in_message)
+            return -EPROTO; /* section 5.4: fragments of messages are not mixed */
+        if (h->rsv != 0 && (h->rsv != FRAME_RSV1 || !d->is_deflated))
+            return -EPROTO; /* section 5.2 */
+        break;
+    case FRAME_CONTINUATION:
+        if (!s->in_message)
+            return -EPROTO;
+        if (h->rsv != 0)
+            return -EPROTO; /* RFC 7692 section 6: RSV1 belongs to the first fragment */
+        break;
+    default:
+        return -EPROTO; /* section 5.2: reserved opcodes */
+    }
+
+    uint64_t before = s->in_message ? s->message_size : 0;
+    if (h->len > d->limits->max_message || before > d->limits->max_message - h->len)
+        return -EMSGSIZE;
+    return 0;
+}
+
+bool frame_close_code_is_valid(unsigned code) {
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+           (code >= 3000 && code <= 4999);
+}
+
+enum frame_close_code frame_close_code_of(int error) {
+    switch (error) {
+    case -EPROTO:
+        return FRAME_CLOSE_PROTOCOL_ERROR;
+    case -EILSEQ:
+    case -EBADMSG:
+        return FRAME_CLOSE_BAD_DATA;
+    case -EMSGSIZE:
+        return FRAME_CLOSE_TOO_BIG;
+    default:
+        return FRAME_CLOSE_INTERNAL;
+    }
+}
+
+int frame_read_close(struct bytes payload, struct frame_event *ret) {
+    ret->close_code = FRAME_CLOSE_NONE;
+    ret->payload = (struct bytes){ 0 };
+    if (payload.len == 0)
+        return 0;
+    if (payload.len == 1)
+        return -EPROTO; /* section 5.5.1 */
+
+    unsigned code = (unsigned) payload.data[0] << 8 | payload.data[1];
+    if (!frame_close_code_is_valid(code))
+        return -EPROTO; /* section 7.4 */
+    ret->close_code = (uint16_t) code;
+    ret->payload = bytes_of(payload.data + 2, payload.len - 2);
+    return utf8_is_valid(ret->payload) ? 0 : -EILSEQ;
+}
