@@ -28,8 +28,9 @@ struct lane {
     pthread_cond_t kicked;
     bool is_kicked, is_closing;
 
-    bool is_simulated, is_running;
+    bool is_simulated;
     struct timer timer;
+    struct turn_hook hook; /* in the timer's place when that could not be set */
 };
 
 static void *lane_thread(void *arg) {
@@ -59,15 +60,19 @@ static void lane_ended(struct post *p) {
         (void) task_ready(l->closer, 0);
 }
 
-static void run_simulated(struct timer *t) {
-    struct lane *l = CONTAINER_OF(t, struct lane, timer);
-
+static void run_simulated(struct lane *l) {
     l->is_kicked = false;
-    l->is_running = true;
     l->run(l->arg);
-    l->is_running = false;
     if (!l->is_kicked && l->closer)
         (void) task_ready(l->closer, 0);
+}
+
+static void run_by_timer(struct timer *t) {
+    run_simulated(CONTAINER_OF(t, struct lane, timer));
+}
+
+static void run_by_hook(struct turn_hook *h) {
+    run_simulated(CONTAINER_OF(h, struct lane, hook));
 }
 
 static void lane_free(struct lane *l) {
@@ -87,7 +92,8 @@ int lane_open(const char *name, void (*run)(void *arg), void *arg, struct lane *
     l->arg = arg;
     l->is_simulated = loop_is_simulated(l->loop);
     l->ended.run = lane_ended;
-    l->timer.run = run_simulated;
+    l->timer.run = run_by_timer;
+    l->hook.run = run_by_hook;
     (void) snprintf(l->name, sizeof l->name, "%s", name);
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->kicked, NULL);
@@ -108,11 +114,11 @@ void lane_kick(struct lane *l) {
         if (l->is_kicked)
             return;
         l->is_kicked = true;
-        /* The timer cannot be out of memory here: at worst it runs in the next turn. */
+        /* Out of memory it is early, but still not inside the kick. */
         int64_t late =
                 loop_is_adversary(l->loop) ? (int64_t) loop_chance_below(l->loop, LATE_MS_MAX) : 0;
         if (timer_set(&l->timer, late) < 0)
-            run_simulated(&l->timer);
+            loop_at_turn_end(&l->hook);
         return;
     }
     pthread_mutex_lock(&l->lock);
