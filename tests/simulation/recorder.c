@@ -1,0 +1,102 @@
+#include "tests/simulation/recorder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "async/inbox.h"
+#include "async/loop.h"
+#include "protocol/json.h"
+
+enum { PAGE = 100000 };
+
+struct recorder {
+    struct engine_sink sink; /* first */
+    struct scene *scene;
+    bool has_sink;
+    unsigned attached;
+};
+
+static uint32_t id_in(struct bytes data) {
+    struct json j;
+    struct json_string key;
+    uint32_t id = UINT32_MAX;
+
+    json_init(&j, data);
+    if (json_enter_object(&j) && json_member(&j, &key) && json_is(key, STR("m")))
+        (void) json_uint32(&j, &id);
+    return id;
+}
+
+static void record(struct scene *s, const struct publication *p) {
+    /* The scene's channels are named "sim:0", "sim:1" ... */
+    ledger_distributed(&s->ledger, (uint32_t) (p->channel.data[p->channel.len - 1] - '0'),
+                       p->position.offset, id_in(p->data));
+}
+
+static void deliver(struct engine_sink *sink, struct publication *p) {
+    struct recorder *r = CONTAINER_OF(sink, struct recorder, sink);
+
+    if (p->kind == PUBLICATION_DATA)
+        record(r->scene, p);
+}
+
+int recorder_catch_up(struct scene *s) {
+    for (uint32_t i = 0; i < s->script.channels; i++) {
+        char name[16];
+        struct page page;
+        scene_channel_name(i, name);
+        struct history_query q = { .channel = str_of(name), .keep = scene_keep(s), .limit = PAGE };
+        int r = engine_history(s->engine, &q, &page);
+        if (r < 0)
+            return r;
+        for (size_t k = 0; k < page.n; k++)
+            record(s, page.items[k]);
+        if (s->ledger.streams[i].top > page.top.offset)
+            ledger_fault(&s->ledger, "channel %u ends at %llu, but %llu was distributed", i,
+                         (unsigned long long) page.top.offset,
+                         (unsigned long long) s->ledger.streams[i].top);
+        page_finish(&page);
+    }
+    return 0;
+}
+
+int recorder_open(struct scene *s, struct recorder **ret) {
+    struct recorder *r = calloc(1, sizeof *r);
+
+    if (!r)
+        return -ENOMEM;
+    r->scene = s;
+    r->sink.deliver = deliver;
+    r->sink.inbox = inbox_open(loop_current());
+    int e = r->sink.inbox ? engine_add_sink(s->engine, &r->sink) : -ENOMEM;
+    r->has_sink = e == 0;
+    for (uint32_t i = 0; i < s->script.channels && e == 0; i++) {
+        char name[16];
+        scene_channel_name(i, name);
+        e = engine_attach(s->engine, &r->sink, str_of(name));
+        r->attached += e == 0;
+    }
+    if (e == 0)
+        e = recorder_catch_up(s);
+    if (e < 0) {
+        recorder_close(r);
+        return e;
+    }
+    *ret = r;
+    return 0;
+}
+
+struct recorder *recorder_close(struct recorder *r) {
+    if (!r)
+        return NULL;
+    while (r->attached > 0) {
+        char name[16];
+        scene_channel_name(--r->attached, name);
+        engine_detach(r->scene->engine, &r->sink, str_of(name));
+    }
+    if (r->has_sink)
+        engine_remove_sink(r->scene->engine, &r->sink);
+    inbox_close(r->sink.inbox);
+    free(r);
+    return NULL;
+}

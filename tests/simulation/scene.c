@@ -1,0 +1,329 @@
+#include "tests/simulation/scene.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "async/deadline.h"
+#include "async/loop.h"
+#include "async/stream.h"
+#include "async/task.h"
+#include "daemon/config_load.h"
+#include "protocol/buffer.h"
+#include "tests/simulation/recorder.h"
+#include "tests/support/sim_vfs.h"
+
+enum { QUIET_MS = 120000 /* within which everybody must have caught up */ };
+
+/* ---- the script ---- */
+
+/* The scenario's own generator (splitmix64), apart from the loop's: so that drawing more inside
+ * does not change it. */
+static uint64_t draw(uint64_t *state, uint64_t bound) {
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (z ^ (z >> 31)) % bound;
+}
+
+void script_draw(uint64_t seed, struct script *ret) {
+    static const uint32_t sizes[] = { 3, 10, 60, 100000 };
+    static const uint32_t queues[] = { 4096, 16384, 1 << 20 };
+    uint64_t state = seed;
+
+    *ret = (struct script){ .seed = seed };
+    ret->engine = draw(&state, 4) == 0 ? ENGINE_MEMORY : ENGINE_SQLITE;
+    ret->workers = draw(&state, 2) ? 1 : SCENE_WORKERS_MAX;
+    ret->channels = 1 + (unsigned) draw(&state, LEDGER_CHANNELS_MAX);
+    ret->publishers = 1 + (unsigned) draw(&state, SCENE_PUBLISHERS_MAX);
+    ret->subscribers = 1 + (unsigned) draw(&state, SCENE_SUBSCRIBERS_MAX);
+    ret->history_size = sizes[draw(&state, ELEMENTS_OF(sizes))];
+    ret->queue_max_bytes = queues[draw(&state, ELEMENTS_OF(queues))];
+    ret->has_cuts = draw(&state, 3) != 0;
+    ret->has_slow_readers = draw(&state, 2);
+    ret->duration_ms = 2000 + (int64_t) draw(&state, 8000);
+    if (ret->engine == ENGINE_SQLITE) {
+        ret->crashes = (unsigned) draw(&state, 4);
+        ret->has_disk_faults = draw(&state, 3) == 0;
+    }
+}
+
+void scene_channel_name(uint32_t channel, char name[static 16]) {
+    (void) snprintf(name, 16, "sim:%u", channel);
+}
+
+struct keep scene_keep(const struct scene *s) {
+    return (struct keep){ .history_size = s->script.history_size, .history_ttl_ms = 3600 * 1000 };
+}
+
+void scene_note(struct scene *s, uint64_t what) {
+    s->digest = (s->digest ^ what ^ (uint64_t) loop_now()) * UINT64_C(0x100000001b3);
+}
+
+void scene_say(const struct scene *s, const char *format, ...) {
+    va_list args;
+
+    if (!s->is_verbose)
+        return;
+    printf("%8lld ms  ", (long long) loop_now());
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+}
+
+/* ---- the daemon ---- */
+
+static void heal(struct scene *s) {
+    sim_disk_fail(s->disk, SIM_ANY, 0, 0, EIO);
+}
+
+/* By way of a file, as the daemon gets it. */
+static int load(struct bytes text, struct config **ret) {
+    char path[] = "/tmp/parley-simulation-XXXXXX";
+    struct config_report report = { 0 };
+    int fd = mkstemp(path);
+
+    if (fd < 0)
+        return -errno;
+    int r = write(fd, text.data, text.len) == (ssize_t) text.len ? 0 : -EIO;
+    (void) close(fd);
+    if (r == 0)
+        r = config_load(&(struct config_source){ .file = path }, ret, &report);
+    for (size_t i = 0; r < 0 && i < report.n; i++)
+        fprintf(stderr, "%s\n", report.items[i].text);
+    config_report_finish(&report);
+    (void) unlink(path);
+    return r;
+}
+
+static int make_config(const struct scene *s, struct config **ret) {
+    struct buffer text = BUFFER_INIT;
+    const struct script *c = &s->script;
+
+    buffer_printf(&text,
+                  "{\"workers\": %u, \"engine\": {\"type\": \"%s\"}, \"data_dir\": \"/sim\","
+                  " \"client\": {\"insecure\": true, \"queue_max_size\": %u},"
+                  " \"channel\": {\"namespaces\": [{\"name\": \"sim\", \"history_size\": %u,"
+                  " \"history_ttl\": \"1h\", \"force_recovery\": true, \"presence\": true}]}}",
+                  c->workers, c->engine == ENGINE_SQLITE ? "sqlite" : "memory", c->queue_max_bytes,
+                  c->history_size);
+    int r = buffer_error(&text);
+    if (r == 0)
+        r = load(buffer_bytes(&text), ret);
+    buffer_finish(&text);
+    return r;
+}
+
+static int start(struct scene *s) {
+    struct daemon_options o = { .engine_vfs = s->vfs,
+                                .is_single_threaded = true,
+                                .has_no_listeners = true };
+    char *why = NULL;
+    int r = make_config(s, &o.config);
+
+    if (r < 0) {
+        ledger_fault(&s->ledger, "the configuration is refused");
+        return r;
+    }
+    r = daemon_open(&o, &s->daemon, &why);
+    config_unref(o.config);
+    if (r < 0) {
+        /* A disk that fails may keep it from starting: whoever runs it tries again. */
+        scene_say(s, "the daemon does not start: %s", why ? why : strerror(-r));
+        free(why);
+        return r;
+    }
+    s->engine = s->daemon->engine;
+    r = recorder_open(s, &s->recorder);
+    if (r < 0) {
+        s->daemon = daemon_close(s->daemon);
+        s->engine = NULL;
+        return r;
+    }
+    s->is_up = true;
+    event_set(&s->changed);
+    return 0;
+}
+
+static void stop(struct scene *s) {
+    s->is_up = false;
+    s->recorder = recorder_close(s->recorder);
+    s->daemon = daemon_close(s->daemon);
+    s->engine = NULL;
+}
+
+static void cut_all(struct scene *s) {
+    for (unsigned i = 0; i < SCENE_PUBLISHERS_MAX; i++)
+        if (s->publishers[i].stream)
+            stream_pair_cut(s->publishers[i].stream);
+    for (unsigned i = 0; i < SCENE_SUBSCRIBERS_MAX; i++)
+        if (s->subscribers[i].stream)
+            stream_pair_cut(s->subscribers[i].stream);
+}
+
+static int start_again(struct scene *s) {
+    for (unsigned i = 0; i < 100; i++) {
+        int r = start(s);
+        if (r == 0 || r == -ECANCELED)
+            return r;
+        if (i == 20)
+            heal(s);
+        if (task_sleep(10 + (int64_t) loop_random_below(100)) < 0)
+            return -ECANCELED;
+    }
+    ledger_fault(&s->ledger, "the daemon does not start again");
+    return -EIO;
+}
+
+/* The whole machine goes: what was not synced is lost, what was on the wire as well. */
+static int crash(struct scene *s) {
+    scene_say(s, "crash");
+    s->crashes++;
+    s->ledger.refused_may_return |= s->faults > 0;
+    s->is_up = false;
+    sim_disk_cut(s->disk); /* what is open fails from here on */
+    cut_all(s);
+    stop(s);
+    if (task_sleep((int64_t) loop_random_below(500)) < 0)
+        return -ECANCELED;
+    return start_again(s);
+}
+
+/* ---- the play ---- */
+
+/* Every subscriber has seen its stream to the end. */
+static bool everybody_is_there(const struct scene *s) {
+    for (unsigned i = 0; i < s->script.subscribers; i++) {
+        const struct peer *p = &s->subscribers[i];
+        if (!p->is_subscribed || p->offset < s->ledger.streams[p->channel].top)
+            return false;
+    }
+    return true;
+}
+
+static int disturb(struct scene *s) {
+    int64_t until = loop_now() + s->script.duration_ms;
+
+    while (loop_now() < until) {
+        if (task_sleep(50 + (int64_t) loop_random_below(1500)) < 0)
+            return -ECANCELED;
+        if (s->script.has_disk_faults && loop_random_below(3) == 0) {
+            sim_disk_fail(s->disk, SIM_ANY, loop_random_below(40), 1 + loop_random_below(5),
+                          loop_random_below(2) ? EIO : ENOSPC);
+            s->faults++;
+        }
+        if (s->crashes < s->script.crashes && loop_random_below(3) == 0) {
+            int r = crash(s);
+            if (r < 0)
+                return r;
+        }
+    }
+    heal(s);
+    return 0;
+}
+
+static int settle(struct scene *s) {
+    DEADLINE(quiet, QUIET_MS);
+
+    while (!everybody_is_there(s)) {
+        event_clear(&s->changed);
+        int r = event_wait(&s->changed);
+        if (r == -ETIMEDOUT && deadline_passed(&quiet)) {
+            for (unsigned i = 0; i < s->script.subscribers; i++) {
+                const struct peer *p = &s->subscribers[i];
+                if (!p->is_subscribed || p->offset < s->ledger.streams[p->channel].top)
+                    ledger_fault(&s->ledger, "subscriber %u of channel %u is %s at %llu of %llu", i,
+                                 p->channel, p->is_subscribed ? "stuck" : "not subscribed",
+                                 (unsigned long long) p->offset,
+                                 (unsigned long long) s->ledger.streams[p->channel].top);
+            }
+            return 0;
+        }
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* Who is present is who is subscribed. */
+static int check_presence(struct scene *s) {
+    for (uint32_t i = 0; i < s->script.channels; i++) {
+        char name[16];
+        size_t clients = 0, users = 0, wanted = 0;
+        scene_channel_name(i, name);
+        for (unsigned k = 0; k < s->script.subscribers; k++)
+            wanted += s->subscribers[k].channel == i;
+        int r = engine_presence_stats(s->engine, str_of(name), &clients, &users);
+        if (r < 0)
+            return r;
+        if (clients != wanted)
+            ledger_fault(&s->ledger, "channel %u: %zu are present, %zu are subscribed", i, clients,
+                         wanted);
+    }
+    return 0;
+}
+
+static int play(void *arg) {
+    struct scene *s = arg;
+    int r = start(s);
+
+    if (r < 0)
+        return r;
+    GROUP(publishers);
+    GROUP(subscribers);
+    for (unsigned i = 0; i < s->script.publishers && r == 0; i++) {
+        s->publishers[i] = (struct peer){ .scene = s, .index = i };
+        r = group_spawn(&publishers, "publisher", publisher_run, &s->publishers[i]);
+    }
+    for (unsigned i = 0; i < s->script.subscribers && r == 0; i++) {
+        s->subscribers[i] =
+                (struct peer){ .scene = s, .index = i, .channel = i % s->script.channels };
+        r = group_spawn(&subscribers, "subscriber", subscriber_run, &s->subscribers[i]);
+    }
+    if (r == 0)
+        r = disturb(s);
+    s->is_publishing_over = true;
+    if (r == 0)
+        r = group_wait(&publishers);
+    if (r == 0)
+        r = recorder_catch_up(s);
+    scene_say(s, "publishing is over");
+    if (r == 0)
+        r = settle(s);
+    if (r == 0 && !s->ledger.fault[0])
+        r = check_presence(s);
+    s->is_over = true;
+    group_finish(&subscribers);
+    group_finish(&publishers);
+    if (s->daemon)
+        stop(s);
+    ledger_close(&s->ledger);
+    return r;
+}
+
+static void hear_warning(void *arg, const char *text) {
+    struct scene *s = arg;
+
+    /* Left-over tasks are a leak of the daemon's. */
+    ledger_fault(&s->ledger, "the runtime warns: %s", text);
+}
+
+int scene_run(struct scene *s) {
+    struct loop_options o = { .name = "simulation",
+                              .is_simulated = true,
+                              .seed = s->script.seed,
+                              .shuffle_ready = s->script.seed % 2,
+                              .on_warning = hear_warning,
+                              .on_warning_arg = s };
+    (void) snprintf(s->vfs, sizeof s->vfs, "sim-%llx-%u", (unsigned long long) s->script.seed,
+                    s->run);
+    s->disk = sim_disk_new(s->vfs, s->script.seed);
+    int r = loop_run(&o, play, s);
+    s->disk = sim_disk_free(s->disk);
+    return r;
+}
