@@ -76,6 +76,8 @@ void outbox_finish(struct outbox *o) {
     assert(!o->writer);
     while (o->count)
         drop_first(o);
+    if (o->items != &o->first) /* outbox_end() empties it from the other end */
+        free(o->items);
     list_remove(&o->dirty);
 }
 

@@ -65,7 +65,8 @@ struct publish_request {
                                                    engine_publish(); must not suspend */
     /* the engine's, valid in done */
     int result; /* 0: durable if kept, and handed to every worker's inbox. -ENOBUFS: the queue is
-                   full. -ENOSPC, -EIO, -ENOMEM: not kept, nobody saw it; may be tried again */
+                   full. -ENOSPC, -EIO, -ENOMEM: nobody saw it; may be tried again. After -EIO
+                   a crash may bring it back: the disk may hold what it said it could not write */
     struct position position; /* where it was put; offset 0 if not kept */
     /* private */
     struct post post;

@@ -60,8 +60,8 @@ describe('limits', () => {
             assert.ok(Date.now() < late, `${metric}{${labels}} stays at ${now}`);
         }
     }
-    const disconnects = (code, act) => counts('parley_client_num_server_disconnects', `code="${code}"`, act);
-    const errors = (code, act) => counts('parley_client_num_reply_errors', `code="${code}"`, act);
+    const disconnects = (code, act) => counts('parley_client_num_server_disconnects_total', `code="${code}"`, act);
+    const errors = (code, act) => counts('parley_client_num_reply_errors_total', `code="${code}"`, act);
 
     async function rawConnected() {
         const raw = await Raw.open(at());
@@ -193,7 +193,7 @@ describe('limits', () => {
         assert.ok(result.ttl >= 1);
         assert.equal((await wire.closed).code, 3005);
     }));
-    test('a subscription token that expires: unsubscribe push 2501', () => counts('parley_client_num_server_unsubscribes', 'code="2501"', async () => {
+    test('a subscription token that expires: unsubscribe push 2501', () => counts('parley_client_num_server_unsubscribes_total', 'code="2501"', async () => {
         let told;
         const push = new Promise((resolve) => { told = resolve; });
         const wire = await Wire.open(server.websocket, { push: (p) => p.unsubscribe && told(p) });

@@ -104,6 +104,7 @@ export class Ledger {
             const wire = await this.#open({ push: (push) => this.#see(s, push, wire) });
             if (!wire) return;
             s.wire = wire;
+            s.early = []; // publications that come before the subscribe reply has been looked at
             try {
                 const asked = s.position;
                 const result = await wire.call('subscribe', { channel: s.channel,
@@ -119,10 +120,9 @@ export class Ledger {
                 const at = asked && result.recovered ? asked.offset : (result.offset ?? 0);
                 s.position = { offset: at, epoch: result.epoch };
                 for (const publication of result.publications ?? []) this.#note(s, publication);
-                for (const publication of s.early ?? []) this.#note(s, publication);
+                for (const publication of s.early) this.#note(s, publication);
                 s.early = null;
             } catch {
-                s.early = null;
                 continue;
             }
             await wire.closed;
@@ -132,8 +132,8 @@ export class Ledger {
     #see(s, push, wire) {
         if (push.unsubscribe) return wire.close(); // insufficient state: come back and recover
         if (!push.pub || push.channel !== s.channel) return;
-        if (wire !== s.wire || wire.waiting.size) (s.early ??= []).push(push.pub); // beside its subscribe reply
-        else this.#note(s, push.pub);
+        if (s.early) s.early.push(push.pub);
+        else if (wire === s.wire) this.#note(s, push.pub);
     }
 
     #note(s, publication) {
@@ -157,8 +157,9 @@ export class Ledger {
         return all;
     }
 
-    // Every way in which the histories contradict the ledger; empty when all is well.
-    async audit() {
+    // Every way in which the histories contradict the ledger; empty when all is well. refusedMayReturn: the disk failed and the
+    // daemon was killed: what it could not write may be there all the same.
+    async audit({ refusedMayReturn = false } = {}) {
         const faults = [...this.faults];
         for (const channel of this.channels) {
             const history = await this.history(channel);
@@ -179,7 +180,7 @@ export class Ledger {
                     if (message.channel !== channel) continue;
                     const there = seen.has(`${p.index}/${message.n}`);
                     if (message.state === 'acked' && !there) faults.push(`${channel}: ${p.index}/${message.n} was acknowledged and is gone`);
-                    if (message.state === 'refused' && there) faults.push(`${channel}: ${p.index}/${message.n} was refused and is there`);
+                    if (message.state === 'refused' && there && !refusedMayReturn) faults.push(`${channel}: ${p.index}/${message.n} was refused and is there`);
                 }
             for (const s of this.subscribers.filter((one) => one.channel === channel))
                 for (const stream of s.streams)
