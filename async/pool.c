@@ -189,7 +189,9 @@ int offload(struct pool *p, int (*fn)(void *arg), void *arg) {
 
     if (r < 0)
         return r;
-    if (is_simulated) {
+    if (is_simulated && p->jobs >= p->threads_max + p->queue_max) {
+        r = -ENOBUFS;
+    } else if (is_simulated) {
         j.timer.run = run_simulated;
         r = timer_set(&j.timer, loop_is_adversary(p->loop)
                                         ? (int64_t) loop_chance_below(p->loop, LATE_MS_MAX)
