@@ -136,6 +136,7 @@ static void rubbish_is_refused(void **state) {
     } rows[] = {
         { "a reserved block type", STR("\x07\x00") },
         { "a stored block whose lengths disagree", STR("\x00\x05\x00\x00\x00Hello\x00") },
+        { "cut long before a stored block's end", STR("\x00\x32\x00\xcd\xffHe") },
         { "cut in a stored block", STR("\x00\x05\x00\xfa\xff\x48\x65") },
         { "a distance before the beginning", STR("\x02\x01\xff\x00\x00") },
     };

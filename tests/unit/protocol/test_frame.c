@@ -155,6 +155,8 @@ static const struct row plain_rows[] = {
     { "5.5 a pong", STR("\x8a\x83" M "abc"), "pong(abc) " },
     { "5.5.1 a close without a code", STR("\x88\x80" M), "close(1005,) " },
     { "5.5.1 half a code", STR("\x88\x81" M "\x03"), "1002" },
+    { "5.5.1 half a code, and behind it what would complete it", STR("\x88\x81" M "\x03\xe8"),
+      "1002" },
     { "5.5.1 a reason",
       STR("\x88\x85" M "\x03\xe8"
           "bye"),

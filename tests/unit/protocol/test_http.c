@@ -196,6 +196,7 @@ static const struct row requests[] = {
     { "9112 5.1 a space before the colon", STR("GET / HTTP/1.1\r\nHost : a\r\n\r\n"), "400" },
     { "9112 5.2 a folded line", STR("GET / HTTP/1.1\r\n" HOST "A: b\r\n c\r\n\r\n"), "400" },
     { "9112 2.2 space before the first header", STR("GET / HTTP/1.1\r\n Host: a\r\n\r\n"), "400" },
+    { "no name beside a Host", STR("GET / HTTP/1.1\r\n" HOST ": b\r\n\r\n"), "400" },
     { "no name", STR("GET / HTTP/1.1\r\n: a\r\n\r\n"), "400" },
     { "no colon", STR("GET / HTTP/1.1\r\nHost\r\n\r\n"), "400" },
     { "spaces around a value go", STR("GET / HTTP/1.1\r\nHost: \t a \t\r\n\r\n"),
