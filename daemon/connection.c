@@ -10,6 +10,8 @@
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/worker.h"
+#include "protocol/deflate.h"
+#include "protocol/handshake.h"
 
 enum {
     READS_PER_TURN = 4, /* then others have their turn */
@@ -194,11 +196,15 @@ static int connection_resume(void *arg) {
     return rest_or_end(conn, task_cancelled() ? -ECANCELED : read_and_handle(conn));
 }
 
-static void begin_session(struct connection *conn, bool is_deflated) {
+static void begin_session(struct connection *conn, const struct handshake *terms) {
     struct worker *w = conn->worker;
+    /* What is compressed is compressed once for all, in our window. Who asked for a smaller one
+     * gets messages plain, as RFC 7692 lets us. */
+    bool reads_ours = terms->is_deflated && terms->send_window_bits >= DEFLATE_WINDOW_DEFAULT;
 
-    frame_decoder_init(&conn->decoder, FRAME_SERVER, w->wire.frames, &w->frame_limits, is_deflated);
-    session_init(&conn->session, w, conn->stream, is_deflated ? WIRE_JSON_DEFLATED : WIRE_JSON,
+    frame_decoder_init(&conn->decoder, FRAME_SERVER, w->wire.frames, &w->frame_limits,
+                       terms->is_deflated);
+    session_init(&conn->session, w, conn->stream, reads_ours ? WIRE_JSON_DEFLATED : WIRE_JSON,
                  task_current());
     conn->has_session = true;
     metrics_count(&w->metrics, COUNT_UPGRADES);
@@ -210,11 +216,11 @@ static void begin_session(struct connection *conn, bool is_deflated) {
 int connection_serve(void *arg) {
     struct connection *conn = arg;
     CLEANUP(buffer_finish) struct buffer rest = BUFFER_INIT;
-    bool is_deflated = false;
+    struct handshake terms;
 
-    int r = connection_serve_http(conn, &rest, &is_deflated);
+    int r = connection_serve_http(conn, &rest, &terms);
     if (r <= 0)
         return connection_end(conn, r);
-    begin_session(conn, is_deflated);
+    begin_session(conn, &terms);
     return rest_or_end(conn, rest.len ? feed(conn, buffer_bytes(&rest)) : 0);
 }

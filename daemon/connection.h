@@ -35,5 +35,6 @@ SUSPENDS int connection_serve(void *arg);
  * 0: the connection has served its purpose. < 0: it broke or ran out of time.
  */
 struct buffer;
+struct handshake;
 SUSPENDS MUST_CHECK int connection_serve_http(struct connection *conn, struct buffer *ret_rest,
-                                              bool *ret_is_deflated);
+                                              struct handshake *ret_terms);

@@ -83,7 +83,7 @@ static int say_status(struct connection *conn, struct opening *o, int status, bo
 /* ---- WebSocket ---- */
 
 /* 1: upgraded. 0: refused, and said so; the connection is over. */
-static int upgrade(struct connection *conn, struct opening *o, bool *ret_is_deflated) {
+static int upgrade(struct connection *conn, struct opening *o, struct handshake *ret_terms) {
     static const struct str subprotocols[] = { { "centrifuge-json", 15 } };
     struct worker *w = conn->worker;
     const struct config *c = w->config;
@@ -113,7 +113,7 @@ static int upgrade(struct connection *conn, struct opening *o, bool *ret_is_defl
         r = write_out(conn, o);
     if (r < 0)
         return r;
-    *ret_is_deflated = h.is_deflated;
+    *ret_terms = h;
     return 1;
 }
 
@@ -125,7 +125,7 @@ static bool wants_websocket(const struct connection *conn, const struct opening 
 /* ---- requests ---- */
 
 /* 1: a WebSocket. 0: over. 2: another request may come. */
-static int serve_one(struct connection *conn, struct opening *o, bool *ret_is_deflated) {
+static int serve_one(struct connection *conn, struct opening *o, struct handshake *ret_terms) {
     struct worker *w = conn->worker;
     struct http_body body;
 
@@ -146,7 +146,7 @@ static int serve_one(struct connection *conn, struct opening *o, bool *ret_is_de
         return say_status(conn, o, 503, true);
     }
     if (wants_websocket(conn, o))
-        return upgrade(conn, o, ret_is_deflated);
+        return upgrade(conn, o, ret_terms);
 
     metrics_count(&w->metrics, COUNT_HTTP_REQUESTS);
     bool has_body = http_request_body(&o->request, SIZE_MAX, &body) < 0 || !body.is_done;
@@ -168,32 +168,32 @@ static int accept_tls(struct connection *conn) {
     return r;
 }
 
-static int serve_first(struct connection *conn, struct opening *o, bool *ret_is_deflated) {
+static int serve_first(struct connection *conn, struct opening *o, struct handshake *ret_terms) {
     DEADLINE(opening_time, conn->worker->config->http.handshake_timeout_ms);
     int r = conn->is_tls ? accept_tls(conn) : 0;
     if (r == 0)
-        r = serve_one(conn, o, ret_is_deflated);
+        r = serve_one(conn, o, ret_terms);
     else if (r != -ETIMEDOUT && r != -ECANCELED)
         metrics_count(&conn->worker->metrics, COUNT_HANDSHAKE_ERRORS);
     return r;
 }
 
 /* Idle between requests counts as well: clients of ours do not keep HTTP connections for long. */
-static int serve_next(struct connection *conn, struct opening *o, bool *ret_is_deflated) {
+static int serve_next(struct connection *conn, struct opening *o, struct handshake *ret_terms) {
     DEADLINE(idle_time, conn->worker->config->http.keep_alive_timeout_ms);
-    return serve_one(conn, o, ret_is_deflated);
+    return serve_one(conn, o, ret_terms);
 }
 
-int connection_serve_http(struct connection *conn, struct buffer *ret_rest, bool *ret_is_deflated) {
+int connection_serve_http(struct connection *conn, struct buffer *ret_rest, struct handshake *ret_terms) {
     CLEANUP(opening_freep) struct opening *o = calloc(1, sizeof *o);
     if (!o)
         return -ENOMEM;
 
-    int r = serve_first(conn, o, ret_is_deflated);
+    int r = serve_first(conn, o, ret_terms);
     if (r == -ETIMEDOUT)
         metrics_count(&conn->worker->metrics, COUNT_HANDSHAKE_TIMEOUTS);
     while (r == 2)
-        r = serve_next(conn, o, ret_is_deflated);
+        r = serve_next(conn, o, ret_terms);
 
     if (r == 1 && o->in.len > o->request.size) {
         buffer_consume(&o->in, o->request.size);
