@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 #include "async/endpoint.h"
-#include "async/stream.h"
+#include "async/stream_impl.h"
 #include "async/task_impl.h"
 
 enum {
@@ -25,6 +26,7 @@ enum {
     UNIX_MODE = 0660,
     PAUSE_MIN_MS = 10,
     PAUSE_MAX_MS = 1000,
+    STREAK_MAX = 32, /* accepted at once; a crowd at the door must not stop the house */
 };
 
 struct listener_waiter {
@@ -36,6 +38,7 @@ struct listener {
     struct watch watch;
     struct listener_waiter *waiter;
     uint64_t starved;
+    unsigned streak;   /* accepted since the task last gave way */
     int pause_ms;      /* the next one */
     dev_t unix_device; /* of the socket file we made, to remove no one else's */
     ino_t unix_inode;  /* 0: none */
@@ -58,6 +61,8 @@ static struct listener *listener_new(int fd) {
     if (!l)
         return NULL;
     watch_init(&l->watch, fd, listener_on_event);
+    /* For those it accepts; of no meaning to Unix sockets. */
+    (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
     l->pause_ms = PAUSE_MIN_MS;
     return l;
 }
@@ -241,6 +246,7 @@ static SUSPENDS int listener_wait(struct listener *l, int pause_ms) {
     assert(!l->waiter); /* one task accepts */
     struct listener_waiter w = { .task = task_self(), .listener = l };
     l->waiter = &w;
+    l->streak = 0;
     watch_want(&l->watch, pause_ms ? 0 : WATCH_READ);
     int r = pause_ms ? task_suspend_until(WAIT_CONNECTION, l, loop_now() + pause_ms)
                      : task_suspend(WAIT_CONNECTION, l);
@@ -252,11 +258,14 @@ static SUSPENDS int listener_wait(struct listener *l, int pause_ms) {
 
 SUSPENDS int listener_next(struct listener *l, struct stream **ret) {
     int r = task_check();
+    if (r == 0 && l->streak >= STREAK_MAX)
+        r = listener_wait(l, 0); /* readable still, if there are more */
     while (r == 0) {
         int fd = accept4(watch_fd(&l->watch), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             l->pause_ms = PAUSE_MIN_MS;
-            r = stream_from_fd(fd, ret);
+            l->streak++;
+            r = stream_from_accepted(fd, ret);
             if (r == 0)
                 return 1;
             (void) close(fd);

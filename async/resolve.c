@@ -53,8 +53,7 @@ static int errno_of(int eai) {
 
 static void *lookup_thread(void *arg) {
     struct lookup *l = arg;
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-                              .ai_flags = AI_NUMERICSERV | AI_ADDRCONFIG };
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
     l->error = errno_of(getaddrinfo(l->parts.host, l->parts.port, &hints, &l->found));
 
     pthread_mutex_lock(&l->lock);

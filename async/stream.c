@@ -8,6 +8,8 @@
 #include "async/stream_impl.h"
 #include "async/task_impl.h"
 
+enum { STREAK_MAX = 64 };
+
 /* ---- who waits ---- */
 
 struct stream_waiter {
@@ -66,23 +68,42 @@ void stream_disarm(struct stream *s, struct task *t) {
     s->reader_is_dormant = false;
 }
 
-static SUSPENDS int stream_wait(struct stream *s, enum stream_event event) {
-    int r = task_check();
-    if (r < 0)
-        return r;
-    struct stream_waiter **slot = event == STREAM_READ ? &s->reader.parked : &s->writer;
-    assert(!s->is_wrapped && !*slot);
-    r = s->ops->arm(s, event);
-    if (r != 0)
-        return r < 0 ? r : 0;
+static struct stream_waiter **slot_of(struct stream *s, enum stream_event event) {
+    return event == STREAM_READ ? &s->reader.parked : &s->writer;
+}
 
+/* Parks until the event, which is armed, or until a moment. */
+static SUSPENDS int stream_park(struct stream *s, enum stream_event event, int64_t at_ms) {
+    struct stream_waiter **slot = slot_of(s, event);
     struct stream_waiter w = { .task = task_self(), .stream = s };
     *slot = &w;
-    r = task_suspend(event == STREAM_READ ? WAIT_READABLE : WAIT_WRITABLE, s);
+    s->streak = 0;
+    int r = task_suspend_until(event == STREAM_READ ? WAIT_READABLE : WAIT_WRITABLE, s, at_ms);
     if (!w.stream)
         return r < 0 ? r : -EBADF;
     *slot = NULL;
     return r;
+}
+
+static SUSPENDS int stream_wait(struct stream *s, enum stream_event event) {
+    int r = task_check();
+    if (r < 0)
+        return r;
+    assert(!s->is_wrapped && !*slot_of(s, event));
+    r = s->ops->arm(s, event);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    return stream_park(s, event, INT64_MAX);
+}
+
+/* Before a call that moves bytes. A peer that is always faster than its task must not keep the
+ * others from running: now and then the task gives way. */
+static SUSPENDS int stream_begin(struct stream *s, enum stream_event event) {
+    int r = task_check();
+    if (r < 0 || s->streak < STREAK_MAX)
+        return r;
+    assert(!s->is_wrapped && !*slot_of(s, event));
+    return stream_park(s, event, loop_now());
 }
 
 SUSPENDS int stream_wait_readable(struct stream *s) {
@@ -100,13 +121,15 @@ ssize_t stream_try_read(struct stream *s, void *buf, size_t cap) {
 }
 
 SUSPENDS ssize_t stream_read(struct stream *s, void *buf, size_t cap) {
-    int r = task_check();
+    int r = stream_begin(s, STREAM_READ);
     if (r < 0)
         return r;
     for (;;) {
         ssize_t n = s->ops->read(s, buf, cap);
-        if (n != -EAGAIN)
+        if (n != -EAGAIN) {
+            s->streak++;
             return n;
+        }
         r = stream_wait_readable(s);
         if (r < 0)
             return r;
@@ -124,7 +147,7 @@ ssize_t stream_try_write(struct stream *s, const struct iovec *v, int n) {
 /* The caller's array is const: a piece that was cut is finished by itself, the rest goes on as it
  * is. */
 SUSPENDS int stream_write_all(struct stream *s, const struct iovec *v, int n) {
-    int r = task_check();
+    int r = stream_begin(s, STREAM_WRITE);
     if (r < 0)
         return r;
     size_t cut = 0; /* bytes of v[0] already taken */
@@ -145,6 +168,7 @@ SUSPENDS int stream_write_all(struct stream *s, const struct iovec *v, int n) {
         }
         if (taken < 0)
             return (int) taken;
+        s->streak++;
         cut += (size_t) taken;
         while (n > 0 && cut >= v->iov_len) {
             cut -= v->iov_len;

@@ -184,14 +184,31 @@ static const struct stream_ops stream_fd_ops = {
     .fd = stream_fd_fd,
 };
 
+static struct stream_fd *stream_fd_new(int fd) {
+    struct stream_fd *s = malloc(sizeof *s);
+    if (!s)
+        return NULL;
+    *s = (struct stream_fd){ .base = { .ops = &stream_fd_ops } };
+    watch_init(&s->watch, fd, stream_fd_on_event);
+    return s;
+}
+
+int stream_from_accepted(int fd, struct stream **ret) {
+    struct stream_fd *s = stream_fd_new(fd);
+    if (!s)
+        return -ENOMEM;
+    s->is_socket = true;
+    *ret = &s->base;
+    return 0;
+}
+
 int stream_from_fd(int fd, struct stream **ret) {
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0)
         return -errno;
-    struct stream_fd *s = malloc(sizeof *s);
+    struct stream_fd *s = stream_fd_new(fd);
     if (!s)
         return -ENOMEM;
-    *s = (struct stream_fd){ .base = { .ops = &stream_fd_ops } };
 
     int domain = 0;
     s->is_socket =
@@ -207,8 +224,6 @@ int stream_from_fd(int fd, struct stream **ret) {
     /* A message is written whole: waiting for more of it to fill a segment only delays it. */
     if (s->is_socket && (domain == AF_INET || domain == AF_INET6))
         (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-
-    watch_init(&s->watch, fd, stream_fd_on_event);
     *ret = &s->base;
     return 0;
 }

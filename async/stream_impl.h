@@ -44,6 +44,7 @@ struct stream {
     struct stream_waiter *writer;
     bool is_wrapped;
     bool reader_is_dormant;
+    uint8_t streak; /* reads and writes since a task last waited: see stream_begin() */
 };
 
 /* The kind's report; events may be several, or-ed. Wakes, never runs anything. Returns those of
@@ -53,3 +54,7 @@ unsigned stream_ready(struct stream *s, unsigned events);
 static inline bool stream_has_reader(const struct stream *s) {
     return s->reader.parked != NULL;
 }
+
+/* A socket from accept4() with SOCK_NONBLOCK, of a listener that has TCP_NODELAY, which is
+ * inherited: a stream without a system call. Owns fd on success. */
+MUST_CHECK int stream_from_accepted(int fd, struct stream **ret);

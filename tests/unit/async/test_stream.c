@@ -139,6 +139,34 @@ static int cut(void *arg) {
     return 0;
 }
 
+static int count_turns(void *arg) {
+    int r;
+    while ((r = task_yield()) == 0)
+        ++*(int *) arg;
+    return r;
+}
+
+static int read_what_is_always_there(void *arg) {
+    (void) arg;
+    struct stream *a STREAM, *b STREAM;
+    int turns = 0;
+    char c;
+    EXPECT_EQUAL(stream_pair(4096, &a, &b), 0);
+    while (stream_try_send(a, "0123456789abcdef", 16) > 0)
+        ;
+    GROUP(g);
+    EXPECT_EQUAL(group_spawn(&g, "counter", count_turns, &turns), 0);
+    for (int i = 0; i < 4096; i++)
+        EXPECT_EQUAL(stream_read(b, &c, 1), 1);
+    EXPECT(turns >= 32);
+    return 0;
+}
+
+static void a_fast_peer_does_not_starve_other_tasks(void **state) {
+    (void) state;
+    assert_int_equal(run_virtual(read_what_is_always_there, NULL), 0);
+}
+
 static void a_cut_is_seen_at_both_ends(void **state) {
     (void) state;
     assert_int_equal(run_virtual(cut, NULL), 0);
@@ -288,6 +316,7 @@ int main(void) {
         cmocka_unit_test(a_bad_network_loses_and_reorders_nothing),
         cmocka_unit_test(much_goes_through_a_bad_network),
         cmocka_unit_test(a_cut_is_seen_at_both_ends),
+        cmocka_unit_test(a_fast_peer_does_not_starve_other_tasks),
         cmocka_unit_test(a_broken_pipe_is_an_error_and_no_signal),
         cmocka_unit_test(a_shared_pipe_is_given_back_as_it_was),
         cmocka_unit_test(a_regular_file_can_be_read_as_a_stream),
