@@ -16,6 +16,7 @@
 
 enum {
     PATIENCE_MS = 5000,
+    ASK_MS = 20,       /* without pidfds */
     FIRST_FREE_FD = 3, /* above the standard ones, which the child's are put in place of */
 };
 
@@ -24,7 +25,8 @@ struct child {
     int patience_ms;
     int status; /* once ended */
     struct future ended;
-    struct watch watch; /* of its pidfd: readable when it has ended */
+    struct watch watch;  /* of its pidfd: readable when it has ended */
+    struct timer asking; /* where there are no pidfds (some sandboxes, Valgrind) */
     struct stream *pipe[3];
 };
 
@@ -101,15 +103,38 @@ static int start(const struct child_options *o, struct wiring *w, pid_t *ret) {
 
 /* ---- its end ---- */
 
+static bool child_has_ended(struct child *c) {
+    siginfo_t info = { 0 };
+    if (waitid(P_PID, (id_t) c->pid, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
+        return false;
+    c->status = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+    (void) future_resolve(&c->ended, 0);
+    return true;
+}
+
 static void child_on_end(struct watch *w, unsigned ready) {
     (void) ready;
-    struct child *c = CONTAINER_OF(w, struct child, watch);
-    siginfo_t info = { 0 };
-    if (waitid(P_PIDFD, (id_t) watch_fd(w), &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
-        return; /* not yet */
-    c->status = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
-    watch_want(w, 0);
-    (void) future_resolve(&c->ended, 0);
+    if (child_has_ended(CONTAINER_OF(w, struct child, watch)))
+        watch_want(w, 0);
+}
+
+static void child_ask(struct timer *t) {
+    struct child *c = CONTAINER_OF(t, struct child, asking);
+    /* There is room for it: it is the one that was just taken out. */
+    if (!child_has_ended(c))
+        (void) !timer_set(t, ASK_MS);
+}
+
+static int notice_end(struct child *c) {
+    int fd = (int) syscall(SYS_pidfd_open, c->pid, 0); /* close-on-exec by itself */
+    if (fd < 0 && errno != ENOSYS && errno != EPERM)
+        return -errno;
+    watch_init(&c->watch, fd, child_on_end);
+    c->asking.run = child_ask;
+    if (fd < 0)
+        return timer_set(&c->asking, ASK_MS);
+    watch_want(&c->watch, WATCH_READ);
+    return 0;
 }
 
 static void child_free(struct child *c) {
@@ -156,15 +181,12 @@ int child_spawn(const struct child_options *o, struct child **ret) {
         child_free(c);
         return r;
     }
-    int fd = (int) syscall(SYS_pidfd_open, c->pid, 0); /* close-on-exec by itself */
-    if (fd < 0) {
-        r = -errno;
+    r = notice_end(c);
+    if (r < 0) {
         kill_at_once(c->pid);
         child_free(c);
         return r;
     }
-    watch_init(&c->watch, fd, child_on_end);
-    watch_want(&c->watch, WATCH_READ);
     *ret = c;
     return 0;
 }
@@ -179,7 +201,7 @@ SUSPENDS int child_wait(struct child *c, int *ret_status) {
 int child_kill(struct child *c, int signal) {
     if (c->ended.is_resolved)
         return -ESRCH;
-    return syscall(SYS_pidfd_send_signal, watch_fd(&c->watch), signal, NULL, 0) < 0 ? -errno : 0;
+    return kill(c->pid, signal) < 0 ? -errno : 0;
 }
 
 SUSPENDS struct child *child_close(struct child *c) {
@@ -196,9 +218,11 @@ SUSPENDS struct child *child_close(struct child *c) {
         SHIELD(INT64_MAX);
         (void) !future_wait(&c->ended); /* a killed process ends */
     }
-    int fd = watch_fd(&c->watch);
-    watch_want(&c->watch, 0);
-    (void) close(fd);
+    timer_clear(&c->asking);
+    if (watch_fd(&c->watch) >= 0) {
+        watch_want(&c->watch, 0);
+        (void) close(watch_fd(&c->watch));
+    }
     child_free(c);
     return NULL;
 }
