@@ -61,6 +61,19 @@ static void tls_freep(struct tls **t) {
     *t = tls_free(*t);
 }
 
+int tls_share(const struct tls *t, struct tls **ret) {
+    struct tls *copy CLEANUP(tls_freep) = calloc(1, sizeof *copy);
+    if (!copy)
+        return -ENOMEM;
+    *copy = (struct tls){ .is_server = t->is_server, .trusts_anyone = t->trusts_anyone };
+    if (t->server_name && !(copy->server_name = strdup(t->server_name)))
+        return -ENOMEM;
+    (void) SSL_CTX_up_ref(t->context);
+    copy->context = t->context;
+    *ret = TAKE(copy);
+    return 0;
+}
+
 /* ---- server ---- */
 
 /* A client that offers protocols, but not ours, is told so rather than misunderstood. */

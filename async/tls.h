@@ -31,4 +31,7 @@ struct tls_client_options {
 
 MUST_CHECK int tls_client_new(const struct tls_client_options *o, struct tls **ret, char **ret_why);
 
+/* The same context once more, to be freed by itself: for another thread. -ENOMEM. */
+MUST_CHECK int tls_share(const struct tls *t, struct tls **ret);
+
 struct tls *tls_free(struct tls *t); /* takes NULL; returns NULL */

@@ -162,7 +162,7 @@ static int serve_one(struct connection *conn, struct opening *o, struct handshak
 
 static int accept_tls(struct connection *conn) {
     struct stream *encrypted;
-    int r = stream_accept_tls(conn->stream, conn->worker->daemon->tls, &encrypted);
+    int r = stream_accept_tls(conn->stream, conn->worker->tls, &encrypted);
     if (r == 0)
         conn->stream = encrypted;
     return r;

@@ -34,13 +34,15 @@ static int open_engine(struct daemon *d, const struct daemon_options *o, char **
     return engine_open(&options, &d->engine, ret_why);
 }
 
-static int open_tls(struct daemon *d, char **ret_why) {
-    const struct config_http *c = &d->config->http;
-    if (!c->tls_enabled)
+int daemon_make_tls(const struct config *c, const struct tls *previous, struct tls **ret,
+                    char **ret_why) {
+    *ret = NULL;
+    if (!c->http.tls_enabled)
         return 0;
-    return tls_server_new(&(struct tls_server_options){ .cert_file = c->tls_cert.data,
-                                                        .key_file = c->tls_key.data },
-                          &d->tls, ret_why);
+    return tls_server_new(&(struct tls_server_options){ .cert_file = c->http.tls_cert.data,
+                                                        .key_file = c->http.tls_key.data,
+                                                        .previous = previous },
+                          ret, ret_why);
 }
 
 static int start_workers(struct daemon *d) {
@@ -77,7 +79,7 @@ int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_
 
     int r = (d->inbox = inbox_open(loop_current())) ? 0 : -ENOMEM;
     if (r == 0)
-        r = open_tls(d, &why);
+        r = daemon_make_tls(d->config, NULL, &d->tls, &why);
     if (r == 0)
         r = open_engine(d, o, &why);
     if (r == 0)
@@ -152,14 +154,25 @@ struct daemon *daemon_close(struct daemon *d) {
 
 /* ---- while it runs ---- */
 
+struct configuring {
+    struct config *config;
+    const struct tls *tls;
+};
+
 static int configure_here(struct worker_thread *t, void *arg) {
-    return worker_configure(&t->worker, arg);
+    const struct configuring *c = arg;
+    return worker_configure(&t->worker, c->config, c->tls);
 }
 
-int daemon_reload(struct daemon *d, struct config *c) {
-    int r = ask_all(d, configure_here, c);
+int daemon_reload(struct daemon *d, struct config *c, struct tls *tls) {
+    struct configuring arg = { c, tls };
+    int r = ask_all(d, configure_here, &arg);
     if (r < 0)
         return r;
+    if (tls) {
+        tls_free(d->tls);
+        d->tls = tls;
+    }
     config_unref(d->config);
     d->config = config_ref(c);
     if (d->log)

@@ -17,6 +17,7 @@ struct daemon;
 struct engine;
 struct log;
 struct stream;
+struct tls;
 struct worker;
 
 struct daemon_options {
@@ -47,11 +48,18 @@ SUSPENDS void daemon_drain(struct daemon *d);
 /* Ends the rest and frees. Takes NULL; returns NULL. */
 SUSPENDS struct daemon *daemon_close(struct daemon *d);
 
+/* A TLS context of a configuration's files, which are read in place: at start, or through
+ * offload(). *ret is NULL where TLS is off. previous: as of tls_server_options. Errors as of
+ * tls_server_new(). */
+MUST_CHECK int daemon_make_tls(const struct config *c, const struct tls *previous, struct tls **ret,
+                               char **ret_why);
+
 /*
- * Every worker takes over the configuration, each in a turn of its own; takes a reference. What
- * cannot change while running (listeners, workers, engine) stays as it was. 0, -ENOMEM.
+ * Every worker takes over the configuration, each in a turn of its own; takes a reference. tls: for
+ * connections from now on, taken over unless this fails; NULL: it stays. What cannot change while
+ * running (listeners, workers, engine) stays as it was. 0, -ENOMEM.
  */
-MUST_CHECK int daemon_reload(struct daemon *d, struct config *c);
+SUSPENDS MUST_CHECK int daemon_reload(struct daemon *d, struct config *c, struct tls *tls);
 
 /* A connection from elsewhere than a listener, for the worker of that index; the caller's loop must
  * be the worker's. As worker_accept(). */
@@ -79,7 +87,7 @@ struct daemon {
     struct log *log;
     struct engine *engine;
     struct inbox *inbox; /* the main loop's */
-    struct tls *tls;     /* NULL: not configured */
+    struct tls *tls;     /* NULL: not configured. Main loop only, workers have their own */
     struct asset_table assets;
     struct worker_thread *threads;
     size_t n_workers;

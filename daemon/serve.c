@@ -12,6 +12,7 @@
 #include "async/offload.h"
 #include "async/signals.h"
 #include "async/task.h"
+#include "async/tls.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/service.h"
@@ -81,11 +82,15 @@ struct reload {
     const struct config *old;
     struct config *new;
     struct config_report report;
+    const struct tls *old_tls;
+    struct tls *tls;
+    char *why; /* what is wrong with its files */
 };
 
 static int read_again(void *arg) {
     struct reload *r = arg;
-    return config_reload(r->source, r->old, &r->new, &r->report);
+    int result = config_reload(r->source, r->old, &r->new, &r->report);
+    return result < 0 ? result : daemon_make_tls(r->new, r->old_tls, &r->tls, &r->why);
 }
 
 static int reload(struct serve *s, struct daemon *d, struct pool *pool) {
@@ -97,16 +102,23 @@ static int reload(struct serve *s, struct daemon *d, struct pool *pool) {
     if (r == 0) {
         again->source = s->source;
         again->old = d->config;
+        again->old_tls = d->tls;
         r = offload(pool, read_again, again);
         serve_log_report(s->log, &again->report);
+        if (again->why)
+            LOG_ERROR(s->log, "TLS", LOG_TEXT("error", again->why));
     }
     if (r == 0)
-        r = daemon_reload(d, again->new);
+        r = daemon_reload(d, again->new, again->tls);
+    if (r == 0)
+        again->tls = NULL; /* the daemon's now */
     if (r == 0)
         serve_warn_of_insecurity(s->log, again->new);
     if (again) {
         config_report_finish(&again->report);
         (void) config_unref(again->new);
+        (void) tls_free(again->tls);
+        free(again->why);
         free(again);
     }
 

@@ -9,6 +9,7 @@
 #include "async/debug.h"
 #include "async/stream.h"
 #include "async/task.h"
+#include "async/tls.h"
 #include "daemon/config.h"
 #include "daemon/connection.h"
 #include "daemon/daemon.h"
@@ -63,18 +64,29 @@ static void on_broken(struct outbox *o, int why) {
 
 /* ---- life ---- */
 
-int worker_configure(struct worker *w, struct config *c) {
+int worker_configure(struct worker *w, struct config *c, const struct tls *tls) {
     struct token_verifier *tokens = NULL;
+    struct tls *own_tls = NULL;
     const struct config_token *t = &c->client.token;
+    int r;
 
     if (t->hmac_secret_key.len) {
-        int r = token_verifier_new(
+        r = token_verifier_new(
                 &(struct token_options){ .hmac_secret = str_bytes(t->hmac_secret_key),
                                          .audience = t->audience,
                                          .issuer = t->issuer },
                 &tokens);
         if (r < 0)
             return r;
+    }
+    if (tls) {
+        r = tls_share(tls, &own_tls);
+        if (r < 0) {
+            token_verifier_free(tokens);
+            return r;
+        }
+        tls_free(w->tls);
+        w->tls = own_tls;
     }
     token_verifier_free(w->tokens);
     w->tokens = tokens;
@@ -106,7 +118,7 @@ int worker_open(struct worker *w, struct daemon *d, unsigned index) {
     wheel_init(&w->wheel, on_tick);
     w->flush.run = on_turn_end;
 
-    int r = worker_configure(w, d->config);
+    int r = worker_configure(w, d->config, d->tls);
     if (r == 0)
         r = wire_init(&w->wire);
     if (r == 0 && !(w->inbox = inbox_open(loop_current())))
@@ -142,6 +154,7 @@ void worker_close(struct worker *w) {
     wire_finish(&w->wire);
     buffer_finish(&w->scratch);
     w->tokens = token_verifier_free(w->tokens);
+    w->tls = tls_free(w->tls);
     while (w->inputs) {
         struct input *i = w->inputs;
         w->inputs = i->next;

@@ -29,6 +29,7 @@ struct config;
 struct daemon;
 struct keeper_job;
 struct stream;
+struct tls;
 struct token_verifier;
 
 struct worker {
@@ -36,6 +37,7 @@ struct worker {
     unsigned index;
     struct config *config;         /* a reference; replaced as a whole by a reload */
     struct token_verifier *tokens; /* NULL: no secret is configured */
+    struct tls *tls;               /* for new connections; NULL: TLS is off */
 
     struct inbox *inbox;
     struct engine_sink sink;
@@ -84,8 +86,9 @@ MUST_CHECK int worker_accept(struct worker *w, struct stream *s, unsigned accept
  */
 SUSPENDS int worker_drain(struct worker *w, int64_t spread_ms);
 
-/* Takes over a configuration: one more reference is taken. -ENOMEM: the old one stays. */
-MUST_CHECK int worker_configure(struct worker *w, struct config *c);
+/* Takes over a configuration: one more reference is taken. tls: shared, not taken; NULL: it stays.
+ * -ENOMEM: the old ones stay. */
+MUST_CHECK int worker_configure(struct worker *w, struct config *c, const struct tls *tls);
 
 void worker_connection_ended(struct worker *w);
 

@@ -14,6 +14,7 @@ import queue
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -143,6 +144,20 @@ def run(*args, env=None):
                           env={**os.environ, **(env or {})})
 
 
+def make_certificate(folder, name):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"],
+                   check=True, capture_output=True)
+    return ssl.PEM_cert_to_DER_cert(pathlib.Path(folder, "cert.pem").read_text(encoding="utf-8"))
+
+
+def open_tls(port):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S))
+
+
 class TheService(unittest.TestCase):
     def setUp(self):
         self.temporary = tempfile.TemporaryDirectory(prefix="parley-service-")
@@ -197,6 +212,33 @@ class TheService(unittest.TestCase):
             s.line(r"parleyd\.yaml:2:3: client\.pnig_interval: unknown option; did you mean")
             s.line(r"the old configuration stays")
             self.assertEqual(get(port)[0], 200)
+            self.assertEqual(s.end(signal.SIGTERM), 0)
+
+    def test_a_reload_takes_a_new_certificate_for_new_connections(self):
+        config = {**OPEN, "workers": 2, "http_server": {"tls": {
+            "enabled": True, "cert_pem_file": f"{self.folder}/cert.pem", "key_pem_file": f"{self.folder}/key.pem"}}}
+        first = make_certificate(self.folder, "first")
+        with Service(self.folder, config) as s:
+            port = s.ready().port()
+            old = open_tls(port)
+            self.assertEqual(old.getpeercert(True), first)
+
+            second = make_certificate(self.folder, "second")
+            s.process.send_signal(signal.SIGHUP)
+            s.line(r"reloaded")
+            for _ in range(8):  # whichever worker it is
+                with open_tls(port) as new:
+                    self.assertEqual(new.getpeercert(True), second)
+            old.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertTrue(old.recv(100).startswith(b"HTTP/1.1 200 "))
+            old.close()
+
+            pathlib.Path(self.folder, "cert.pem").write_text("no certificate", encoding="utf-8")
+            s.process.send_signal(signal.SIGHUP)
+            s.line(r"TLS.*cert\.pem")
+            s.line(r"the old configuration stays")
+            with open_tls(port) as new:
+                self.assertEqual(new.getpeercert(True), second)
             self.assertEqual(s.end(signal.SIGTERM), 0)
 
     def test_the_watchdog_is_fed_as_long_as_workers_turn(self):

@@ -90,7 +90,7 @@ int world_configure(struct world *w, const char *yaml) {
         return r;
     config_unref(w->config);
     w->config = c;
-    return daemon_reload(w->daemon, c);
+    return daemon_reload(w->daemon, c, NULL);
 }
 
 struct run {
