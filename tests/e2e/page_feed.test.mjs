@@ -72,7 +72,7 @@ describe('a live feed in the browser', () => {
         const client = await visits.sdk();
         const page = await visits.window(await visits.browserOf({ dark: true }), '#feed:odd');
         await page.getByText('Nothing on feed:odd yet').waitFor();
-        for (const data of [1, '2.5', 'no number', null, { a: { b: 1 } }, 7]) await client.publish('feed:odd', data);
+        for (const data of [1, '2.5', 'no number', [], { a: { b: 1 } }, 7]) await client.publish('feed:odd', data);
         await eventually(
             () => latest(page),
             (text) => text === '7',

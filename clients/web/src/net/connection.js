@@ -2,11 +2,13 @@
 import { Centrifuge } from 'centrifuge';
 import { Observable } from './observable.js';
 
+const ASK_AFTER_MS = 2000;
+
 export class Connection extends Observable {
     // phase: 'opening' before the first success, 'open', 'lost' (being tried again), 'closed' (refused: not tried
     // again).
     constructor(url) {
-        super({ phase: 'opening', since: Date.now(), client: null, code: 0, reason: '' });
+        super({ phase: 'opening', since: Date.now(), client: null, code: 0, reason: '', isAnswering: false });
         this.url = url;
         this.centrifuge = new Centrifuge(url, { name: 'parley-web', minReconnectDelay: 300, maxReconnectDelay: 5000 });
         this.centrifuge.on('connected', ({ client }) =>
@@ -28,6 +30,18 @@ export class Connection extends Observable {
 
     open() {
         this.centrifuge.connect();
+        setTimeout(() => this.#askWhy(), ASK_AFTER_MS);
+    }
+
+    // A socket that fails does not say why. If the server answers otherwise, it is there and refuses this page.
+    async #askWhy() {
+        if (this.value.phase !== 'opening') return;
+        try {
+            const { ok } = await fetch(document.baseURI.split('#')[0], { method: 'HEAD', cache: 'no-store' });
+            this.set({ isAnswering: ok });
+        } catch {
+            // It is not there.
+        }
     }
 
     // Does not wait for the next attempt. Subscriptions keep their positions and recover.

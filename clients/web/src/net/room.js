@@ -198,7 +198,7 @@ export class Room extends Observable {
         if (ctx.offset && this.epoch && (this.isSynced || this.position))
             this.position = { epoch: this.epoch, offset: ctx.offset };
         if (timeline === this.value.timeline) return;
-        const item = timeline.items.findLast((one) => one.offset === ctx.offset && one.kind === 'message');
+        const item = timeline.items.findLast((one) => one.kind === 'message' && one.offset === message.offset);
         if (!message.isMine) {
             const heard = [
                 ...this.value.heard,

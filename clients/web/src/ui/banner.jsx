@@ -5,7 +5,7 @@ import { AlertIcon } from './icons.jsx';
 const PATIENCE_MS = { opening: 2500, lost: 800, closed: 0 };
 
 export function Banner({ connection, keeps }) {
-    const { phase, since, code, reason } = useObservable(connection);
+    const { phase, since, code, reason, isAnswering } = useObservable(connection);
     const now = useNow(500, phase !== 'open');
     const isDue = phase !== 'open' && now - since >= PATIENCE_MS[phase];
     const seconds = Math.max(1, Math.round((now - since) / 1000));
@@ -16,7 +16,13 @@ export function Banner({ connection, keeps }) {
                 <div class={`banner is-${phase}`}>
                     {phase === 'closed' ? <AlertIcon /> : <span class="spinner" aria-hidden="true" />}
                     <p>
-                        {phase === 'opening' && <>Can’t reach {host} yet. Still trying.</>}
+                        {phase === 'opening' && !isAnswering && <>Can’t reach {host} yet. Still trying.</>}
+                        {phase === 'opening' && isAnswering && (
+                            <>
+                                {host} is there, but takes no connection from {location.origin}. Is that among its{' '}
+                                <code>client.allowed_origins</code>?
+                            </>
+                        )}
                         {phase === 'lost' && (
                             <>
                                 <strong>{code === 3001 ? 'The server is restarting.' : 'Connection lost.'}</strong>{' '}
