@@ -95,7 +95,6 @@ describe('a chat room in the browser', () => {
             await texts(bo),
             Array.from({ length: 150 }, (_, i) => `message ${i + 1}.`),
         );
-        client.disconnect();
     });
 
     test('anything may be published, nothing of it is taken for markup', async () => {
@@ -123,7 +122,6 @@ describe('a chat room in the browser', () => {
         assert.deepEqual(await bo.locator('.bubble a').evaluateAll((all) => all.map((a) => [a.href, a.rel])), [
             ['https://example.com/x', 'noopener noreferrer'],
         ]);
-        client.disconnect();
     });
 
     test('a second window of one browser is asked for a name, a returning visitor is not', async () => {
@@ -188,7 +186,6 @@ describe('a chat room in the browser', () => {
             'read',
         );
         assert.equal(await bo.locator('.row-unread').count(), 1);
-        client.disconnect();
     });
 
     test('a room is its address', async () => {
@@ -353,7 +350,6 @@ describe('a chat room on a bad line', () => {
                 Array.from({ length: missed + 1 }, (_, i) => `number ${i}.`),
             );
             assert.equal(await page.locator('.row-gap').count(), 0);
-            client.disconnect();
-        });
+            });
     }
 });

@@ -1,7 +1,7 @@
 // The live feed in the browser.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { Visits, eventually, picture } from './lib/page.mjs';
+import { PATIENCE_MS, Visits, eventually, picture } from './lib/page.mjs';
 
 const latest = (page) => page.locator('.figure.is-main dd').evaluate((dd) => dd.firstChild.textContent);
 // Pixels of the chart in the colour of its first line.
@@ -90,7 +90,6 @@ describe('a live feed in the browser', () => {
         await page.locator('.legend', { hasText: 'mem' }).waitFor();
         assert.deepEqual(await page.locator('.legend li').allInnerTexts(), ['cpu', 'mem']);
         await picture(page, 'feed-pair-dark-wide');
-        client.disconnect();
     });
 
     test('the chart can be read by keyboard and by screen reader', async () => {
@@ -105,7 +104,6 @@ describe('a live feed in the browser', () => {
         await page.locator('.readout', { hasText: 'value 9' }).waitFor();
         await page.keyboard.press('Escape');
         await page.locator('.readout').waitFor({ state: 'hidden' });
-        client.disconnect();
     });
 
     test('a restart of the server leaves no hole in the line', async () => {
@@ -118,7 +116,7 @@ describe('a live feed in the browser', () => {
             'before',
         );
         await visits.server.restart();
-        await client.ready();
+        await client.ready(PATIENCE_MS);
         for (const value of [2, 3]) await client.publish('feed:restart', value);
         await eventually(
             () => page.locator('.newest tbody code').allInnerTexts(),
@@ -126,6 +124,5 @@ describe('a live feed in the browser', () => {
             'all three',
         );
         assert.equal(await page.getByText('The line breaks').count(), 0);
-        client.disconnect();
     });
 });

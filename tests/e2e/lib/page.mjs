@@ -14,7 +14,7 @@ const artifacts = process.env.PARLEY_ARTIFACTS_DIR ?? path.join(top, 'artifacts'
 
 // A refused connection is what an outage looks like; a daemon under a sanitizer may be slow to answer.
 const EXPECTED = /WebSocket connection to .* failed/;
-export const PATIENCE_MS = 20_000;
+export const PATIENCE_MS = 40_000;
 
 export class Visits {
     static async start(options = { file: path.join(top, 'systemd/demo.yaml') }) {
@@ -27,6 +27,7 @@ export class Visits {
 
     troubles = [];
     #contexts = [];
+    #clients = [];
 
     async stop() {
         await this.browser?.close();
@@ -35,6 +36,7 @@ export class Visits {
 
     // Closes the windows of a test, and says what went wrong inside them.
     async leave() {
+        for (const client of this.#clients.splice(0)) client.disconnect();
         for (const context of this.#contexts.splice(0)) await context.close();
         assert.deepEqual(this.troubles.splice(0), []);
     }
@@ -50,6 +52,7 @@ export class Visits {
             permissions: ['clipboard-read', 'clipboard-write'],
         });
         context.setDefaultTimeout(PATIENCE_MS);
+        context.setDefaultNavigationTimeout(PATIENCE_MS);
         this.#contexts.push(context);
         return context;
     }
@@ -78,11 +81,16 @@ export class Visits {
         return page;
     }
 
-    // An application beside the page, on the published SDK.
+    // An application beside the page, on the published SDK; gone with the test's windows.
     async sdk() {
-        const client = new Centrifuge(this.server.websocket, { websocket: WebSocket });
+        const client = new Centrifuge(this.server.websocket, {
+            websocket: WebSocket,
+            timeout: PATIENCE_MS,
+            maxReconnectDelay: 500,
+        });
+        this.#clients.push(client);
         client.connect();
-        await client.ready();
+        await client.ready(PATIENCE_MS);
         return client;
     }
 }
