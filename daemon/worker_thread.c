@@ -116,12 +116,13 @@ int worker_thread_start(struct worker_thread *t, struct daemon *d, unsigned inde
     if (d->is_single_threaded) {
         r = group_spawn(&d->tasks, "worker", worker_main, t);
     } else {
-        t->has_thread = true;
+        t->has_thread = true; /* the thread looks at it */
         r = -pthread_create(&t->thread, NULL, thread_main, t);
-        t->has_thread = r == 0;
     }
-    if (r < 0)
+    if (r < 0) {
+        t->daemon = NULL; /* nothing to stop */
         return r;
+    }
 
     wait_shielded(&t->opened);
     t->is_open = t->result == 0;

@@ -43,6 +43,7 @@ static int load_config(const struct world_options *o, const char *yaml, struct c
         { "--engine", "engine.type", o->data_dir ? "sqlite" : "memory" },
         { "--workers", "workers", workers },
         { "--secret", "client.token.hmac_secret_key", "secret" },
+        { "--port", "http_server.port", "0" },
         { "--data-dir", "engine.sqlite.data_dir", o->data_dir },
     };
     struct config_report report = { 0 };
@@ -69,8 +70,8 @@ static int open_daemon(struct world *w) {
     struct daemon_options o = { .config = w->config,
                                 .log = w->options->log,
                                 .engine_vfs = w->options->vfs,
-                                .is_single_threaded = true,
-                                .has_no_listeners = true };
+                                .is_single_threaded = !w->options->is_real,
+                                .has_no_listeners = !w->options->is_real };
     int r = daemon_open(&o, &w->daemon, &why);
     if (r < 0)
         (void) snprintf(w->failure, sizeof w->failure, "daemon: %s", why ? why : "?");
@@ -133,7 +134,7 @@ const char *world_run(const struct world_options *o, story_fn *story, void *arg)
     static const struct world_options plain = { 0 };
     struct run run = { .world = { .options = o ? o : &plain }, .story = story, .arg = arg };
     struct loop_options loop = { .name = "world",
-                                 .is_simulated = true,
+                                 .is_simulated = !o || !o->is_real,
                                  .seed = o ? o->seed : 0,
                                  .shuffle_ready = o && o->seed,
                                  .simulated_epoch_ms = o ? o->epoch_ms : 0,
@@ -323,7 +324,7 @@ static int shake_hands(struct peer *p, const struct peer_options *o) {
         r = handshake_check_answer(response, key, &options, &agreed);
     else if (r == 0)
         r = done;
-    if (r < 0)
+    if (r < 0 && !p->world->failure[0])
         (void) snprintf(p->world->failure, sizeof p->world->failure, "upgrade: status %d, %s",
                         response->status, strerror(-r));
     p->left = bytes_of(p->in.data + response->size, p->in.len - response->size);
@@ -332,9 +333,37 @@ static int shake_hands(struct peer *p, const struct peer_options *o) {
     return r;
 }
 
+static int reach_over_tcp(struct peer *p) {
+    struct address address;
+    char text[ADDRESS_TEXT_MAX];
+
+    if (!daemon_address(p->world->daemon, 0, text, sizeof text))
+        return -ENOENT;
+    int r = address_parse(text, &address);
+    return r < 0 ? r : stream_connect(&address, NULL, &p->stream);
+}
+
+static int reach_daemon(struct peer *p, const struct peer_options *o) {
+    struct world *w = p->world;
+    struct stream *ours, *theirs;
+
+    if (w->options->is_real)
+        return reach_over_tcp(p);
+    int r = stream_pair(w->options->pipe_bytes ? w->options->pipe_bytes : PIPE_BYTES, &ours,
+                        &theirs);
+    if (r < 0)
+        return r;
+    p->stream = ours;
+    unsigned n = w->config->workers;
+    r = daemon_accept(w->daemon, o->worker >= 0 ? (unsigned) o->worker : w->next_worker++ % n,
+                      theirs);
+    if (r < 0)
+        stream_close(theirs);
+    return r;
+}
+
 struct peer *peer_open(struct world *w, const struct peer_options *o) {
     static const struct peer_options plain = { .worker = -1 };
-    struct stream *ours = NULL, *theirs = NULL;
     struct peer *p = calloc(1, sizeof *p);
 
     o = o ? o : &plain;
@@ -344,16 +373,7 @@ struct peer *peer_open(struct world *w, const struct peer_options *o) {
     list_append(&w->peers, &p->link);
     p->limits.max_message = MESSAGE_MAX;
     p->pool = frame_pool_new(1);
-    size_t pipe_bytes = w->options->pipe_bytes ? w->options->pipe_bytes : PIPE_BYTES;
-    int r = p->pool ? stream_pair(pipe_bytes, &ours, &theirs) : -ENOMEM;
-    if (r == 0) {
-        p->stream = ours;
-        unsigned n = w->config->workers;
-        unsigned worker = o->worker >= 0 ? (unsigned) o->worker : w->next_worker++ % n;
-        r = daemon_accept(w->daemon, worker, theirs);
-        if (r < 0)
-            stream_close(theirs);
-    }
+    int r = p->pool ? reach_daemon(p, o) : -ENOMEM;
     if (r == 0)
         r = shake_hands(p, o);
     if (r < 0) {
@@ -372,8 +392,9 @@ bool peer_connect(struct peer *p, const char *token) {
     const char *heard = peer_hear(p, PATIENCE_MS);
     static const char before[] = "{\"id\":1,\"connect\":{\"client\":\"";
     if (strncmp(heard, before, sizeof before - 1) != 0) {
-        (void) snprintf(p->world->failure, sizeof p->world->failure, "connect: heard %.1000s",
-                        heard);
+        if (!p->world->failure[0])
+            (void) snprintf(p->world->failure, sizeof p->world->failure, "connect: heard %.1000s",
+                            heard);
         return false;
     }
     (void) snprintf(p->client_id, sizeof p->client_id, "%.36s", heard + sizeof before - 1);

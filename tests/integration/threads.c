@@ -1,0 +1,171 @@
+/* A daemon as it is in production: real threads, real time, TCP. What it does is tested on virtual
+ * time; here it is only asked whether the workers share what they share properly. TSan watches. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "async/loop.h"
+#include "async/task.h"
+#include "protocol/frame.h"
+#include "tests/support/world.h"
+
+enum { SUBSCRIBERS = 12, PUBLISHERS = 3, EACH = 100, CHURNERS = 6 };
+
+static const char config[] =
+        "client: {allow_anonymous_connect_without_token: true}\n"
+        "shutdown: {spread: 200ms, timeout: 10s}\n"
+        "channel:\n  namespaces:\n"
+        "    - {name: kept, history_size: 1000, history_ttl: 600s, force_recovery: true, presence: "
+        "true,\n"
+        "       join_leave: true, allow_subscribe_for_client: true, allow_subscribe_for_anonymous: "
+        "true,\n"
+        "       allow_publish_for_client: true, allow_publish_for_anonymous: true,\n"
+        "       allow_presence_for_client: true, allow_presence_for_anonymous: true}\n";
+
+struct crowd {
+    struct world *world;
+    int *subscribed; /* how many subscribers are in */
+    int id;
+    int result;
+    size_t received;
+};
+
+static struct peer *enter(struct world *w, bool subscribes) {
+    struct peer *p = peer_open(w, NULL);
+    if (!p || !peer_connect(p, NULL))
+        return peer_close(p);
+    if (!subscribes)
+        return p;
+    peer_say(p, "{\"id\":2,\"subscribe\":{\"channel\":\"kept:x\"}}");
+    return peer_expect(p, "{\"id\":2,\"subscribe\":{*", __FILE__, __LINE__) ? p : peer_close(p);
+}
+
+/* Hears everything from where it came in, without a hole. */
+static int subscriber(void *arg) {
+    struct crowd *c = arg;
+    struct peer *p = enter(c->world, true);
+    unsigned long last = 0;
+
+    if (!p)
+        return c->result = -ECONNREFUSED;
+    ++*c->subscribed;
+    while (c->received < PUBLISHERS * EACH) {
+        const char *heard = peer_hear(p, 20000);
+        if (strcmp(heard, "{}") == 0) {
+            peer_say(p, "{}");
+            continue;
+        }
+        const char *at = strstr(heard, "\"offset\":");
+        unsigned long offset = at ? strtoul(at + 9, NULL, 10) : 0;
+        if (offset != last + 1) {
+            (void) snprintf(c->world->failure, sizeof c->world->failure, "after %lu heard %.200s",
+                            last, heard);
+            return c->result = -EBADMSG;
+        }
+        last = offset;
+        c->received++;
+    }
+    peer_close(p);
+    return 0;
+}
+
+static int publisher(void *arg) {
+    struct crowd *c = arg;
+    struct peer *p = enter(c->world, false);
+
+    if (!p)
+        return c->result = -ECONNREFUSED;
+    while (*c->subscribed < SUBSCRIBERS && task_sleep(10) == 0)
+        ;
+    for (int i = 0; i < EACH; i++)
+        peer_say(p, "{\"id\":%d,\"publish\":{\"channel\":\"kept:x\",\"data\":\"%d-%d\"}}", i + 2,
+                 c->id, i);
+    for (int i = 0; i < EACH; i++) {
+        char pattern[64];
+        (void) snprintf(pattern, sizeof pattern, "{\"id\":%d,\"publish\":{}}", i + 2);
+        if (!peer_expect(p, pattern, __FILE__, __LINE__))
+            return c->result = -EBADMSG;
+    }
+    peer_close(p);
+    return 0;
+}
+
+/* Comes and goes, politely or not. */
+static int churner(void *arg) {
+    struct crowd *c = arg;
+
+    for (int i = 0; i < 10; i++) {
+        struct peer *p = enter(c->world, true);
+        if (!p)
+            return c->result = -ECONNREFUSED;
+        peer_say(p, "{\"id\":3,\"presence_stats\":{\"channel\":\"kept:x\"}}");
+        if (i % 2)
+            peer_say(p, "{\"id\":4,\"unsubscribe\":{\"channel\":\"kept:x\"}}");
+        (void) peer_hear(p, 5000);
+        peer_close(p);
+    }
+    return 0;
+}
+
+static int crowded(struct world *w, void *arg) {
+    enum { ALL = SUBSCRIBERS + PUBLISHERS + CHURNERS };
+    struct crowd *crowd = calloc(ALL, sizeof *crowd);
+    struct group group;
+    int r = 0, subscribed = 0;
+
+    if (!crowd)
+        return -ENOMEM;
+    group_init(&group);
+    for (int i = 0; i < ALL && r == 0; i++) {
+        crowd[i] = (struct crowd){ .world = w, .subscribed = &subscribed, .id = i };
+        r = group_spawn(&group, "peer",
+                        i < SUBSCRIBERS                ? subscriber
+                        : i < SUBSCRIBERS + PUBLISHERS ? publisher
+                                                       : churner,
+                        &crowd[i]);
+    }
+    for (int i = 0; i < 5 && r == 0; i++) /* configurations change meanwhile */
+        r = world_configure(w, config);
+    if (r == 0)
+        r = group_wait(&group);
+    group_finish(&group);
+    bool is_well = true;
+    for (int i = 0; i < ALL; i++)
+        is_well = is_well && crowd[i].result == 0 &&
+                  (i >= SUBSCRIBERS || crowd[i].received == PUBLISHERS * EACH);
+    free(crowd);
+    STORY_EXPECT(w, r == 0 && is_well);
+    return 0;
+}
+
+static void workers_share_channels_without_a_hole(void **state) {
+    struct world_options o = { .config = config, .workers = 3, .is_real = true };
+    assert_null(world_run(&o, crowded, NULL));
+}
+
+static int left_alone(struct world *w, void *arg) {
+    struct peer *peers[6];
+    for (size_t i = 0; i < ELEMENTS_OF(peers); i++) {
+        peers[i] = enter(w, true);
+        STORY_EXPECT(w, peers[i] != NULL);
+    }
+    return 0; /* the world ends with them in it */
+}
+
+static void a_daemon_ends_with_clients_in_it(void **state) {
+    struct world_options o = { .config = config, .workers = 3, .is_real = true };
+    assert_null(world_run(&o, left_alone, NULL));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(workers_share_channels_without_a_hole),
+        cmocka_unit_test(a_daemon_ends_with_clients_in_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
