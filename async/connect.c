@@ -62,8 +62,7 @@ static SUSPENDS int connect_to(const struct endpoint *e, struct stream **ret) {
     return 0;
 }
 
-/* All but the last have a bounded time: how long the last may take is for the caller's deadline. */
-static SUSPENDS int connect_to_any(const struct endpoint *all, size_t n, struct stream **ret) {
+SUSPENDS int endpoint_connect_any(const struct endpoint *all, size_t n, struct stream **ret) {
     int r = -ENOENT;
     for (size_t i = 0; i + 1 < n; i++) {
         DEADLINE(attempt, ATTEMPT_MS);
@@ -89,7 +88,7 @@ SUSPENDS int stream_connect(const struct address *a, const struct tls *tls, stru
         return r;
 
     struct stream *s CLEANUP(stream_closep) = NULL;
-    r = connect_to_any(all, n, &s);
+    r = endpoint_connect_any(all, n, &s);
     if (r < 0)
         return r;
     if (!tls) {

@@ -29,3 +29,8 @@ MUST_CHECK int address_split(const char *text, struct address_parts *ret); /* -E
  */
 MUST_CHECK int endpoint_of_parts(const struct address_parts *parts, bool is_passive,
                                  struct endpoint *ret);
+
+/* Connects to the first that can be connected to, trying one after the other. All but the last have
+ * a bounded time: how long the last may take is for the caller's deadline. The last one's error. */
+SUSPENDS MUST_CHECK int endpoint_connect_any(const struct endpoint *all, size_t n,
+                                             struct stream **ret);

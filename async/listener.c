@@ -20,6 +20,7 @@
 #include "async/endpoint.h"
 #include "async/stream_impl.h"
 #include "async/task_impl.h"
+#include "async/thread.h"
 
 enum {
     BACKLOG = 4096,
@@ -151,23 +152,41 @@ static int open_at(const struct endpoint *e, const struct listener_options *o,
     return 0;
 }
 
-/* Names of this machine only, at start: looked up here and now. */
-static int look_up(const struct address_parts *parts, struct endpoint *ret) {
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+struct lookup {
+    const struct address_parts *parts;
     struct addrinfo *found;
-    int r = getaddrinfo(parts->host, parts->port, &hints, &found);
-    if (r != 0)
-        return r == EAI_MEMORY ? -ENOMEM : r == EAI_SYSTEM ? -errno : -ENOENT;
+    int error;
+};
+
+static void *lookup_thread(void *arg) {
+    struct lookup *l = arg;
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+    int r = getaddrinfo(l->parts->host, l->parts->port, &hints, &l->found);
+    l->error = r == 0 ? 0 : r == EAI_MEMORY ? -ENOMEM : r == EAI_SYSTEM ? -errno : -ENOENT;
+    return NULL;
+}
+
+/* Names of this machine only, at start: waited for. On a thread all the same: what plugs into
+ * getaddrinfo() may need more stack than a task has. */
+static int look_up(const struct address_parts *parts, struct endpoint *ret) {
+    struct lookup l = { .parts = parts };
+    pthread_t thread;
+    int r = thread_start(&thread, "resolve", lookup_thread, &l);
+    if (r < 0)
+        return r;
+    (void) pthread_join(thread, NULL);
+    if (l.error < 0)
+        return l.error;
     /* "localhost" means 127.0.0.1 to whoever reads it in a configuration. */
-    const struct addrinfo *best = found;
-    for (const struct addrinfo *a = found; a; a = a->ai_next)
+    const struct addrinfo *best = l.found;
+    for (const struct addrinfo *a = l.found; a; a = a->ai_next)
         if (a->ai_family == AF_INET) {
             best = a;
             break;
         }
     *ret = (struct endpoint){ .len = best->ai_addrlen };
     memcpy(&ret->sa, best->ai_addr, best->ai_addrlen);
-    freeaddrinfo(found);
+    freeaddrinfo(l.found);
     return 0;
 }
 

@@ -135,6 +135,10 @@ static int closing_wakes_both_waiters(make_ends *make) {
     EXPECT_EQUAL(task_join(writer, &write_result), 0);
     EXPECT_EQUAL(read_result, -EBADF);
     EXPECT_EQUAL(write_result, -EBADF);
+    b = stream_close(b);
+    struct async_stats stats;
+    async_stats(&stats);
+    EXPECT_EQUAL(stats.watches, 0); /* the poll knows neither any more */
     return 0;
 }
 

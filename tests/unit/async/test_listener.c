@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "async/endpoint.h"
 #include "expect.h"
 
 static void stream_closep(struct stream **s) {
@@ -113,16 +114,35 @@ static void a_star_listens_in_both_families(void **state) {
     assert_int_equal(run_real(meet_anywhere, NULL), 0);
 }
 
-/* Nobody listens on ::1, where "localhost" is tried as well. */
+static int accept_one(void *arg) {
+    struct stream *s STREAM;
+    int r = listener_next(arg, &s);
+    return r == 1 ? 0 : r;
+}
+
+static struct endpoint endpoint_of(const char *text) {
+    struct address_parts parts;
+    struct endpoint e;
+    if (address_split(text, &parts) < 0 || endpoint_of_parts(&parts, false, &e) < 0)
+        abort();
+    return e;
+}
+
 static int fall_back(void *arg) {
     (void) arg;
-    struct listener *l LISTENER;
+    struct listener *l LISTENER, *gone LISTENER;
+    struct stream *client STREAM, *none STREAM;
     struct address a = address_of("127.0.0.1:0");
-    char text[64], name[64];
     EXPECT_EQUAL(listener_open(&a, NULL, &l), 0);
-    (void) snprintf(name, sizeof name, "localhost%s",
-                    strrchr(listener_address(l, text, sizeof text), ':'));
-    return meet(l, name);
+    EXPECT_EQUAL(listener_open(&a, NULL, &gone), 0);
+    struct endpoint all[] = { endpoint_of(where(gone).text), endpoint_of("unix:/nonexistent"),
+                              endpoint_of(where(l).text) };
+    gone = listener_close(gone);
+    EXPECT_EQUAL(endpoint_connect_any(all, 3, &client), 0);
+    EXPECT_EQUAL(accept_one(l), 0);
+    EXPECT_EQUAL(endpoint_connect_any(all, 2, &none), -ENOENT);
+    EXPECT_EQUAL(endpoint_connect_any(all, 1, &none), -ECONNREFUSED);
+    return 0;
 }
 
 static void a_name_is_tried_at_all_its_addresses(void **state) {
@@ -186,12 +206,6 @@ static void a_look_up_can_be_given_up_at_any_moment(void **state) {
 }
 
 /* ---- Unix sockets ---- */
-
-static int accept_one(void *arg) {
-    struct stream *s STREAM;
-    int r = listener_next(arg, &s);
-    return r == 1 ? 0 : r;
-}
 
 struct place {
     char directory[64];
