@@ -3,6 +3,7 @@
 #ifdef PARLEY_UCONTEXT
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <ucontext.h>
 
@@ -28,7 +29,10 @@ void context_free_thread(void *context) {
 }
 
 void context_switch(void **from, void *to) {
-    (void) swapcontext(*from, to);
+    /* It would bring back the signal mask of when that context was left. */
+    ucontext_t *u = to;
+    (void) pthread_sigmask(SIG_SETMASK, NULL, &u->uc_sigmask);
+    (void) swapcontext(*from, u);
 }
 
 bool context_frame(void *context, void **ret_pc, void **ret_frame) {

@@ -189,6 +189,9 @@ static int asks_wc(void *arg) {
 
 static void subprocess(void **state) {
     (void) state;
+#ifdef PARLEY_VALGRIND
+    skip(); /* Debian 12's Valgrind knows no pidfd_open(2) */
+#endif
     char answer[8] = "";
     assert_int_equal(loop_run(NULL, asks_wc, answer), 0);
     assert_memory_equal(answer, "4", 1);
