@@ -477,6 +477,45 @@ static void a_client_connects_by_name_and_verifies(void **state) {
     assert_int_equal(run_real(connect_by_name, NULL), 0);
 }
 
+#ifndef PARLEY_SANITIZED
+/* ---- stacks: sanitizers make frames several times as big ---- */
+
+struct connecting {
+    struct stream *plain, *stream;
+};
+
+static int connect_plain(void *arg) {
+    struct connecting *c = arg;
+    return tls_connect_over(c->plain, fixture.client, NULL, &c->stream);
+}
+
+static int measure(void *arg) {
+    size_t *depth = arg;
+    struct connecting c = { 0 };
+    struct accepting accepting = { .tls = fixture.server };
+    EXPECT_EQUAL(stream_pair(20000, &c.plain, &accepting.plain), 0);
+    GROUP(g);
+    EXPECT_EQUAL(group_spawn(&g, "server", accept_tls, &accepting), 0);
+    EXPECT_EQUAL(group_spawn(&g, "client", connect_plain, &c), 0);
+    EXPECT_EQUAL(group_wait(&g), 0);
+    stream_close(c.stream);
+    stream_close(accepting.stream);
+    depth[0] = stack_high_water("server");
+    depth[1] = stack_high_water("client");
+    return 0;
+}
+
+static void handshakes_fit_on_a_task_s_stack(void **state) {
+    (void) state;
+    size_t depth[2] = { 0 };
+    struct loop_options o = { .is_simulated = true, .paint_stacks = true };
+    assert_int_equal(loop_run(&o, measure, depth), 0);
+    print_message("stack of a handshake: server %zu, client %zu bytes\n", depth[0], depth[1]);
+    assert_in_range(depth[0], 1024, 24 * 1024);
+    assert_in_range(depth[1], 1024, 24 * 1024);
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_stories_hold_in_memory),
@@ -493,6 +532,9 @@ int main(void) {
         cmocka_unit_test(sessions_survive_a_reload),
         cmocka_unit_test(streams_outlive_their_context),
         cmocka_unit_test(a_client_connects_by_name_and_verifies),
+#ifndef PARLEY_SANITIZED
+        cmocka_unit_test(handshakes_fit_on_a_task_s_stack),
+#endif
     };
     return cmocka_run_group_tests(tests, fixture_make, fixture_remove);
 }
