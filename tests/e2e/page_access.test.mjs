@@ -262,20 +262,29 @@ describe('the page where it is not welcome', () => {
     });
 
     test('a server that wants tokens: the page says so', async () => {
-        visits = await Visits.start({ config: { client: { allowed_origins: ['*'], token: { hmac_secret_key: 'a secret of the tests' } } } });
+        visits = await Visits.start({
+            config: { client: { allowed_origins: ['*'], token: { hmac_secret_key: 'a secret of the tests' } } },
+        });
         const page = await visits.window(await visits.browserOf(), '#chat:lobby');
         await nameField(page).fill('Ada');
         await page.keyboard.press('Enter');
         await page.getByText('This server lets nobody in without a token').waitFor();
+        assert.deepEqual([...(await complaints(page)), ...(await faint(page))], []);
         await picture(page, 'refused-light-wide');
     });
 
     test('a server that takes no connection from this address: the page says so', async () => {
         visits = await Visits.start({
-            config: { client: { allowed_origins: ['https://example.com'], allow_anonymous_connect_without_token: true } },
+            config: {
+                client: { allowed_origins: ['https://example.com'], allow_anonymous_connect_without_token: true },
+            },
         });
         const page = await visits.window(await visits.browserOf(), '#feed:demo');
         await page.getByText(/is there, but takes no connection from/).waitFor();
+        assert.deepEqual(await faint(page), []);
+        await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
+        assert.deepEqual(await faint(page), []);
+        await picture(page, 'refused-origin-dark-wide');
     });
 
     test('a server without feeds: the page says so, and the chat goes on', async () => {

@@ -350,6 +350,6 @@ describe('a chat room on a bad line', () => {
                 Array.from({ length: missed + 1 }, (_, i) => `number ${i}.`),
             );
             assert.equal(await page.locator('.row-gap').count(), 0);
-            });
+        });
     }
 });

@@ -1,6 +1,10 @@
 // The live feed in the browser.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { BIN } from './lib/parleyd.mjs';
 import { PATIENCE_MS, Visits, eventually, picture } from './lib/page.mjs';
 
 const latest = (page) => page.locator('.figure.is-main dd').evaluate((dd) => dd.firstChild.textContent);
@@ -90,6 +94,23 @@ describe('a live feed in the browser', () => {
         await page.locator('.legend', { hasText: 'mem' }).waitFor();
         assert.deepEqual(await page.locator('.legend li').allInnerTexts(), ['cpu', 'mem']);
         await picture(page, 'feed-pair-dark-wide');
+    });
+
+    test('the copied command works: lines of standard input become points', async () => {
+        const page = await visits.window(await visits.browserOf(), '#feed:shell');
+        await page.getByText('Nothing on feed:shell yet').waitFor();
+        const command = await page.locator('.command code').nth(1).innerText();
+        const [, args] = /\| parley (.*)$/.exec(command);
+        const parley = spawn(path.join(BIN, 'parley'), args.split(' '), { stdio: ['pipe', 'ignore', 'inherit'] });
+        parley.stdin.end('5\n8\n6.5\n');
+        const [code] = await once(parley, 'exit');
+        assert.equal(code, 0);
+        await eventually(
+            () => latest(page),
+            (text) => text === '6.5',
+            'the last line',
+        );
+        assert.deepEqual(await page.locator('.newest tbody code').allInnerTexts(), ['6.5', '8', '5']);
     });
 
     test('the chart can be read by keyboard and by screen reader', async () => {

@@ -23,7 +23,9 @@ try {
         await say(from, text);
         for (const page of [tess, ravi, noor]) await sees(page, text);
     }
-    const shots = [await tess.screenshot(), await ravi.screenshot()].map((shot) => `data:image/png;base64,${shot.toString('base64')}`);
+    const shots = [await tess.screenshot(), await ravi.screenshot()].map(
+        (shot) => `data:image/png;base64,${shot.toString('base64')}`,
+    );
 
     const page = await (await visits.browser.newContext({ viewport: { width: 1240, height: 800 } })).newPage();
     await page.setContent(`<style>

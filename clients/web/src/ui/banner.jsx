@@ -49,7 +49,7 @@ function explain(code, reason) {
         case 101:
         case 3500:
         case 3501:
-            return 'This server lets nobody in without a token, and this page has none. The demo configuration does.';
+            return 'This server lets nobody in without a token, and this page has none. Visitors are let in by the demo configuration.';
         case 3504:
             return 'This server has as many connections as it allows.';
         case 3503:

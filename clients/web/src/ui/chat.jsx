@@ -17,6 +17,7 @@ export function ChatView({ connection, name, who, visitor, isWide, onMenu }) {
     const [showsPeople, setShowsPeople] = useState(false);
     const hasPeopleColumn = useMedia('(min-width: 1080px)');
     const isLooking = useAttention();
+    const isShut = useObservable(connection).phase === 'closed' && status === 'joining';
     const input = useRef();
 
     useEffect(() => {
@@ -69,7 +70,7 @@ export function ChatView({ connection, name, who, visitor, isWide, onMenu }) {
                     <CopyButton text={location.href} label="Copy the link to this room" icon={LinkIcon} class="button">
                         Share link
                     </CopyButton>
-                    {!hasPeopleColumn && status !== 'refused' && (
+                    {!hasPeopleColumn && status !== 'refused' && !isShut && (
                         <button
                             type="button"
                             class="icon-button with-count"
@@ -90,7 +91,7 @@ export function ChatView({ connection, name, who, visitor, isWide, onMenu }) {
                     </div>
                 ) : (
                     <>
-                        <Messages room={room} isAtEnd={isAtEnd} onAtEnd={setAtEnd} />
+                        <Messages room={room} isAtEnd={isAtEnd} onAtEnd={setAtEnd} isShut={isShut} />
                         <Composer room={room} inputRef={input} />
                     </>
                 )}
@@ -103,7 +104,7 @@ export function ChatView({ connection, name, who, visitor, isWide, onMenu }) {
                     ))}
                 </div>
             </main>
-            {hasPeopleColumn && status !== 'refused' && (
+            {hasPeopleColumn && status !== 'refused' && !isShut && (
                 <aside class="column" aria-label="Who is here">
                     <People people={people} isKnown={knowsPeople} />
                 </aside>

@@ -99,6 +99,10 @@ export function FeedView({ connection, name, isWide, onMenu }) {
                     <Command text={`${command} 21.5`} />
                     <p class="quiet">A line of standard input is a message, so anything that prints can be followed:</p>
                     <Command text={`vmstat -n 1 | awk 'NR>2 {print 100-$15; fflush()}' | ${command} -`} />
+                    <p class="fine">
+                        <code>parley</code> is built beside <code>parleyd</code>; after <code>./run</code> it is{' '}
+                        <code>build/release/bin/parley</code>.
+                    </p>
                     <p class="quiet">No terminal at hand?</p>
                     {generate}
                 </div>

@@ -19,7 +19,7 @@ function dayName(at) {
     return DAY.format(at);
 }
 
-export function Messages({ room, isAtEnd, onAtEnd }) {
+export function Messages({ room, isAtEnd, onAtEnd, isShut }) {
     const { timeline, outbox, unreadKey, unread, status, isLoadingEarlier } = useObservable(room);
     const box = useRef();
     const seen = useRef({ first: null, last: null, height: 0, isOpen: false, isAtEnd: true });
@@ -83,7 +83,7 @@ export function Messages({ room, isAtEnd, onAtEnd }) {
                 role="region"
                 aria-label={`Messages in #${room.name}`}
                 aria-busy={status === 'joining'}>
-                {status === 'joining' && !rows.length && <Skeleton />}
+                {status === 'joining' && !isShut && !rows.length && <Skeleton />}
                 {status === 'open' && !rows.some((row) => row.kind === 'message') && <Empty name={room.name} />}
                 {timeline.hasEarlier && (
                     <p class="earlier">
