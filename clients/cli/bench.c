@@ -335,8 +335,10 @@ static void report(const struct bench *b, const char *mode, double seconds,
         if (work)
             printf(", %.2f us per %s", cpu_s / (double) work * 1e6,
                    b->delivered ? "delivery" : "publish");
-        printf("\n%-12s %.1f MB now, %.0f bytes more per connection\n", "server memory",
-               (double) after->pss_bytes / 1e6, connections ? grown / connections : 0);
+        printf("\n%-12s %.1f MB now", "server memory", (double) after->pss_bytes / 1e6);
+        if (strcmp(mode, "idle") == 0 && connections)
+            printf(", %.0f bytes more per connection", grown / connections);
+        putchar('\n');
     }
 }
 

@@ -1,6 +1,7 @@
 /* The client and operator's tool. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "async/loop.h"
@@ -21,6 +22,7 @@ static int root(void *arg) {
                                &why);
         if (r < 0) {
             cli_say("TLS: %s", why ? why : strerror(-r));
+            free(why);
             return EX_CONFIG;
         }
     }

@@ -769,6 +769,15 @@ static void mistakes_on_the_command_line_are_explained(void **state) {
     }
 }
 
+static void certificates_that_cannot_be_read_are_named(void **state) {
+    struct run run = { .arguments = { "--url", "wss://127.0.0.1:1", "--ca-file", "/nonexistent",
+                                      "info" } };
+
+    play(&run, EX_CONFIG);
+    assert_says(&run, "/nonexistent");
+    run_finish(&run);
+}
+
 static void help_is_no_mistake(void **state) {
     struct run run = { .arguments = { "--help" } };
 
@@ -832,6 +841,7 @@ int main(void) {
         cmocka_unit_test(an_answer_to_another_question_is_a_protocol_error),
         cmocka_unit_test(no_server_is_said_with_its_address),
         cmocka_unit_test(mistakes_on_the_command_line_are_explained),
+        cmocka_unit_test(certificates_that_cannot_be_read_are_named),
         cmocka_unit_test(help_is_no_mistake),
         cmocka_unit_test(gentoken_makes_tokens_that_verify),
         cmocka_unit_test(bench_counts_what_is_acknowledged),
