@@ -1,0 +1,163 @@
+/*
+ * The n-th allocation of a loop's life fails, for every n: whoever asked is told so, or it is done
+ * a little later; nothing is lost and nothing leaks. libev's own allocations do not come by here.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "async/deadline.h"
+#include "async/group.h"
+#include "async/inbox.h"
+#include "async/loop.h"
+#include "async/queue.h"
+#include "async/task.h"
+
+/* The linker puts these in front (--wrap), so they cannot hang from a struct. 0: none is to fail.
+ */
+static unsigned fails_in;
+static bool has_failed;
+
+static bool is_the_one(void) {
+    if (fails_in == 0 || --fails_in > 0)
+        return false;
+    has_failed = true;
+    return true;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+
+void *__wrap_malloc(size_t size) {
+    return is_the_one() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size) {
+    return is_the_one() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size) {
+    return is_the_one() ? NULL : __real_realloc(p, size);
+}
+
+/* Does it again if it was the one that failed. */
+#define TWICE(call)                                                                                \
+    do {                                                                                           \
+        int r_ = (call);                                                                           \
+        if (r_ == -ENOMEM && has_failed)                                                           \
+            r_ = (call);                                                                           \
+        if (r_ < 0)                                                                                \
+            return r_;                                                                             \
+    } while (0)
+
+enum { TASKS = 40, TIMERS = 70 };
+
+struct story {
+    struct queue queue;
+    struct timer timers[TIMERS];
+    size_t ended, got, posted, fired;
+};
+
+struct counted_post {
+    struct post post;
+    struct story *story;
+};
+
+static void on_post(struct post *p) {
+    CONTAINER_OF(p, struct counted_post, post)->story->posted++;
+}
+
+static void on_timer(struct timer *t) {
+    (void) t; /* that it is set no more says that it fired */
+}
+
+static int sleeps(void *arg) {
+    struct story *s = arg;
+    DEADLINE(d, 1000);
+    int r = task_sleep(5);
+    s->ended++;
+    return r;
+}
+
+static int gets(void *arg) {
+    struct story *s = arg;
+    void *item;
+    int r;
+    while ((r = queue_get(&s->queue, &item)) > 0) {
+        s->got++;
+        r = task_sleep(1);
+        if (r < 0)
+            break;
+    }
+    return r;
+}
+
+static int tell(void *arg) {
+    struct story *s = arg;
+    struct counted_post post = { .post.run = on_post, .story = s };
+    struct inbox *inbox = inbox_open(loop_current());
+    if (!inbox)
+        inbox = inbox_open(loop_current());
+    if (!inbox)
+        return -ENOMEM;
+    inbox_post(inbox, &post.post);
+    {
+        GROUP(g);
+        for (int i = 0; i < TASKS; i++)
+            TWICE(group_spawn(&g, "sleeper", sleeps, s));
+        for (int i = 0; i < TIMERS; i++) {
+            s->timers[i].run = on_timer;
+            TWICE(timer_set(&s->timers[i], 2));
+        }
+        TWICE(group_spawn(&g, "getter", gets, s));
+        for (int i = 0; i < TASKS; i++)
+            TWICE(queue_put(&s->queue, s, 1));
+        queue_close(&s->queue);
+        int r = group_wait(&g);
+        if (r < 0)
+            return r;
+    }
+    for (int i = 0; i < TIMERS; i++)
+        s->fired += s->timers[i].index == 0;
+    inbox = inbox_close(inbox);
+    return 0;
+}
+
+static void any_allocation_may_fail(void **state) {
+    (void) state;
+    unsigned n = 1;
+    for (;; n++) {
+        struct story s = { 0 };
+        queue_init(&s.queue, 20, SIZE_MAX, QUEUE_WAIT, NULL, NULL);
+        const struct loop_options o = { .is_simulated = true, .seed = n };
+        has_failed = false;
+        fails_in = n;
+        int r = loop_run(&o, tell, &s);
+        fails_in = 0;
+        queue_finish(&s.queue);
+        if (r == -ENOMEM && has_failed && s.ended == 0)
+            continue; /* there was no loop */
+        assert_int_equal(r, 0);
+        assert_int_equal(s.ended, TASKS);
+        assert_int_equal(s.got, TASKS);
+        assert_int_equal(s.posted, 1);
+        assert_int_equal(s.fired, TIMERS);
+        if (!has_failed)
+            break;
+    }
+    assert_true(n > 10);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_allocation_may_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
