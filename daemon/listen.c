@@ -111,6 +111,13 @@ static int accept_run(void *arg) {
     return 0;
 }
 
+uint64_t acceptors_starved(const struct acceptors *a) {
+    uint64_t n = 0;
+    LIST_FOREACH (&a->all, k)
+        n += listener_starved(CONTAINER_OF(k, struct acceptor, link)->listener);
+    return n;
+}
+
 /* ---- opening, on the worker's loop ---- */
 
 struct opening_order {

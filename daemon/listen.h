@@ -18,6 +18,8 @@ struct acceptors {
 void acceptors_init(struct acceptors *a);
 SUSPENDS void acceptors_finish(struct acceptors *a); /* stops accepting; once more does nothing */
 
+uint64_t acceptors_starved(const struct acceptors *a); /* times they ran out of descriptors */
+
 /*
  * The daemon's listeners, on every worker. TCP: each worker has a socket of its own on the same
  * port, and the kernel chooses. Others: the first worker accepts and hands over in turn. fds:

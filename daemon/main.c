@@ -11,12 +11,13 @@
 #include "async/loop.h"
 #include "daemon/config_load.h"
 #include "daemon/log.h"
+#include "daemon/metrics.h"
 #include "daemon/serve.h"
 #include "daemon/service.h"
 
 enum { FLAGS_MAX = 64, RESERVED_DESCRIPTORS = 64 };
 
-enum what { SERVE, CHECK_CONFIG, DUMP_CONFIG, DOCUMENT_CONFIG };
+enum what { SERVE, CHECK_CONFIG, DUMP_CONFIG, DOCUMENT_CONFIG, DOCUMENT_METRICS };
 
 struct arguments {
     enum what what;
@@ -55,6 +56,7 @@ enum {
     OPT_CHECK,
     OPT_DUMP,
     OPT_DOCUMENT,
+    OPT_DOCUMENT_METRICS,
     OPT_VERSION
 };
 
@@ -101,7 +103,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a) {
         { "set", required_argument, NULL, OPT_SET },
         { "check-config", no_argument, NULL, OPT_CHECK },
         { "dump-config", no_argument, NULL, OPT_DUMP },
-        { "document-config", no_argument, NULL, OPT_DOCUMENT }, /* for docs/configuration.md */
+        /* For docs/configuration.md and docs/metrics.md. */
+        { "document-config", no_argument, NULL, OPT_DOCUMENT },
+        { "document-metrics", no_argument, NULL, OPT_DOCUMENT_METRICS },
         { "version", no_argument, NULL, OPT_VERSION },
         { "help", no_argument, NULL, 'h' },
         { NULL },
@@ -129,6 +133,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a) {
             break;
         case OPT_DOCUMENT:
             a->what = DOCUMENT_CONFIG;
+            break;
+        case OPT_DOCUMENT_METRICS:
+            a->what = DOCUMENT_METRICS;
             break;
         case OPT_VERSION:
             (void) puts("parleyd " PARLEY_VERSION);
@@ -181,9 +188,12 @@ static int dump(const struct config *c) {
     return print_buffer(&text);
 }
 
-static int document(void) {
+static int document(enum what what) {
     struct buffer text = BUFFER_INIT;
-    config_document(&text);
+    if (what == DOCUMENT_METRICS)
+        metrics_document(&text);
+    else
+        config_document(&text);
     return print_buffer(&text);
 }
 
@@ -296,8 +306,8 @@ int main(int argc, char **argv) {
     int leave = parse_arguments(argc, argv, &arguments);
     if (leave)
         return leave - 1;
-    if (arguments.what == DOCUMENT_CONFIG)
-        return document();
+    if (arguments.what == DOCUMENT_CONFIG || arguments.what == DOCUMENT_METRICS)
+        return document(arguments.what);
 
     struct config_source source = {
         .file = arguments.file,

@@ -1,5 +1,8 @@
 #include "daemon/metrics.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "storage/engine.h"
 
 enum { OTHER_CODE = 0 }; /* index of codes that are in no table */
@@ -192,8 +195,6 @@ static void write_node(const struct metrics_node *node, struct buffer *out) {
     write_number("node_workers", "Loop threads.", "gauge", node->workers, out);
     write_number("node_workers_alive", "Loop threads that turned lately.", "gauge",
                  node->workers_alive, out);
-    write_number("node_accept_starved_total", "Times a listener ran out of descriptors.", "counter",
-                 node->accept_starved, out);
     if (node->engine_stats)
         write_engine(node->engine_stats, node->engine, out);
 }
@@ -229,4 +230,43 @@ void metrics_write(const struct metrics *const *workers, size_t n, const struct 
         write_family(workers, n, &FAMILIES[i], out);
     for (size_t i = 0; i < METRICS_HISTOGRAMS_N; i++)
         write_histogram(workers, n, i, out);
+}
+
+/* ---- the reference page ---- */
+
+static const char INTRODUCTION[] =
+        "# Metrics\n"
+        "\n"
+        "<!-- Written by `parleyd --document-metrics`; a test compares. -->\n"
+        "\n"
+        "`GET /metrics` answers in Prometheus' text format: to this machine, to whoever reaches "
+        "the internal\n"
+        "listener (`http_server.internal_port`), and to everybody with "
+        "`http_server.external_monitoring`.\n"
+        "What is counted per worker is summed. Every limit has a counter of what ran into it.\n"
+        "\n"
+        "| Name | Type | |\n"
+        "|---|---|---|\n";
+
+/* Made from what a scrape says, so that nothing is left out. */
+void metrics_document(struct buffer *out) {
+    struct engine_stats stats = { 0 };
+    struct buffer text = BUFFER_INIT;
+    metrics_write(NULL, 0, &(struct metrics_node){ .engine_stats = &stats }, &text);
+    buffer_append_byte(&text, '\0');
+
+    buffer_append_str(out, str_of(INTRODUCTION));
+    if (buffer_error(&text)) {
+        buffer_finish(&text);
+        out->error = -ENOMEM;
+        return;
+    }
+    for (const char *line = (const char *) text.data; line; line = strstr(line, "# HELP ")) {
+        line += strlen("# HELP ");
+        int name = (int) strcspn(line, " "), rest = (int) strcspn(line, "\n");
+        const char *type = strstr(line, "\n# TYPE ") + strlen("\n# TYPE ") + name + 1;
+        buffer_printf(out, "| `%.*s` | %.*s | %.*s |\n", name, line, (int) strcspn(type, "\n"),
+                      type, rest - name - 1, line + name + 1);
+    }
+    buffer_finish(&text);
 }

@@ -16,6 +16,8 @@
 /* enum, name behind parley_, help. Counters only grow. */
 #define METRICS_COUNTERS(X)                                                                        \
     X(COUNT_ACCEPTED, "client_connections_accepted_total", "Sockets accepted.")                    \
+    X(COUNT_ACCEPT_STARVED, "client_connections_starved_total",                                    \
+      "Times a listener ran out of descriptors.")                                                  \
     X(COUNT_REFUSED_LIMIT, "client_connections_refused_total", "Refused: connection limit.")       \
     X(COUNT_REFUSED_ORIGIN, "client_origins_refused_total", "Upgrades refused: origin.")           \
     X(COUNT_HANDSHAKE_TIMEOUTS, "client_handshake_timeouts_total", "Ended by handshake_timeout.")  \
@@ -163,9 +165,11 @@ struct metrics_node {
     size_t workers;
     size_t workers_alive;
     int64_t uptime_ms;
-    uint64_t accept_starved; /* times a listener ran out of descriptors */
 };
 
 /* Appends the text of all workers together. What goes wrong is remembered by out. */
 void metrics_write(const struct metrics *const *workers, size_t n, const struct metrics_node *node,
                    struct buffer *out);
+
+/* Appends the reference page, docs/metrics.md. */
+void metrics_document(struct buffer *out);

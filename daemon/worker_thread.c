@@ -32,6 +32,8 @@ static void on_beat(struct timer *timer) {
     struct worker *w = CONTAINER_OF(timer, struct worker, beat);
     atomic_store_explicit(&w->turned_ms, loop_now(), memory_order_relaxed);
     worker_collect(w);
+    metrics_put(&w->metrics, COUNT_ACCEPT_STARVED,
+                acceptors_starved(&CONTAINER_OF(w, struct worker_thread, worker)->acceptors));
     if (timer_set(&w->beat, BEAT_MS) < 0)
         LOG_WARNING(w->daemon->log, "a worker's heart stops", LOG_RESULT(-ENOMEM));
 }

@@ -126,6 +126,22 @@ static void the_text_keeps_the_formats_rules(void **state) {
     free(text);
 }
 
+static void the_reference_page_is_up_to_date(void **state) {
+    static char kept[1 << 16];
+    struct buffer page = BUFFER_INIT;
+    metrics_document(&page);
+    buffer_append_byte(&page, '\0');
+    assert_int_equal(buffer_error(&page), 0);
+
+    FILE *f = fopen(PARLEY_SOURCE_DIR "/docs/metrics.md", "r");
+    assert_non_null(f);
+    kept[fread(kept, 1, sizeof kept - 1, f)] = '\0';
+    (void) fclose(f);
+    if (strcmp(kept, (char *) page.data) != 0)
+        fail_msg("write it anew: build/dev/bin/parleyd --document-metrics >docs/metrics.md");
+    buffer_finish(&page);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_are_summed),
@@ -133,6 +149,7 @@ int main(void) {
         cmocka_unit_test(times_fall_into_cumulative_buckets),
         cmocka_unit_test(the_engine_and_the_node_are_there),
         cmocka_unit_test(the_text_keeps_the_formats_rules),
+        cmocka_unit_test(the_reference_page_is_up_to_date),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
