@@ -184,7 +184,8 @@ static int serve_next(struct connection *conn, struct opening *o, struct handsha
     return serve_one(conn, o, ret_terms);
 }
 
-int connection_serve_http(struct connection *conn, struct buffer *ret_rest, struct handshake *ret_terms) {
+int connection_serve_http(struct connection *conn, struct buffer *ret_rest,
+                          struct handshake *ret_terms) {
     CLEANUP(opening_freep) struct opening *o = calloc(1, sizeof *o);
     if (!o)
         return -ENOMEM;

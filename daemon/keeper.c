@@ -27,24 +27,28 @@ static void run_job(struct worker *w, struct keeper_job *j) {
     free(j);
 }
 
-/* The session may go, and its subscriptions change, in each wait. */
+/* The session may go, and its identity and subscriptions change, in each wait: what the engine
+ * works with is a copy, in the shape of a publication that nobody publishes. */
+static void renew_one(struct worker *w, struct session *s, const struct subscription *sub) {
+    struct client_info info = subscription_client_info(s, sub);
+    struct publication *copy = publication_new(&(struct publication_parts){
+            .kind = PUBLICATION_JOIN, .channel = channel_name(sub->channel), .info = &info });
+    if (!copy) /* the next time comes before the entry expires */
+        return;
+
+    int r = engine_presence_set(w->daemon->engine, copy->channel, &copy->info,
+                                w->config->client.presence_ttl_ms);
+    bool has_gone = !w->keeper_session || !subscription_find(s, copy->channel);
+    if (r == 0 && has_gone) /* it was removed meanwhile, and has come back by our doing */
+        (void) engine_presence_remove(w->daemon->engine, copy->channel, copy->info.client);
+    publication_unref(copy);
+}
+
 static void renew(struct worker *w, struct session *s) {
     w->keeper_session = s;
-    for (unsigned i = 0; w->keeper_session && i < s->n_subs; i++) {
-        struct subscription *sub = &s->subs[i];
-        if (!sub->has_presence || !sub->is_listed)
-            continue;
-        struct client_info info = subscription_client_info(s, sub);
-        struct channel *c = sub->channel;
-        c->users++; /* its name is borrowed while the engine works */
-        struct str client = info.client;
-        int r = engine_presence_set(w->daemon->engine, channel_name(c), &info,
-                                    w->config->client.presence_ttl_ms);
-        bool is_still = w->keeper_session && i < s->n_subs && subscription_find(s, channel_name(c));
-        if (r == 0 && !is_still && w->keeper_session)
-            (void) engine_presence_remove(w->daemon->engine, channel_name(c), client);
-        channel_release(c);
-    }
+    for (unsigned i = 0; w->keeper_session && i < s->n_subs; i++)
+        if (s->subs[i].has_presence && s->subs[i].is_listed)
+            renew_one(w, s, &s->subs[i]);
     w->keeper_session = NULL;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "async/stream.h"
 #include "async/task.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
@@ -43,6 +44,13 @@ void session_finish(struct session *s) {
     free(s->subs);
     free(s->identity);
     outbox_finish(&s->outbox);
+}
+
+struct str session_label(const struct session *s, char *buf) {
+    if (s->identity)
+        return session_client(s);
+    const char *peer = stream_peer(s->outbox.stream, buf, SESSION_LABEL_MAX);
+    return str_of(peer ? peer : "");
 }
 
 /* ---- saying things ---- */
@@ -87,8 +95,12 @@ void session_disconnect(struct session *s, uint32_t code) {
     s->state = SESSION_CLOSING;
     s->close_code = (uint16_t) code;
     metrics_count_disconnect(&s->worker->metrics, code);
-    LOG_DEBUG(s->worker->daemon->log, "client disconnected by us", LOG_UINT("code", code),
-              LOG_STR("reason", disconnect_reason(code)));
+    if (log_wants(s->worker->daemon->log, LOG_LEVEL_INFO)) {
+        char label[SESSION_LABEL_MAX];
+        LOG_INFO(s->worker->daemon->log, "client disconnected",
+                 LOG_STR("client", session_label(s, label)), LOG_UINT("code", code),
+                 LOG_STR("reason", disconnect_reason(code)));
+    }
     task_cancel(s->task);
 }
 
@@ -102,7 +114,9 @@ int session_failed(struct session *s, uint32_t id, int error) {
         return error;
     if (error == -ENOMEM)
         metrics_count(&s->worker->metrics, COUNT_OUT_OF_MEMORY);
-    LOG_WARNING(s->worker->daemon->log, "a command failed in storage", LOG_RESULT(error));
+    char label[SESSION_LABEL_MAX];
+    LOG_WARNING(s->worker->daemon->log, "a command failed in storage",
+                LOG_STR("client", session_label(s, label)), LOG_RESULT(error));
     return session_error(s, id, ERROR_INTERNAL);
 }
 
@@ -221,7 +235,9 @@ static int bad_message(struct session *s, int error, const char *why) {
         metrics_count(&s->worker->metrics, COUNT_OUT_OF_MEMORY);
         return session_end(s, DISCONNECT_SERVER_ERROR);
     }
-    LOG_INFO(s->worker->daemon->log, "bad request", LOG_TEXT("why", why ? why : ""));
+    char label[SESSION_LABEL_MAX];
+    LOG_INFO(s->worker->daemon->log, "bad request", LOG_STR("client", session_label(s, label)),
+             LOG_TEXT("why", why ? why : ""));
     return session_end(s, DISCONNECT_BAD_REQUEST);
 }
 

@@ -52,8 +52,11 @@ static int verify(struct session *s, struct str token, struct arena *a,
         r = -EKEYREJECTED;
         why = "info is not JSON";
     }
-    if (r < 0)
-        LOG_INFO(w->daemon->log, "connection token refused", LOG_TEXT("why", why));
+    if (r < 0) {
+        char label[SESSION_LABEL_MAX];
+        LOG_INFO(w->daemon->log, "connection token refused",
+                 LOG_STR("client", session_label(s, label)), LOG_TEXT("why", why));
+    }
     if (r == -EKEYEXPIRED || (r == 0 && ret->expire_at_s && ret->expire_at_s <= now_s))
         return ERROR_TOKEN_EXPIRED;
     if (r == -ENOMEM)

@@ -43,10 +43,14 @@ int session_failed(struct session *s, uint32_t id, int error);
 
 struct asker session_asker(struct session *s, struct str channel);
 
+/* Whom a log line is about: the client's id, or before there is one where it comes from. buf:
+ * SESSION_LABEL_MAX. */
+enum { SESSION_LABEL_MAX = 128 };
+struct str session_label(const struct session *s, char *buf);
+
 /* Seconds that a token's claim leaves, capped at a year; at least 1. */
 uint32_t session_ttl_s(int64_t expire_at_s, int64_t now_s);
 
-struct token_claim_data;
 /* Makes JSON of a token fit for one line of a reply: *in is replaced by a copy in the arena if need
  * be. -EBADMSG: it is no JSON. */
 MUST_CHECK int session_one_line(struct arena *a, struct bytes *in);

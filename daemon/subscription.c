@@ -172,7 +172,8 @@ static int verify(struct session *s, struct str token, struct str channel, struc
     if (r == -ENOMEM)
         return DISCONNECT_SERVER_ERROR;
     if (r < 0)
-        LOG_INFO(w->daemon->log, "subscription token refused", LOG_TEXT("why", why));
+        LOG_INFO(w->daemon->log, "subscription token refused", LOG_STR("client", session_client(s)),
+                 LOG_STR("channel", channel), LOG_TEXT("why", why));
     if (r == -EKEYEXPIRED || (r == 0 && ret->expire_at_s && ret->expire_at_s <= now_s))
         return ERROR_TOKEN_EXPIRED;
     if (r < 0)
