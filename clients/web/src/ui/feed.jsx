@@ -90,6 +90,8 @@ export function FeedView({ connection, name, isWide, onMenu }) {
                     <h2>{source.channel} can’t be opened</h2>
                     <p>{refusal}</p>
                 </div>
+            ) : status === 'joining' && !feed.points.length ? (
+                <div class="feed" aria-busy="true" />
             ) : isEmpty ? (
                 <div class="feed-empty">
                     <h2>Nothing on {source.channel} yet</h2>
