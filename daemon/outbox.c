@@ -345,6 +345,15 @@ void outbox_end(struct outbox *o, struct bytes last) {
         o->is_dead = true;
 }
 
+/* It hears that it is not needed when the stream is closed. */
+static void let_go_of_writer(struct outbox *o) {
+    if (!o->writer)
+        return;
+    o->writer->outbox = NULL;
+    o->writer->drained = NULL;
+    o->writer = NULL;
+}
+
 /* The writer gives up after its own time without progress; here the caller's time counts. */
 int outbox_drain(struct outbox *o) {
     int r = 0;
@@ -359,12 +368,9 @@ int outbox_drain(struct outbox *o) {
         future_init(&drained);
         o->writer->drained = &drained;
         r = future_wait(&drained);
-        if (r < 0 && o->writer) { /* it hears of it when the stream is closed */
-            o->writer->outbox = NULL;
-            o->writer->drained = NULL;
-            o->writer = NULL;
+        if (r < 0 && o->writer)
             o->is_dead = true;
-        }
     }
+    let_go_of_writer(o); /* outbox_end() may have left it nothing to write, either */
     return r;
 }
