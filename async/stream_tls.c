@@ -24,8 +24,8 @@ struct stream_tls {
     SSL *ssl;
     uint8_t read_wants; /* enum stream_event: what reading waits for below */
     uint8_t write_wants;
-    bool is_shut; /* no more writing */
-    bool ends_when_flushed;
+    bool is_shut;    /* no more writing */
+    bool is_ending;  /* the goodbye waits for room */
     int held;        /* bytes in a finished record that is not out yet: see flush_record() */
     int broken_by;   /* -errno: after a fatal error OpenSSL forbids any further call */
     int below_error; /* -errno of the stream below, which OpenSSL does not hand through */
@@ -120,12 +120,16 @@ static int meaning(struct stream_tls *s, int r, uint8_t *wants) {
 
 /* ---- writing ---- */
 
+/* Says goodbye and ends the stream below, now or as soon as there is room for the goodbye: without
+ * it the peer would have to take the end for someone cutting the message short. */
 static void end_writing(struct stream_tls *s) {
     ERR_clear_error();
-    (void) SSL_shutdown(
-            s->ssl); /* says goodbye; if there is no room for that, the end alone must do */
+    int n = SSL_shutdown(s->ssl);
+    s->is_ending = n < 0 && SSL_get_error(s->ssl, n) == SSL_ERROR_WANT_WRITE &&
+                   s->below->ops->arm(s->below, STREAM_WRITE) >= 0;
     ERR_clear_error();
-    (void) s->below->ops->shutdown(s->below);
+    if (!s->is_ending)
+        (void) s->below->ops->shutdown(s->below);
 }
 
 /*
@@ -148,7 +152,7 @@ static int flush_record(struct stream_tls *s) {
     }
     s->held = 0;
     s->write_wants = STREAM_WRITE;
-    if (s->ends_when_flushed)
+    if (s->is_ending)
         end_writing(s);
     return 0;
 }
@@ -238,6 +242,9 @@ static unsigned stream_tls_on_below(struct stream *base, unsigned events) {
         taken |= events & s->write_wants;
         if (flush_record(s) == -EAGAIN)
             events &= ~(unsigned) STREAM_WRITE; /* room for the record's rest, not for more */
+    } else if ((events & STREAM_WRITE) && s->is_ending && !s->broken_by) {
+        taken |= STREAM_WRITE;
+        end_writing(s);
     }
     if ((events & s->read_wants) && stream_has_reader(base)) {
         taken |= events & s->read_wants;
@@ -260,7 +267,7 @@ static int stream_tls_shutdown(struct stream *base) {
         return 0;
     s->is_shut = true;
     if (s->held > 0)
-        s->ends_when_flushed = true;
+        s->is_ending = true;
     else
         end_writing(s);
     return 0;

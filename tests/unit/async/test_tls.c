@@ -182,6 +182,38 @@ static void a_full_stream_takes_other_bytes_later(void **state) {
     assert_int_equal(run_seeded(7, interleave, NULL), 0);
 }
 
+/* Not a byte of room is left when the end is called for. */
+static int end_when_full(void *arg) {
+    (void) arg;
+    enum { CAPACITY = 20000, RECORD_OVERHEAD = 22 };
+    struct stream *a STREAM, *b STREAM;
+    struct stream *client, *server;
+    char *bulk = calloc(1, CAPACITY);
+    EXPECT_EQUAL(stream_pair(CAPACITY, &client, &server), 0);
+    EXPECT_EQUAL(wrap(client, server, &a, &b), 0);
+    size_t sent = 0, got = 0;
+    EXPECT_EQUAL(stream_unsent(client), 0);
+    for (int i = 0; i < 2; i++) {
+        size_t part = CAPACITY / 2 - RECORD_OVERHEAD;
+        EXPECT_EQUAL(stream_try_send(a, bulk, part), part);
+        sent += part;
+    }
+    EXPECT_EQUAL(stream_unsent(client), CAPACITY);
+    EXPECT_EQUAL(stream_shutdown(a), 0);
+    ssize_t n;
+    while ((n = stream_read(b, bulk, CAPACITY)) > 0)
+        got += (size_t) n;
+    free(bulk);
+    EXPECT_EQUAL(n, 0);
+    EXPECT_EQUAL(got, sent);
+    return 0;
+}
+
+static void a_goodbye_waits_for_room(void **state) {
+    (void) state;
+    assert_int_equal(run_virtual(end_when_full, NULL), 0);
+}
+
 static int truncate_it(void *arg) {
     (void) arg;
     struct stream *a STREAM, *b STREAM;
@@ -523,6 +555,7 @@ int main(void) {
         cmocka_unit_test(much_goes_through_a_bad_network),
         cmocka_unit_test(what_is_buffered_inside_counts_as_readable),
         cmocka_unit_test(a_full_stream_takes_other_bytes_later),
+        cmocka_unit_test(a_goodbye_waits_for_room),
         cmocka_unit_test(an_end_without_goodbye_is_an_error),
         cmocka_unit_test(a_stranger_is_not_trusted),
         cmocka_unit_test(a_certificate_for_someone_else_is_not_trusted),
