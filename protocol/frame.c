@@ -397,8 +397,7 @@ int frame_next(struct frame_decoder *d, struct bytes *in, struct frame_event *re
         return d->error;
     if (d->is_closed) {
         frame_decoder_finish(d);
-        in->data += in->len;
-        in->len = 0;
+        *in = (struct bytes){ 0 };
         return 0;
     }
     if (!d->context) {

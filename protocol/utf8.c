@@ -36,6 +36,9 @@ static uint64_t load64(const uint8_t *p) {
 
 bool utf8_feed(struct utf8 *u, struct bytes piece) {
     static const uint64_t high_bits = UINT64_C(0x8080808080808080);
+    if (piece.len == 0)
+        return true; /* no bytes may have no place, and then there is no end to compute */
+
     const uint8_t *p = piece.data;
     const uint8_t *end = p + piece.len;
 
