@@ -1,10 +1,20 @@
 // Every limit of the daemon, reached from the wire: its documented code, and its counter in /metrics.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { Parleyd } from './lib/parleyd.mjs';
-import { PING, Raw, TEXT, bytes, frame } from './lib/raw.mjs';
+import { PING, Raw as AnyRaw, TEXT, bytes, frame } from './lib/raw.mjs';
 import { token } from './lib/sdk_host.mjs';
-import { Wire } from './lib/wire.mjs';
+import { Wire as AnyWire } from './lib/wire.mjs';
+
+// Every connection of a test ends with it: they count for the connection limit.
+const open = new Set();
+class Raw extends AnyRaw {
+    constructor(...args) { super(...args); open.add(this); }
+}
+class Wire extends AnyWire {
+    constructor(...args) { super(...args); open.add(this); }
+    destroy() { this.close(); }
+}
 
 const SECRET = 'a secret of the tests';
 const path = '/connection/websocket';
@@ -18,9 +28,9 @@ const config = {
         token: { hmac_secret_key: SECRET },
         channel_limit: 5,
         queue_max_size: '64KiB',
-        stale_close_delay: '400ms',
-        ping_interval: '1s',
-        pong_timeout: '300ms',
+        stale_close_delay: '2s',
+        ping_interval: '3s',
+        pong_timeout: '2s',
         command_rate: 50,
         command_burst: 100,
         connection_limit: 40,
@@ -29,7 +39,7 @@ const config = {
         history_max_publication_limit: 7,
         recovery_max_publication_limit: 7,
     },
-    http_server: { handshake_timeout: '500ms', max_line_size: 1024, max_head_size: 2048, max_headers: 20 },
+    http_server: { handshake_timeout: '1s', max_line_size: 1024, max_head_size: 2048, max_headers: 20 },
     websocket: { message_size_limit: '16KiB', write_timeout: '500ms' },
     channel: {
         max_length: 40,
@@ -45,6 +55,7 @@ const config = {
 describe('limits', () => {
     let server;
     before(async () => { server = await Parleyd.start({ config }); });
+    afterEach(() => { for (const one of open) one.destroy(); open.clear(); });
     after(() => server.stop());
 
     const at = () => ({ port: server.port, path });
@@ -188,7 +199,7 @@ describe('limits', () => {
     }));
     test('a token that expires and is not renewed: disconnect 3005', () => disconnects(3005, async () => {
         const wire = await Wire.open(server.websocket);
-        const result = await wire.connect({ token: token({ sub: 'x', exp: Math.floor(Date.now() / 1000) + 1 }) });
+        const result = await wire.connect({ token: token({ sub: 'x', exp: Math.floor(Date.now() / 1000) + 2 }) });
         assert.equal(result.expires, true);
         assert.ok(result.ttl >= 1);
         assert.equal((await wire.closed).code, 3005);
@@ -199,7 +210,7 @@ describe('limits', () => {
         const wire = await Wire.open(server.websocket, { push: (p) => p.unsubscribe && told(p) });
         await wire.connect({ token: token({ sub: 'x' }) });
         await wire.call('subscribe', { channel: '$open:private',
-            token: token({ sub: 'x', channel: '$open:private', exp: Math.floor(Date.now() / 1000) + 1 }) });
+            token: token({ sub: 'x', channel: '$open:private', exp: Math.floor(Date.now() / 1000) + 2 }) });
         assert.equal((await push).unsubscribe.code, 2501);
         wire.close();
     }));
@@ -239,9 +250,9 @@ describe('limits', () => {
     for (const [name, code, ask, metric] of refusals) {
         test(`${name}: error ${code}`, () => errors(code, async () => {
             const wire = await Wire.open(server.websocket);
-            const asked = ask
+            const asked = () => (ask
                 ? wire.connect().then(() => ask(wire))
-                : wire.connect({ token: token({ sub: 'x', exp: 1000 }) });
+                : wire.connect({ token: token({ sub: 'x', exp: 1000 }) }));
             const act = () => assert.rejects(asked, (error) => error.code === code);
             await (metric ? counts(metric, '', act) : act());
             wire.close();
@@ -264,28 +275,26 @@ describe('limits', () => {
     });
 
     // A connection that does not read: its socket is left alone, while others fill its channel.
-    async function flood(raw, until) {
+    async function flood(raw, channel, until) {
         raw.socket.pause();
-        const wires = [];
-        for (let i = 0; !until(); i++) {
+        let wire; // each may publish so many times before it is over command_burst
+        for (let i = 0; !await until(); i++) {
             if (i % 80 === 0) {
-                wires.push(await Wire.open(server.websocket));
-                await wires.at(-1).connect();
+                wire?.close();
+                wire = await Wire.open(server.websocket);
+                await wire.connect();
             }
-            await wires.at(-1).call('publish', { channel: 'live:flood', data: 'x'.repeat(15_000) });
+            await wire.call('publish', { channel, data: 'x'.repeat(15_000) });
             assert.ok(i < 5000, 'nothing happened to who does not read');
         }
-        wires.forEach((wire) => wire.close());
+        wire.close();
     }
     test('queue_max_size: a reader that is too slow is disconnected with 3008', () => counts('parley_client_queue_limit_total', '', async () => {
         const raw = await rawConnected();
         await raw.write(frame(TEXT, '{"id":2,"subscribe":{"channel":"live:flood"}}'));
         await raw.message();
-        let full = false;
         const before_ = await server.metric('parley_client_queue_limit_total');
-        const poll = setInterval(async () => { full ||= await server.metric('parley_client_queue_limit_total') > before_; }, 50);
-        await flood(raw, () => full);
-        clearInterval(poll);
+        await flood(raw, 'live:flood', async () => await server.metric('parley_client_queue_limit_total') > before_);
         raw.socket.resume();
         assert.ok([3008, 1006].includes(await raw.closeCode()));
     }));
@@ -304,14 +313,9 @@ describe('limits', () => {
         const raw = await rawConnected();
         await raw.write(frame(TEXT, '{"id":2,"subscribe":{"channel":"live:stall"}}'));
         await raw.message();
-        raw.socket.pause();
-        // Fill what the kernel takes, then a little more than nothing.
-        const wire = await Wire.open(server.websocket);
-        await wire.connect();
+        // Until the kernel takes no more; what waits then is less than the queue's limit, and nothing follows.
         const before_ = await server.metric('parley_transport_backed_up_total');
-        for (let i = 0; i < 90 && !(await server.metric('parley_transport_backed_up_total') > before_); i++)
-            await Promise.all([1, 2, 3].map(() => wire.call('publish', { channel: 'live:stall', data: 'x'.repeat(15_000) }).catch(() => {})));
-        wire.close();
+        await flood(raw, 'live:stall', async () => await server.metric('parley_transport_backed_up_total') > before_);
         const late = Date.now() + 15_000;
         while (!(await server.metric('parley_client_write_timeouts_total') > 0)) assert.ok(Date.now() < late, 'it was left alone');
         raw.destroy();

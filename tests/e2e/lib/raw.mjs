@@ -63,7 +63,7 @@ export function inflate(payload) {
 export class Raw {
     // Resolves when the handshake is done. headers: added to it, or replacing its own (null removes one).
     static async open({ port, path = '/', host = '127.0.0.1' }, headers = {}) {
-        const raw = new Raw(port, host);
+        const raw = new this(port, host);
         const status = await raw.handshake(path, headers);
         if (status !== 101) throw new Error(`the handshake was answered with ${status}`);
         return raw;

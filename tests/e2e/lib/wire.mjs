@@ -6,7 +6,7 @@ import WebSocket from 'ws';
 export class Wire {
     // on: { push(push), closed(code, reason) }. Rejects when the connection cannot be opened.
     static async open(url, on = {}, options = {}) {
-        const wire = new Wire(url, on, options);
+        const wire = new this(url, on, options);
         await once(wire.socket, 'open');
         return wire;
     }
@@ -50,6 +50,7 @@ export class Wire {
 
     // Sends one command; resolves to its result.
     call(name, request = {}) {
+        if (this.isClosed) return Promise.reject(new Error('closed before'));
         const id = ++this.lastId;
         const answer = new Promise((resolve, reject) => this.waiting.set(id, { resolve: (r) => resolve(r[name]), reject }));
         this.raw(JSON.stringify({ id, [name]: request }));
