@@ -141,7 +141,7 @@ static const struct option OPTIONS[] = {
     { "client.expired_sub_close_delay", OPTION_DURATION, AT(client.expired_sub_close_ms), .min = 0,
       .max = DAY, .initial = "25s",
       .help = "Grace for a new token after a subscription expired; then it ends." },
-    { "client.channel_limit", OPTION_COUNT, AT(client.channel_limit), .min = 1, .max = 1000000,
+    { "client.channel_limit", OPTION_COUNT, AT(client.channel_limit), .min = 1, .max = 32768,
       .initial = "128", .help = "Subscriptions of one connection; more: error 106." },
     { "client.queue_max_size", OPTION_SIZE, AT(client.queue_max_bytes), .min = 4 * KIB, .max = GIB,
       .initial = "1MiB",
