@@ -63,6 +63,7 @@ static struct daemon *daemon_new(const struct daemon_options *o) {
     if (!d)
         return NULL;
     d->config = config_ref(o->config);
+    d->engine_kind = o->config->engine;
     d->log = o->log;
     d->assets = o->assets;
     d->is_single_threaded = o->is_single_threaded;
@@ -206,7 +207,7 @@ bool daemon_is_alive(struct daemon *d, int64_t within_ms) {
 }
 
 static const char *engine_name(const struct daemon *d) {
-    return d->config->engine == ENGINE_MEMORY ? "memory" : "sqlite";
+    return d->engine_kind == ENGINE_MEMORY ? "memory" : "sqlite";
 }
 
 int daemon_write_health(struct daemon *d, struct buffer *out) {

@@ -84,6 +84,7 @@ enum { DAEMON_ADDRESSES_MAX = CONFIG_LISTENERS_MAX + 32 };
 
 struct daemon {
     struct config *config; /* the newest; main loop only. Workers have their own references */
+    uint32_t engine_kind;  /* enum engine_kind; any thread */
     struct log *log;
     struct engine *engine;
     struct inbox *inbox; /* the main loop's */
