@@ -276,17 +276,21 @@ void session_schedule(struct session *s) {
         wheel_set(&s->worker->wheel, &s->tick, due);
 }
 
+/* The client waits for pings as often as it was told, and answers them if it was told to. */
 static void ping(struct session *s) {
     struct worker *w = s->worker;
-    const struct config_client *c = &w->config->client;
+    int64_t pong_ms = w->config->client.pong_timeout_ms;
 
     session_reply(s, &(struct reply){ .kind = REPLY_PING });
     metrics_count(&w->metrics, COUNT_PINGS);
-    if (c->pong_timeout_ms > 0) {
+    if (s->answers_pings) {
         s->is_pong_due = true;
-        s->pong_by = wheel_tick_in(&w->wheel, c->pong_timeout_ms);
+        /* A reload may have made it longer than what this client's pings leave, or nothing. */
+        if (pong_ms == 0 || pong_ms >= s->ping_every_ms)
+            pong_ms = s->ping_every_ms - WHEEL_TICK_MS;
+        s->pong_by = wheel_tick_in(&w->wheel, pong_ms);
     }
-    s->ping_at = c->ping_interval_ms > 0 ? wheel_tick_in(&w->wheel, c->ping_interval_ms) : 0;
+    s->ping_at = wheel_tick_in(&w->wheel, s->ping_every_ms);
 }
 
 void session_tick(struct session *s) {

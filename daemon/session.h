@@ -45,12 +45,14 @@ struct session {
     bool is_pong_due;
     bool expires; /* of the identity: deadline is the end of its grace */
     uint16_t close_code;
-    uint16_t n_subs, subs_capacity;
+    bool answers_pings;             /* as the connect reply said */
+    uint16_t n_subs, subs_capacity; /* the configuration's limit, 32768, fits */
     struct subscription *subs;
     struct identity *identity;   /* NULL before connect */
     struct publishes *publishes; /* under way; NULL: none */
 
     struct wheel_entry tick; /* the earliest of the ticks below; 0: not wanted */
+    uint32_t ping_every_ms;  /* as the connect reply said, whatever a reload says since; 0: never */
     uint32_t ping_at, pong_by, deadline, presence_at, subs_expire_at;
     int64_t rate_us;          /* of the command rate: when the bucket is full again */
     struct link all;          /* worker.sessions */

@@ -93,9 +93,12 @@ static void set_expiry(struct session *s, int64_t expire_at_s) {
 
 static void start_pings(struct session *s) {
     struct worker *w = s->worker;
-    int64_t interval = w->config->client.ping_interval_ms;
+    const struct config_client *c = &w->config->client;
+    int64_t interval = c->ping_interval_ms;
     if (interval <= 0)
         return;
+    s->ping_every_ms = (uint32_t) interval; /* an hour at most */
+    s->answers_pings = c->pong_timeout_ms > 0;
     /* Anywhere in the second half of the interval: those who came together are not pinged together.
      */
     int64_t first = interval / 2 + (int64_t) loop_random_below((uint64_t) (interval / 2 + 1));
