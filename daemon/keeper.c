@@ -66,6 +66,8 @@ static size_t collect_checks(struct worker *w, struct check *checks) {
     size_t n = 0;
     int64_t now = loop_now();
 
+    if (w->config->client.position_check_ms == 0)
+        return 0;
     TABLE_FOREACH (&w->channels.table, e) {
         struct channel *c = CONTAINER_OF(e, struct channel, entry);
         if (c->n_positioned == 0 || now - c->checked_ms < w->config->client.position_check_ms)
@@ -178,6 +180,17 @@ void keeper_remove_presence(struct worker *w, struct str channel, struct str cli
     keep(w);
 }
 
+void keeper_keep_presence(struct worker *w, struct str channel, struct str client) {
+    LIST_FOREACH_SAFE (&w->keeper_jobs, k, after) {
+        struct keeper_job *j = CONTAINER_OF(k, struct keeper_job, link);
+        if (!str_equal((struct str){ j->text, j->channel_len }, channel) ||
+            !str_equal((struct str){ j->text + j->channel_len, j->client_len }, client))
+            continue;
+        list_remove(k);
+        free(j);
+    }
+}
+
 void keeper_finish(struct worker *w) {
     struct link *k;
     while ((k = list_pop(&w->keeper_jobs)))
@@ -193,6 +206,8 @@ void keeper_watch_positions(struct worker *w) {
 
 void keeper_check(struct worker *w) {
     bool has_positioned = false;
+    if (w->config->client.position_check_ms == 0) /* since a reload */
+        return;
     TABLE_FOREACH (&w->channels.table, e)
         has_positioned |= CONTAINER_OF(e, struct channel, entry)->n_positioned > 0;
     if (!has_positioned)

@@ -18,6 +18,9 @@ void keeper_forget(struct worker *w, struct session *s); /* the session goes */
  * does it. */
 void keeper_remove_presence(struct worker *w, struct str channel, struct str client);
 
+/* It has come back: what was to be removed and is not yet, stays. */
+void keeper_keep_presence(struct worker *w, struct str channel, struct str client);
+
 /* Positions are to be compared from time to time from now on. */
 void keeper_watch_positions(struct worker *w);
 void keeper_finish(struct worker *w);

@@ -394,6 +394,7 @@ static int start(struct grant *g) {
     }
     if (g->has_presence) {
         struct client_info info = subscription_client_info(s, find_by_channel(s, c));
+        keeper_keep_presence(w, channel_name(c), info.client);
         r = engine_presence_set(w->daemon->engine, channel_name(c), &info,
                                 g->config->client.presence_ttl_ms);
     }

@@ -167,28 +167,32 @@ void worker_close(struct worker *w) {
 /* ---- connections ---- */
 
 int worker_accept(struct worker *w, struct stream *s, unsigned accept_flags) {
-    uint32_t limit = w->config->client.connection_limit;
-    uint32_t now = atomic_load_explicit(&w->daemon->connections, memory_order_relaxed);
+    /* Whoever operates the daemon can look at a crowded one, too. */
+    bool is_internal = accept_flags & ACCEPT_INTERNAL;
+    uint32_t limit = is_internal ? 0 : w->config->client.connection_limit;
+    /* Counted first: of two workers only one sees the last place free. */
+    uint32_t now = atomic_fetch_add_explicit(&w->daemon->connections, 1, memory_order_relaxed);
 
-    if (limit && now >= limit + OVER_LIMIT_MAX) {
-        metrics_count(&w->metrics, COUNT_REFUSED_LIMIT);
-        return -EBUSY;
+    int r = limit && now >= limit + OVER_LIMIT_MAX ? -EBUSY : 0;
+    struct connection *conn = r == 0 ? calloc(1, sizeof *conn) : NULL;
+    if (!conn) {
+        if (r < 0)
+            metrics_count(&w->metrics, COUNT_REFUSED_LIMIT);
+        atomic_fetch_sub_explicit(&w->daemon->connections, 1, memory_order_relaxed);
+        return r < 0 ? r : -ENOMEM;
     }
-    struct connection *conn = calloc(1, sizeof *conn);
-    if (!conn)
-        return -ENOMEM;
     conn->worker = w;
     conn->stream = s;
     conn->is_tls = accept_flags & ACCEPT_TLS;
-    conn->is_internal = accept_flags & ACCEPT_INTERNAL;
-    conn->is_over_limit = limit && now >= limit && !conn->is_internal;
+    conn->is_internal = is_internal;
+    conn->is_over_limit = limit && now >= limit;
 
-    int r = group_spawn(&w->connections, "connection", connection_serve, conn);
+    r = group_spawn(&w->connections, "connection", connection_serve, conn);
     if (r < 0) {
+        atomic_fetch_sub_explicit(&w->daemon->connections, 1, memory_order_relaxed);
         free(conn);
         return r;
     }
-    atomic_fetch_add_explicit(&w->daemon->connections, 1, memory_order_relaxed);
     w->n_connections++;
     metrics_count(&w->metrics, COUNT_ACCEPTED);
     metrics_gauge_add(&w->metrics, GAUGE_CONNECTIONS, 1);
@@ -280,8 +284,9 @@ int worker_drain(struct worker *w, int64_t spread_ms) {
     int64_t from = loop_now();
     while (r == 0 && sessions_left(w) > 0) {
         int64_t passed = loop_now() - from + DRAIN_STEP_MS;
-        size_t due = passed < spread_ms ? (size_t) ((int64_t) n * passed / spread_ms) : SIZE_MAX;
-        dismiss(w, due - told);
+        size_t due = passed < spread_ms ? (size_t) ((int64_t) n * passed / spread_ms) : n;
+        /* In the end everybody, those who came in the meantime included. */
+        dismiss(w, passed < spread_ms ? due - told : SIZE_MAX);
         told = due;
         r = task_sleep(DRAIN_STEP_MS);
     }

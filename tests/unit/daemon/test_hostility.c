@@ -9,7 +9,10 @@
 #include <cmocka.h>
 
 #include "async/loop.h"
+#include "async/stream.h"
 #include "async/task.h"
+#include "daemon/keeper.h"
+#include "daemon/worker_thread.h"
 #include "protocol/frame.h"
 #include "tests/support/world.h"
 
@@ -38,9 +41,108 @@ static void who_leaves_while_a_whole_frame_waits_leaves_nothing_behind(void **st
     }
 }
 
+/* ---- at the limit ---- */
+
+static int crowd(struct world *w, void *arg) {
+    enum { CROWD = 1 + 64 };
+    struct stream *theirs[CROWD + 1] = { 0 }, *ours = NULL;
+    struct worker *worker = &w->daemon->threads[0].worker;
+    int r = 0;
+
+    for (int i = 0; i < CROWD && r == 0; i++) {
+        r = stream_pair(4096, &ours, &theirs[i]);
+        if (r == 0)
+            r = daemon_accept(w->daemon, 0, ours);
+    }
+    bool is_full = r == 0;
+    r = stream_pair(4096, &ours, &theirs[CROWD]);
+    int refused = r == 0 ? worker_accept(worker, ours, ACCEPT_PLAIN) : r;
+    if (refused < 0)
+        stream_close(ours);
+    struct stream *operator_end = NULL;
+    r = stream_pair(4096, &ours, &operator_end);
+    int internal = r == 0 ? worker_accept(worker, ours, ACCEPT_INTERNAL) : r;
+    if (internal < 0)
+        stream_close(ours);
+    stream_close(operator_end);
+    for (int i = 0; i <= CROWD; i++)
+        stream_close(theirs[i]);
+    STORY_EXPECT(w, is_full && refused == -EBUSY && internal == 0);
+    STORY_EXPECT(w, task_sleep(1000) == 0);
+    STORY_EXPECT(w, atomic_load(&w->daemon->connections) == 0);
+    return 0;
+}
+
+static void operators_get_in_however_many_are_at_the_door(void **state) {
+    struct world_options o = { .config = "client: {connection_limit: 1}\n" };
+    assert_null(world_run(&o, crowd, NULL));
+}
+
+/* ---- ending ---- */
+
+static int drain(void *arg) {
+    daemon_drain(arg);
+    return 0;
+}
+
+/* It comes after all others have been told, and before the last of them has gone. */
+static int late_comer(struct world *w, void *arg) {
+    struct peer *first = peer_open(w, NULL);
+    STORY_EXPECT(w, first && peer_connect(first, NULL));
+    STORY_EXPECT(w, group_spawn(&w->tasks, "drain", drain, w->daemon) == 0);
+    STORY_EXPECT(w, task_sleep(60) == 0);
+    struct peer *late = peer_open(w, NULL);
+    STORY_EXPECT(w, late != NULL);
+    int64_t from = loop_now();
+    HEARS(late, "close 3001 shutdown");
+    STORY_EXPECT(w, loop_now() - from < 1000);
+    peer_close(first);
+    peer_close(late);
+    return 0;
+}
+
+static void who_comes_while_others_are_told_to_go_is_told_too(void **state) {
+    struct world_options o = { .config = QUIET "shutdown: {spread: 100ms, timeout: 60s}\n" };
+    assert_null(world_run(&o, late_comer, NULL));
+}
+
+/* ---- presence ---- */
+
+#define ROOM                                                                                       \
+    "channel: {namespaces: [{name: room, presence: true, allow_subscribe_for_client: true, "       \
+    "allow_subscribe_for_anonymous: true, allow_presence_for_client: true, "                       \
+    "allow_presence_for_anonymous: true}]}\n"
+
+/* It lost its place and has it again, while the keeper has other things to do first. */
+static int comes_back_early(struct world *w, void *arg) {
+    struct worker *worker = &w->daemon->threads[0].worker;
+    struct peer *a = peer_open(w, NULL);
+    STORY_EXPECT(w, a && peer_connect(a, NULL));
+
+    worker->is_keeping = true;
+    keeper_remove_presence(worker, STR("room:x"), str_of(peer_client_id(a)));
+    keeper_remove_presence(worker, STR("room:y"), str_of(peer_client_id(a)));
+    PLAYS(a, "> {'id':2,'subscribe':{'channel':'room:x'}}\n < {'id':2,'subscribe':{}}");
+    worker->is_keeping = false;
+    keeper_remove_presence(worker, STR("room:z"), str_of(peer_client_id(a)));
+    PLAYS(a, "+ 100\n"
+             "> {'id':3,'presence_stats':{'channel':'room:x'}}\n"
+             "< {*'num_clients':1,'num_users':1}}");
+    peer_close(a);
+    return 0;
+}
+
+static void who_comes_back_at_once_stays_present(void **state) {
+    struct world_options o = { .config = QUIET ROOM };
+    assert_null(world_run(&o, comes_back_early, NULL));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_leaves_while_a_whole_frame_waits_leaves_nothing_behind),
+        cmocka_unit_test(operators_get_in_however_many_are_at_the_door),
+        cmocka_unit_test(who_comes_while_others_are_told_to_go_is_told_too),
+        cmocka_unit_test(who_comes_back_at_once_stays_present),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
