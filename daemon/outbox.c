@@ -13,7 +13,25 @@
 enum {
     GATHER_MAX_BYTES = 16384, /* up to here one copy and one send beat writev */
     VECTOR_MAX = 16,          /* spans in one write past that; on the stack */
-    OWN_BATCH_MAX = 65536     /* a private batch is not grown past this */
+    OWN_BATCH_MAX = 65536,    /* a private batch is not grown past this */
+    LINE_FEW = 4,             /* spans that a line holds without further memory */
+    LINES_KEPT = 256,
+};
+
+struct outbox_item {
+    struct batch *batch;
+    uint32_t from, to;
+};
+
+/* What an outbox has only while something waits: lent by the set. */
+struct outbox_line {
+    struct outbox *outbox;
+    struct outbox_line *next;     /* of those not lent */
+    struct link dirty;            /* in the set: to be flushed when the turn ends */
+    struct outbox_writer *writer; /* the socket is backed up */
+    struct outbox_item *items;    /* ring of capacity items: few, or of the heap */
+    uint16_t capacity, head, count;
+    struct outbox_item few[LINE_FEW];
 };
 
 /* The task that sends for one outbox while its socket is backed up; the task frees it at its end.
@@ -37,77 +55,122 @@ void outbox_set_init(struct outbox_set *set, const struct outbox_limits *limits,
 
 void outbox_set_finish(struct outbox_set *set) {
     group_finish(&set->writers);
+    while (set->idle_lines) {
+        struct outbox_line *l = set->idle_lines;
+        set->idle_lines = l->next;
+        free(l);
+    }
     buffer_finish(&set->scratch);
 }
 
 void outbox_set_flush(struct outbox_set *set) {
     struct link *k;
     while ((k = list_pop(&set->dirty)))
-        outbox_flush(CONTAINER_OF(k, struct outbox, dirty));
+        outbox_flush(CONTAINER_OF(k, struct outbox_line, dirty)->outbox);
 }
 
 void outbox_init(struct outbox *o, struct outbox_set *set, struct stream *s) {
-    memset(o, 0, sizeof *o);
-    o->set = set;
-    o->stream = s;
-    o->items = &o->first;
-    o->capacity = 1;
+    *o = (struct outbox){ .set = set, .stream = s };
 }
 
-static struct outbox_item *item_at(struct outbox *o, unsigned i) {
-    return &o->items[(o->head + i) % o->capacity];
+/* ---- the line ---- */
+
+static struct outbox_line *line_of(struct outbox *o) {
+    struct outbox_set *set = o->set;
+    struct outbox_line *l = o->line;
+    if (l)
+        return l;
+
+    if (set->idle_lines) {
+        l = set->idle_lines;
+        set->idle_lines = l->next;
+        set->n_idle_lines--;
+    } else {
+        l = malloc(sizeof *l);
+        if (!l)
+            return NULL;
+    }
+    l->outbox = o;
+    l->next = NULL;
+    l->dirty = (struct link){ 0 };
+    l->writer = NULL;
+    l->items = l->few;
+    l->capacity = LINE_FEW;
+    l->head = l->count = 0;
+    o->line = l;
+    return l;
+}
+
+/* Gives the line back when nothing waits in it and nobody works on it. */
+static void line_rest(struct outbox *o) {
+    struct outbox_set *set = o->set;
+    struct outbox_line *l = o->line;
+
+    if (!l || l->count || l->writer)
+        return;
+    list_remove(&l->dirty);
+    if (l->items != l->few)
+        free(l->items);
+    o->line = NULL;
+    if (set->n_idle_lines == LINES_KEPT) {
+        free(l);
+        return;
+    }
+    l->next = set->idle_lines;
+    set->idle_lines = l;
+    set->n_idle_lines++;
+}
+
+static struct outbox_item *item_at(const struct outbox_line *l, unsigned i) {
+    return &l->items[(l->head + i) % l->capacity];
 }
 
 static void drop_first(struct outbox *o) {
-    struct outbox_item *it = item_at(o, 0);
+    struct outbox_line *l = o->line;
+    struct outbox_item *it = item_at(l, 0);
     o->waiting -= it->to - it->from;
-    batch_unref(it->batch);
-    it->batch = NULL;
-    o->head = (uint16_t) ((o->head + 1u) % o->capacity);
-    if (--o->count == 0 && o->items != &o->first) { /* idle connections hold nothing */
-        free(o->items);
-        o->items = &o->first;
-        o->capacity = 1;
-        o->head = 0;
-    }
+    it->batch = batch_unref(it->batch);
+    l->head = (uint16_t) ((l->head + 1u) % l->capacity);
+    l->count--;
+}
+
+static struct outbox_writer *writer_of(const struct outbox *o) {
+    return o->line ? o->line->writer : NULL;
 }
 
 void outbox_finish(struct outbox *o) {
-    assert(!o->writer);
-    while (o->count)
+    assert(!writer_of(o));
+    while (o->line && o->line->count)
         drop_first(o);
-    if (o->items != &o->first) /* outbox_end() empties it from the other end */
-        free(o->items);
-    list_remove(&o->dirty);
+    line_rest(o);
 }
 
 static void outbox_break(struct outbox *o, int why) {
     if (o->is_broken)
         return;
     o->is_broken = true;
-    list_remove(&o->dirty);
+    if (o->line)
+        list_remove(&o->line->dirty);
     o->set->broken(o, why);
 }
 
-static int make_room(struct outbox *o) {
-    if (o->count < o->capacity)
+static int make_room(struct outbox_line *l) {
+    if (l->count < l->capacity)
         return 0;
-    if (o->capacity > UINT16_MAX / 2)
+    if (l->capacity > UINT16_MAX / 2)
         return -ENOBUFS;
 
-    uint16_t capacity = (uint16_t) (o->capacity * 2u);
-    if (capacity < 8)
-        capacity = 8;
+    uint16_t capacity = (uint16_t) (l->capacity * 2u);
     struct outbox_item *items = malloc(capacity * sizeof *items);
     if (!items)
         return -ENOMEM;
-    for (unsigned i = 0; i < o->count; i++)
-        items[i] = *item_at(o, i);
-    if (o->items != &o->first)
-        free(o->items);
-    o->items = items;
-    o->capacity = capacity;
-    o->head = 0;
+    for (unsigned i = 0; i < l->count; i++)
+        items[i] = *item_at(l, i);
+    if (l->items != l->few)
+        free(l->items);
+    l->items = items;
+    l->capacity = capacity;
+    l->head = 0;
     return 0;
 }
 
@@ -117,21 +180,24 @@ static bool is_over_limit(const struct outbox *o) {
 
 /* A turn's work may be more than may wait, if the socket takes it. */
 static void settle(struct outbox *o) {
-    if (is_over_limit(o) && !o->writer)
+    if (is_over_limit(o) && !writer_of(o))
         outbox_flush(o);
-    if (is_over_limit(o))
+    if (is_over_limit(o)) {
         outbox_break(o, -ENOBUFS);
-    else if (o->count && !o->writer && !link_is_linked(&o->dirty) && !o->is_broken) {
-        list_append(&o->set->dirty, &o->dirty);
+    } else if (o->waiting && !writer_of(o) && !link_is_linked(&o->line->dirty) && !o->is_broken) {
+        list_append(&o->set->dirty, &o->line->dirty);
         loop_at_turn_end(o->set->flush);
     }
 }
 
 static int push(struct outbox *o, struct batch *b, uint32_t from, uint32_t to) {
-    int r = make_room(o);
+    struct outbox_line *l = line_of(o);
+    if (!l)
+        return -ENOMEM;
+    int r = make_room(l);
     if (r < 0)
         return r;
-    *item_at(o, o->count++) = (struct outbox_item){ batch_ref(b), from, to };
+    *item_at(l, l->count++) = (struct outbox_item){ batch_ref(b), from, to };
     o->waiting += to - from;
     return 0;
 }
@@ -149,9 +215,9 @@ void outbox_append(struct outbox *o, struct batch *b, uint32_t from, uint32_t to
 
 /* The line's last span, if it is the end of a batch that nobody shares and may grow. */
 static struct outbox_item *own_tail(struct outbox *o, size_t more) {
-    if (!o->count)
+    if (!o->waiting)
         return NULL;
-    struct outbox_item *it = item_at(o, o->count - 1u);
+    struct outbox_item *it = item_at(o->line, o->line->count - 1u);
     bool may_grow = it->batch->refs == 1 && it->to == it->batch->bytes.len &&
                     it->batch->bytes.len + more <= OWN_BATCH_MAX;
     return may_grow ? it : NULL;
@@ -195,7 +261,7 @@ static void sent(struct outbox *o, size_t n) {
     o->set->bytes_sent += n;
     o->set->sends++;
     while (n) {
-        struct outbox_item *it = item_at(o, 0);
+        struct outbox_item *it = item_at(o->line, 0);
         uint32_t left = it->to - it->from;
         if (n < left) {
             it->from += (uint32_t) n;
@@ -211,15 +277,16 @@ static void sent(struct outbox *o, size_t n) {
 
 /* One attempt: bytes taken, or -errno. */
 static ssize_t try_write(struct outbox *o) {
-    struct outbox_item *it = item_at(o, 0);
-    if (o->count == 1)
+    const struct outbox_line *l = o->line;
+    struct outbox_item *it = item_at(l, 0);
+    if (l->count == 1)
         return stream_try_send(o->stream, it->batch->bytes.data + it->from, it->to - it->from);
 
     struct buffer *scratch = &o->set->scratch;
     if (o->waiting <= GATHER_MAX_BYTES) {
         buffer_reset(scratch);
-        for (unsigned i = 0; i < o->count; i++) {
-            it = item_at(o, i);
+        for (unsigned i = 0; i < l->count; i++) {
+            it = item_at(l, i);
             buffer_append(scratch, it->batch->bytes.data + it->from, it->to - it->from);
         }
         if (buffer_error(scratch) == 0)
@@ -228,8 +295,8 @@ static ssize_t try_write(struct outbox *o) {
 
     struct iovec v[VECTOR_MAX];
     int n = 0;
-    for (; n < VECTOR_MAX && n < o->count; n++) {
-        it = item_at(o, (unsigned) n);
+    for (; n < VECTOR_MAX && n < l->count; n++) {
+        it = item_at(l, (unsigned) n);
         v[n] = (struct iovec){ it->batch->bytes.data + it->from, it->to - it->from };
     }
     return stream_try_write(o->stream, v, n);
@@ -237,12 +304,13 @@ static ssize_t try_write(struct outbox *o) {
 
 /* Sends until the line is empty (0), the socket is full (-EAGAIN) or broken. */
 static int write_some(struct outbox *o) {
-    while (o->count) {
+    while (o->waiting) {
         ssize_t n = try_write(o);
         if (n < 0)
             return (int) n;
         sent(o, (size_t) n);
     }
+    line_rest(o);
     return 0;
 }
 
@@ -260,7 +328,8 @@ static int writer_run(void *arg) {
 
     if (w->outbox) {
         struct outbox *o = w->outbox;
-        o->writer = NULL;
+        o->line->writer = NULL;
+        line_rest(o);
         if (w->drained)
             future_resolve(w->drained, 0);
         if (r < 0) {
@@ -278,10 +347,10 @@ static int start_writer(struct outbox *o) {
         return -ENOMEM;
     *w = (struct outbox_writer){ .outbox = o, .stream = o->stream, .set = o->set };
 
-    o->writer = w;
+    o->line->writer = w; /* something waits, so there is a line */
     int r = group_spawn(&o->set->writers, "writer", writer_run, w);
     if (r < 0) {
-        o->writer = NULL;
+        o->line->writer = NULL;
         free(w);
         return r;
     }
@@ -290,9 +359,9 @@ static int start_writer(struct outbox *o) {
 }
 
 void outbox_flush(struct outbox *o) {
-    if (o->is_dead || o->writer)
+    if (o->is_dead || !o->line || o->line->writer)
         return;
-    list_remove(&o->dirty);
+    list_remove(&o->line->dirty);
 
     int r = write_some(o);
     if (r == -EAGAIN)
@@ -308,7 +377,7 @@ void outbox_flush(struct outbox *o) {
 
 void outbox_send(struct outbox *o, struct batch *b) {
     uint32_t len = (uint32_t) b->bytes.len;
-    if (o->count || o->is_broken || o->is_last) {
+    if (o->waiting || o->is_broken || o->is_last) {
         outbox_append(o, b, 0, len);
         return;
     }
@@ -335,41 +404,48 @@ void outbox_end(struct outbox *o, struct bytes last) {
 
     /* A span that was begun is finished, or the peer takes the goodbye for a part of it. Finished
      * whole: where the frames in it lie is not known here. */
-    while (o->count > (o->is_begun ? 1 : 0)) {
-        struct outbox_item *it = item_at(o, o->count - 1u);
+    struct outbox_line *l = o->line;
+    while (l && l->count > (o->is_begun ? 1 : 0)) {
+        struct outbox_item *it = item_at(l, l->count - 1u);
         o->waiting -= it->to - it->from;
         it->batch = batch_unref(it->batch);
-        o->count--;
+        l->count--;
     }
     if (last.len && push_copy(o, last, bytes_of(NULL, 0)) < 0)
         o->is_dead = true;
+    line_rest(o);
 }
 
-/* It hears that it is not needed when the stream is closed. */
+/* It hears of it when the stream is closed. */
 static void let_go_of_writer(struct outbox *o) {
-    if (!o->writer)
+    struct outbox_writer *w = writer_of(o);
+    if (!w)
         return;
-    o->writer->outbox = NULL;
-    o->writer->drained = NULL;
-    o->writer = NULL;
+    w->outbox = NULL;
+    w->drained = NULL;
+    o->line->writer = NULL;
+    line_rest(o);
 }
 
 /* The writer gives up after its own time without progress; here the caller's time counts. */
 int outbox_drain(struct outbox *o) {
     int r = 0;
 
-    while (r == 0 && o->count && !o->is_dead) {
+    while (r == 0 && o->waiting && !o->is_dead) {
         outbox_flush(o);
-        if (!o->writer) { /* all is sent, or nothing can wait for the socket */
-            o->is_dead = o->count > 0;
+        struct outbox_writer *w = writer_of(o);
+        if (!w) { /* all is sent, or nothing can wait for the socket */
+            o->is_dead = o->waiting > 0;
             break;
         }
         struct future drained;
         future_init(&drained);
-        o->writer->drained = &drained;
+        w->drained = &drained;
         r = future_wait(&drained);
-        if (r < 0 && o->writer)
+        if (r < 0 && writer_of(o))
             o->is_dead = true;
+        if (writer_of(o)) /* the future ends with this scope */
+            writer_of(o)->drained = NULL;
     }
     let_go_of_writer(o); /* outbox_end() may have left it nothing to write, either */
     return r;

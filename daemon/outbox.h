@@ -16,7 +16,7 @@
 
 struct stream;
 struct outbox;
-struct outbox_writer;
+struct outbox_line;
 
 struct outbox_limits {
     size_t max_bytes;         /* that may wait; past it -ENOBUFS */
@@ -29,6 +29,8 @@ struct outbox_set {
     struct list dirty;
     struct turn_hook *flush; /* queued when one becomes dirty; its owner calls outbox_set_flush() */
     struct group writers;
+    struct outbox_line *idle_lines; /* kept for the next that needs one */
+    size_t n_idle_lines;
     struct buffer scratch;
     uint64_t sends, bytes_sent; /* counters */
     uint64_t backed_up;         /* times a socket did not take everything */
@@ -38,24 +40,16 @@ struct outbox_set {
     void (*broken)(struct outbox *o, int why);
 };
 
-struct outbox_item {
-    struct batch *batch;
-    uint32_t from, to;
-};
-
+/* As small as can be: every idle connection has one. */
 struct outbox {
     struct stream *stream; /* borrowed */
     struct outbox_set *set;
-    struct outbox_item first;  /* the line while it is short */
-    struct outbox_item *items; /* ring of capacity items: &first, or of the heap */
-    uint16_t capacity, head, count;
-    bool is_begun;    /* a part of the first span is on the wire */
-    bool is_broken;   /* broken() was called: appends are dropped */
-    bool is_dead;     /* the stream is: nothing can be sent */
-    bool is_last;     /* outbox_end(): nothing may follow */
-    uint32_t waiting; /* bytes in the line */
-    struct link dirty;
-    struct outbox_writer *writer; /* the socket is backed up */
+    struct outbox_line *line; /* private; NULL: nothing waits */
+    uint32_t waiting;         /* bytes in the line */
+    bool is_begun;            /* a part of the line's first span is on the wire */
+    bool is_broken;           /* broken() was called: appends are dropped */
+    bool is_dead;             /* the stream is: nothing can be sent */
+    bool is_last;             /* outbox_end(): nothing may follow */
 };
 
 void outbox_set_init(struct outbox_set *set, const struct outbox_limits *limits,
@@ -88,5 +82,5 @@ void outbox_end(struct outbox *o, struct bytes last);
 SUSPENDS int outbox_drain(struct outbox *o);
 
 static inline bool outbox_is_empty(const struct outbox *o) {
-    return o->count == 0;
+    return o->waiting == 0;
 }
