@@ -21,10 +21,10 @@ enum {
 static int connection_resume(void *arg);
 
 static void connection_free(struct connection *conn) {
-    struct worker *w = conn->worker;
+    struct worker *w = conn->session.worker;
 
     frame_decoder_finish(&conn->decoder);
-    conn->stream = stream_close(conn->stream);
+    conn->session.outbox.stream = stream_close(conn->session.outbox.stream);
     if (conn->has_session)
         session_finish(&conn->session);
     worker_connection_ended(w);
@@ -36,12 +36,12 @@ static void connection_free(struct connection *conn) {
 static void answer_ping(struct connection *conn, struct bytes payload) {
     uint8_t header[FRAME_HEADER_MAX];
     struct frame pong = { .opcode = FRAME_PONG };
-    size_t len = frame_header(conn->worker->wire.frames, &pong, payload.len, header);
+    size_t len = frame_header(conn->session.worker->wire.frames, &pong, payload.len, header);
     outbox_append_copy(&conn->session.outbox, bytes_of(header, len), payload);
 }
 
 static int handle(struct connection *conn, const struct frame_event *ev) {
-    struct metrics *m = &conn->worker->metrics;
+    struct metrics *m = &conn->session.worker->metrics;
 
     switch (ev->opcode) {
     case FRAME_TEXT:
@@ -77,7 +77,7 @@ static int feed(struct connection *conn, struct bytes in) {
 
 /* All that has arrived. 0: there is no more for now. < 0: the end. */
 static int read_and_handle(struct connection *conn) {
-    struct worker *w = conn->worker;
+    struct worker *w = conn->session.worker;
 
     for (;;) {
         for (int i = 0; i < READS_PER_TURN; i++) {
@@ -85,7 +85,8 @@ static int read_and_handle(struct connection *conn) {
             struct input *input = worker_lend_input(w);
             if (!input)
                 return -ENOMEM;
-            ssize_t n = stream_try_read(conn->stream, input->bytes, sizeof input->bytes);
+            ssize_t n =
+                    stream_try_read(conn->session.outbox.stream, input->bytes, sizeof input->bytes);
             int r = n > 0 ? feed(conn, bytes_of(input->bytes, (size_t) n)) : 0;
             bool is_all = n < (ssize_t) sizeof input->bytes && !conn->is_tls;
             worker_return_input(w, input);
@@ -114,7 +115,7 @@ static bool is_garbled(int why) {
 
 /* Appends the close frame that this end calls for, if the peer is there to read it. */
 static void close_frame(struct connection *conn, int why, struct buffer *out) {
-    struct worker *w = conn->worker;
+    struct worker *w = conn->session.worker;
     struct session *s = &conn->session;
     uint16_t code;
     struct str reason = { 0 };
@@ -141,18 +142,18 @@ static void close_frame(struct connection *conn, int why, struct buffer *out) {
 /* Waits for the peer's half of the close handshake; what else it sends is dropped. A socket that is
  * closed with unread bytes in it is reset, and the peer might never read our close frame. */
 static void await_close(struct connection *conn, bool is_readable) {
-    struct input *input = worker_lend_input(conn->worker);
+    struct input *input = worker_lend_input(conn->session.worker);
     struct frame_event ev;
 
     while (input && !conn->has_heard_close) {
-        ssize_t n = stream_read(conn->stream, input->bytes, sizeof input->bytes);
+        ssize_t n = stream_read(conn->session.outbox.stream, input->bytes, sizeof input->bytes);
         if (n <= 0)
             break;
         struct bytes in = bytes_of(input->bytes, (size_t) n);
         while (is_readable && frame_next(&conn->decoder, &in, &ev) > 0)
             conn->has_heard_close |= ev.opcode == FRAME_CLOSE;
     }
-    worker_return_input(conn->worker, input);
+    worker_return_input(conn->session.worker, input);
 }
 
 /* Cancelled or not, the peer hears why, and others hear that it has gone. */
@@ -172,7 +173,7 @@ static void say_goodbye(struct connection *conn, int why) {
     bool is_readable = !is_garbled(why);
     if (is_readable)
         await_close(conn, true);
-    if (stream_shutdown(conn->stream) == 0 && !is_readable)
+    if (stream_shutdown(conn->session.outbox.stream) == 0 && !is_readable)
         await_close(conn, false);
 }
 
@@ -188,7 +189,7 @@ static int connection_end(struct connection *conn, int why) {
 static int rest_or_end(struct connection *conn, int r) {
     if (r < 0 || task_cancelled())
         return connection_end(conn, r < 0 ? r : -ECANCELED);
-    return task_dormant(conn->stream, INT64_MAX, connection_resume, conn);
+    return task_dormant(conn->session.outbox.stream, INT64_MAX, connection_resume, conn);
 }
 
 static int connection_resume(void *arg) {
@@ -197,15 +198,15 @@ static int connection_resume(void *arg) {
 }
 
 static void begin_session(struct connection *conn, const struct handshake *terms) {
-    struct worker *w = conn->worker;
+    struct worker *w = conn->session.worker;
     /* What is compressed is compressed once for all, in our window. Who asked for a smaller one
      * gets messages plain, as RFC 7692 lets us. */
     bool reads_ours = terms->is_deflated && terms->send_window_bits >= DEFLATE_WINDOW_DEFAULT;
 
     frame_decoder_init(&conn->decoder, FRAME_SERVER, w->wire.frames, &w->frame_limits,
                        terms->is_deflated);
-    session_init(&conn->session, w, conn->stream, reads_ours ? WIRE_JSON_DEFLATED : WIRE_JSON,
-                 task_current());
+    session_init(&conn->session, w, conn->session.outbox.stream,
+                 reads_ours ? WIRE_JSON_DEFLATED : WIRE_JSON, task_current());
     conn->has_session = true;
     metrics_count(&w->metrics, COUNT_UPGRADES);
     task_rename("client");

@@ -14,9 +14,8 @@ struct worker;
 
 /* Allocated by worker_accept(); its task frees it. */
 struct connection {
-    struct session session; /* from the upgrade on */
-    struct worker *worker;
-    struct stream *stream; /* owned */
+    struct session session; /* from the upgrade on; but its worker and its outbox's stream, which
+                               the connection owns, from the beginning */
     struct frame_decoder decoder;
     bool is_tls;        /* the handshake of TLS comes first; then: the stream is encrypted */
     bool is_internal;   /* from a listener that serves operators, not clients */
@@ -38,3 +37,5 @@ struct buffer;
 struct handshake;
 SUSPENDS MUST_CHECK int connection_serve_http(struct connection *conn, struct buffer *ret_rest,
                                               struct handshake *ret_terms);
+
+void connection_http_finish(struct worker *w); /* frees what was kept for further ones */

@@ -15,20 +15,60 @@
 #include "protocol/handshake.h"
 #include "protocol/http.h"
 
-enum { READ_AT_ONCE = 4096 };
+enum { READ_AT_ONCE = 4096, OPENINGS_KEPT = 32, KEPT_MAX_BYTES = 16384 };
 
-/* What reading requests needs; gone when the connection is a WebSocket. */
+/* What reading requests needs; given back when the connection is a WebSocket. Kept for the next
+ * one: memory that came and went between that of connections which stay would leave holes between
+ * them. */
 struct opening {
+    struct opening *next; /* of those not lent */
+    struct worker *worker;
     struct http_request request;
     struct buffer in; /* from the request's first byte on */
     struct buffer out;
 };
 
-static void opening_freep(struct opening **o) {
-    if (*o) {
-        buffer_finish(&(*o)->in);
-        buffer_finish(&(*o)->out);
-        free(*o);
+static void opening_free(struct opening *o) {
+    buffer_finish(&o->in);
+    buffer_finish(&o->out);
+    free(o);
+}
+
+static struct opening *opening_lend(struct worker *w) {
+    struct opening *o = w->openings;
+    if (o) {
+        w->openings = o->next;
+        w->n_openings--;
+        return o;
+    }
+    o = calloc(1, sizeof *o);
+    if (o)
+        o->worker = w;
+    return o;
+}
+
+static void opening_returnp(struct opening **lent) {
+    struct opening *o = *lent;
+    if (!o)
+        return;
+    struct worker *w = o->worker;
+    if (w->n_openings == OPENINGS_KEPT || o->in.cap > KEPT_MAX_BYTES ||
+        o->out.cap > KEPT_MAX_BYTES) {
+        opening_free(o);
+        return;
+    }
+    buffer_reset(&o->in);
+    buffer_reset(&o->out);
+    o->next = w->openings;
+    w->openings = o;
+    w->n_openings++;
+}
+
+void connection_http_finish(struct worker *w) {
+    while (w->openings) {
+        struct opening *o = w->openings;
+        w->openings = o->next;
+        opening_free(o);
     }
 }
 
@@ -36,7 +76,7 @@ static int write_out(struct connection *conn, struct opening *o) {
     int r = buffer_error(&o->out);
     if (r == 0) {
         struct iovec v = { o->out.data, o->out.len };
-        r = stream_write_all(conn->stream, &v, 1);
+        r = stream_write_all(conn->session.outbox.stream, &v, 1);
     }
     buffer_reset(&o->out);
     return r;
@@ -45,7 +85,7 @@ static int write_out(struct connection *conn, struct opening *o) {
 /* 1: a whole head. 0: the peer went away between requests. < 0: what http_request_parse() says, or
  * the stream. */
 static int read_request(struct connection *conn, struct opening *o) {
-    const struct config_http *c = &conn->worker->config->http;
+    const struct config_http *c = &conn->session.worker->config->http;
     struct http_limits limits = { c->max_line_bytes, c->max_head_bytes, c->max_headers };
 
     http_request_init(&o->request);
@@ -56,7 +96,7 @@ static int read_request(struct connection *conn, struct opening *o) {
         uint8_t *at = buffer_reserve(&o->in, READ_AT_ONCE);
         if (!at)
             return -ENOMEM;
-        ssize_t n = stream_read(conn->stream, at, READ_AT_ONCE);
+        ssize_t n = stream_read(conn->session.outbox.stream, at, READ_AT_ONCE);
         if (n <= 0)
             return n < 0 ? (int) n : o->in.len ? -EPIPE : 0;
         buffer_added(&o->in, (size_t) n);
@@ -85,7 +125,7 @@ static int say_status(struct connection *conn, struct opening *o, int status, bo
 /* 1: upgraded. 0: refused, and said so; the connection is over. */
 static int upgrade(struct connection *conn, struct opening *o, struct handshake *ret_terms) {
     static const struct str subprotocols[] = { { "centrifuge-json", 15 } };
-    struct worker *w = conn->worker;
+    struct worker *w = conn->session.worker;
     const struct config *c = w->config;
     struct str origin = { 0 };
 
@@ -118,7 +158,7 @@ static int upgrade(struct connection *conn, struct opening *o, struct handshake 
 }
 
 static bool wants_websocket(const struct connection *conn, const struct opening *o) {
-    return !conn->is_internal && !conn->worker->config->websocket.is_disabled &&
+    return !conn->is_internal && !conn->session.worker->config->websocket.is_disabled &&
            str_equal(o->request.path, STR("/connection/websocket"));
 }
 
@@ -126,7 +166,7 @@ static bool wants_websocket(const struct connection *conn, const struct opening 
 
 /* 1: a WebSocket. 0: over. 2: another request may come. */
 static int serve_one(struct connection *conn, struct opening *o, struct handshake *ret_terms) {
-    struct worker *w = conn->worker;
+    struct worker *w = conn->session.worker;
     struct http_body body;
 
     int r = read_request(conn, o);
@@ -162,37 +202,37 @@ static int serve_one(struct connection *conn, struct opening *o, struct handshak
 
 static int accept_tls(struct connection *conn) {
     struct stream *encrypted;
-    int r = stream_accept_tls(conn->stream, conn->worker->tls, &encrypted);
+    int r = stream_accept_tls(conn->session.outbox.stream, conn->session.worker->tls, &encrypted);
     if (r == 0)
-        conn->stream = encrypted;
+        conn->session.outbox.stream = encrypted;
     return r;
 }
 
 static int serve_first(struct connection *conn, struct opening *o, struct handshake *ret_terms) {
-    DEADLINE(opening_time, conn->worker->config->http.handshake_timeout_ms);
+    DEADLINE(opening_time, conn->session.worker->config->http.handshake_timeout_ms);
     int r = conn->is_tls ? accept_tls(conn) : 0;
     if (r == 0)
         r = serve_one(conn, o, ret_terms);
     else if (r != -ETIMEDOUT && r != -ECANCELED)
-        metrics_count(&conn->worker->metrics, COUNT_HANDSHAKE_ERRORS);
+        metrics_count(&conn->session.worker->metrics, COUNT_HANDSHAKE_ERRORS);
     return r;
 }
 
 /* Idle between requests counts as well: clients of ours do not keep HTTP connections for long. */
 static int serve_next(struct connection *conn, struct opening *o, struct handshake *ret_terms) {
-    DEADLINE(idle_time, conn->worker->config->http.keep_alive_timeout_ms);
+    DEADLINE(idle_time, conn->session.worker->config->http.keep_alive_timeout_ms);
     return serve_one(conn, o, ret_terms);
 }
 
 int connection_serve_http(struct connection *conn, struct buffer *ret_rest,
                           struct handshake *ret_terms) {
-    CLEANUP(opening_freep) struct opening *o = calloc(1, sizeof *o);
+    CLEANUP(opening_returnp) struct opening *o = opening_lend(conn->session.worker);
     if (!o)
         return -ENOMEM;
 
     int r = serve_first(conn, o, ret_terms);
     if (r == -ETIMEDOUT)
-        metrics_count(&conn->worker->metrics, COUNT_HANDSHAKE_TIMEOUTS);
+        metrics_count(&conn->session.worker->metrics, COUNT_HANDSHAKE_TIMEOUTS);
     while (r == 2)
         r = serve_next(conn, o, ret_terms);
 

@@ -12,14 +12,14 @@
 /* /health and /metrics are for operators: on internal listeners for anyone, elsewhere where
  * configured and, unless told otherwise, only from this machine. */
 static bool may_look(const struct connection *conn, bool is_enabled) {
-    const struct config *c = conn->worker->config;
+    const struct config *c = conn->session.worker->config;
     char peer[ADDRESS_TEXT_MAX];
 
     if (conn->is_internal || (is_enabled && c->endpoints_external))
         return true;
     if (!is_enabled)
         return false;
-    struct str from = str_of(stream_peer(conn->stream, peer, sizeof peer));
+    struct str from = str_of(stream_peer(conn->session.outbox.stream, peer, sizeof peer));
     return !str_starts_with(from, STR("["))
                    ? str_starts_with(from, STR("127.")) || str_starts_with(from, STR("unix")) ||
                              str_starts_with(from, STR("memory"))
@@ -35,14 +35,14 @@ struct web_page {
 
 static void find_page(const struct connection *conn, const struct http_request *r,
                       struct web_page *ret) {
-    struct daemon *d = conn->worker->daemon;
-    const struct config *c = conn->worker->config;
+    struct daemon *d = conn->session.worker->daemon;
+    const struct config *c = conn->session.worker->config;
 
     if (str_equal(r->path, STR("/health")) && may_look(conn, c->health_enabled)) {
         ret->status = daemon_write_health(d, &ret->body);
         ret->content_type = STR("application/json");
     } else if (str_equal(r->path, STR("/metrics")) && may_look(conn, c->metrics_enabled)) {
-        worker_collect(conn->worker); /* others do it every second */
+        worker_collect(conn->session.worker); /* others do it every second */
         daemon_write_metrics(d, &ret->body);
         ret->status = 200;
         ret->content_type = STR("text/plain; version=0.0.4; charset=utf-8");
@@ -78,7 +78,7 @@ int http_pages_answer(const struct connection *conn, const struct http_request *
     bool is_read = str_equal(r->method, STR("GET")) || str_equal(r->method, STR("HEAD"));
 
     if (is_read && !conn->is_internal) {
-        int e = assets_answer(&conn->worker->daemon->assets, r, closes, out);
+        int e = assets_answer(&conn->session.worker->daemon->assets, r, closes, out);
         if (e != 0)
             return e < 0 ? e : 0;
     }

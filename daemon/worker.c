@@ -155,6 +155,7 @@ void worker_close(struct worker *w) {
     buffer_finish(&w->scratch);
     w->tokens = token_verifier_free(w->tokens);
     w->tls = tls_free(w->tls);
+    connection_http_finish(w);
     while (w->inputs) {
         struct input *i = w->inputs;
         w->inputs = i->next;
@@ -181,8 +182,8 @@ int worker_accept(struct worker *w, struct stream *s, unsigned accept_flags) {
         atomic_fetch_sub_explicit(&w->daemon->connections, 1, memory_order_relaxed);
         return r < 0 ? r : -ENOMEM;
     }
-    conn->worker = w;
-    conn->stream = s;
+    conn->session.worker = w;
+    conn->session.outbox.stream = s;
     conn->is_tls = accept_flags & ACCEPT_TLS;
     conn->is_internal = is_internal;
     conn->is_over_limit = limit && now >= limit;

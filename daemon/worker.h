@@ -28,6 +28,7 @@ struct input {
 struct config;
 struct daemon;
 struct keeper_job;
+struct opening;
 struct stream;
 struct tls;
 struct token_verifier;
@@ -65,6 +66,8 @@ struct worker {
     size_t publishes_running;
     struct input *inputs; /* not lent */
     size_t n_inputs;
+    struct opening *openings; /* connection_http.c's, not lent */
+    size_t n_openings;
     struct timer beat;
     _Atomic int64_t turned_ms; /* when the beat last came round; read by other threads */
     struct metrics metrics;
