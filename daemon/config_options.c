@@ -167,10 +167,14 @@ static const struct option OPTIONS[] = {
       .min = SECOND, .max = DAY, .may_be_zero = true, .initial = "40s",
       .help = "How often a positioned subscription is compared with the engine; 0: never." },
     { "client.history_max_publication_limit", OPTION_COUNT, AT(client.history_max), .min = 1,
-      .max = 10000000, .initial = "300", .help = "Publications in one history reply." },
+      .max = 10000000, .initial = "300",
+      .help = "Publications in one history reply. A reply that would not fit into `queue_max_size` "
+              "is "
+              "error 106." },
     { "client.recovery_max_publication_limit", OPTION_COUNT, AT(client.recovery_max), .min = 1,
       .max = 10000000, .initial = "300",
-      .help = "Publications one recovery may bring; who missed more is not recovered." },
+      .help = "Publications one recovery may bring; who missed more, or more than fits into "
+              "`queue_max_size`, is not recovered." },
     { "client.connect_include_server_time", OPTION_BOOL, AT(client.includes_server_time),
       .initial = "false", .help = "Puts the server's time into the connect reply." },
 

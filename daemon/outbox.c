@@ -395,6 +395,19 @@ void outbox_send(struct outbox *o, struct batch *b) {
     }
 }
 
+int outbox_wait(struct outbox *o) {
+    outbox_flush(o);
+    if (!o->writer)
+        return 0;
+    struct future drained;
+    future_init(&drained);
+    o->writer->drained = &drained;
+    int r = future_wait(&drained);
+    if (o->writer)
+        o->writer->drained = NULL;
+    return r;
+}
+
 /* ---- ending ---- */
 
 void outbox_end(struct outbox *o, struct bytes last) {

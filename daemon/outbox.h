@@ -81,6 +81,10 @@ void outbox_end(struct outbox *o, struct bytes last);
  * outbox is dead. After it no writer uses the outbox; close the stream then. */
 SUSPENDS int outbox_drain(struct outbox *o);
 
+/* Waits until everything is sent; appends may go on meanwhile. 0, also if the outbox breaks
+ * instead; -ECANCELED, -ETIMEDOUT. One task at a time. */
+SUSPENDS MUST_CHECK int outbox_wait(struct outbox *o);
+
 static inline bool outbox_is_empty(const struct outbox *o) {
     return o->waiting == 0;
 }

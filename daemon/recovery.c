@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daemon/wire_page.h"
+
 struct history_query recovery_query(const struct recovery_request *r, struct str channel,
                                     struct keep keep) {
     struct history_query q = { .channel = channel, .keep = keep };
@@ -61,6 +63,18 @@ static bool is_all_there(const struct recovery_request *r, const struct page *pa
            page->top.offset - r->offset == page->n;
 }
 
+/* What fits no queue would cut the client off, each time it comes back. */
+static bool fits(const struct recovery_request *r, const struct page *page,
+                 struct publication *const *live, const struct recovery *chosen) {
+    struct wire_page all = {
+        .page = page->items ? page->items + chosen->first_page : NULL,
+        .n_page = chosen->n_page,
+        .live = live ? live + chosen->first_live : NULL,
+        .n_live = chosen->n_live,
+    };
+    return r->max_bytes == 0 || wire_page_bytes(&all) <= r->max_bytes;
+}
+
 static void decide_stream(const struct recovery_request *r, const struct page *page,
                           struct recovery *ret) {
     ret->recovered = is_all_there(r, page) && page->n + ret->n_live <= r->limit;
@@ -104,6 +118,11 @@ int recovery_decide(const struct recovery_request *r, const struct page *page,
         decide_cache(r, page, &decision);
     else
         decide_stream(r, page, &decision);
+    if (decision.recovered && !fits(r, page, live, &decision)) {
+        decision.recovered = false;
+        decision.n_page = decision.n_live = 0;
+        decision.offset = decision.next - 1;
+    }
     *ret = decision;
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "async/deadline.h"
 #include "async/stream.h"
 #include "async/task.h"
 #include "daemon/keeper.h"
@@ -11,7 +12,10 @@
 #include "daemon/session_impl.h"
 #include "protocol/json.h"
 
-enum { YEAR_S = 365 * 24 * 3600 };
+enum {
+    YEAR_S = 365 * 24 * 3600,
+    ROOM_WAIT_MS = 4000, /* libraries give up on a command after 5 s */
+};
 
 void session_init(struct session *s, struct worker *w, struct stream *stream,
                   enum wire_format format, struct task *task) {
@@ -210,6 +214,35 @@ static bool is_within_rate(struct session *s) {
     return true;
 }
 
+/* Of the limit, for replies that a client has not read when it gets the next. */
+static size_t backlog_max(const struct session *s) {
+    return s->outbox.set->limits.max_bytes / 8;
+}
+
+size_t session_reply_max(const struct session *s) {
+    return s->outbox.set->limits.max_bytes - backlog_max(s);
+}
+
+static bool may_have_big_reply(const struct command *c) {
+    return c->kind == COMMAND_SUBSCRIBE || c->kind == COMMAND_HISTORY ||
+           c->kind == COMMAND_PRESENCE;
+}
+
+/* Who asks for much at once gets it as fast as it reads, instead of being too slow for it. Not for
+ * ever: the line of a busy channel's subscriber may never be empty. */
+static int wait_for_room(struct session *s) {
+    if (s->outbox.waiting <= backlog_max(s) || s->outbox.is_broken)
+        return 0;
+
+    DEADLINE(patience, ROOM_WAIT_MS);
+    s->is_waiting_for_room = true;
+    int r = outbox_wait(&s->outbox);
+    s->is_waiting_for_room = false;
+    if (r == -ETIMEDOUT && deadline_passed(&patience))
+        r = 0;
+    return r < 0 ? r : s->state == SESSION_CLOSING ? -ECONNABORTED : 0;
+}
+
 static int handle(struct session *s, const struct command *c) {
     struct worker *w = s->worker;
 
@@ -220,6 +253,10 @@ static int handle(struct session *s, const struct command *c) {
     }
     if ((s->state == SESSION_NEW) != (c->kind == COMMAND_CONNECT) || s->state == SESSION_REFUSED)
         return session_end(s, DISCONNECT_BAD_REQUEST);
+
+    int room = may_have_big_reply(c) ? wait_for_room(s) : 0;
+    if (room < 0)
+        return room;
 
     /* Replies come in the order of their commands. */
     if (s->publishes && c->kind != COMMAND_PUBLISH && c->kind != COMMAND_PONG) {
@@ -306,6 +343,9 @@ void session_tick(struct session *s) {
         session_disconnect(s, is_stale ? DISCONNECT_STALE : DISCONNECT_EXPIRED);
         return;
     }
+    /* What it sends is not read meanwhile; that it reads is watched by the write timeout. */
+    if (s->pong_by && s->pong_by <= now && s->is_waiting_for_room)
+        s->pong_by = wheel_tick_in(&w->wheel, w->config->client.pong_timeout_ms + 1000);
     if (s->pong_by && s->pong_by <= now) {
         metrics_count(&w->metrics, COUNT_PONG_TIMEOUTS);
         session_disconnect(s, DISCONNECT_NO_PONG);

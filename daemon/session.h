@@ -45,6 +45,7 @@ struct session {
     bool is_pong_due;
     bool expires; /* of the identity: deadline is the end of its grace */
     uint16_t close_code;
+    bool is_waiting_for_room;       /* of the outbox, before the next command */
     bool answers_pings;             /* as the connect reply said */
     uint16_t n_subs, subs_capacity; /* the configuration's limit, 32768, fits */
     struct subscription *subs;

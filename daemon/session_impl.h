@@ -34,6 +34,10 @@ void publishes_forget(struct session *s); /* the session goes; they go on withou
 /* An error reply; 0. */
 int session_error(struct session *s, uint32_t id, uint32_t code);
 
+/* The largest reply that is always good to send: before a command that may have a big one
+ * session_handle() waits until little else is in the outbox. */
+size_t session_reply_max(const struct session *s);
+
 /* session_disconnect(); -ECONNABORTED. */
 int session_end(struct session *s, uint32_t code);
 

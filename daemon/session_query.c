@@ -97,6 +97,8 @@ int session_history(struct session *s, uint32_t id, const struct command_history
     if (c->has_since && c->since_epoch.len && !str_equal(c->since_epoch, epoch))
         return session_error(s, id, ERROR_UNRECOVERABLE_POSITION);
     struct wire_page items = { .page = page.items, .n_page = page.n };
+    if (wire_page_bytes(&items) > session_reply_max(s)) /* it may ask for fewer */
+        return session_error(s, id, ERROR_LIMIT_EXCEEDED);
     session_reply(s, &(struct reply){ .kind = REPLY_HISTORY,
                                       .id = id,
                                       .history = { .publications = wire_page_list(&items),

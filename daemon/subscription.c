@@ -355,6 +355,7 @@ static int read_and_finish(struct grant *g, struct channel *c) {
         .is_asked = g->asked->recover && g->is_recoverable,
         .mode = g->ns->recovery_mode,
         .limit = g->config->client.recovery_max,
+        .max_bytes = session_reply_max(s),
         .offset = g->asked->offset,
         .epoch = g->asked->epoch,
     };

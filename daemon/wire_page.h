@@ -14,4 +14,7 @@ struct wire_page {
     size_t n_live;
 };
 
+/* About how many bytes they are on the wire; rather more than less. */
+size_t wire_page_bytes(const struct wire_page *w);
+
 struct wire_publications wire_page_list(const struct wire_page *w); /* w must outlive it */

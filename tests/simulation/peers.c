@@ -13,7 +13,7 @@
 #include "protocol/json.h"
 #include "tests/simulation/scene.h"
 
-enum { BATCH_MAX = 8, RECOVERY_MAX = 300 };
+enum { BATCH_MAX = 8, RECOVERY_MAX = 300, PUBLICATION_BYTES_MAX = 256 };
 
 static bool chance(unsigned percent) {
     return loop_random_below(100) < percent;
@@ -159,8 +159,10 @@ static void subscribed(struct peer *p, const struct reply_subscribe *result) {
     struct scene *s = p->scene;
 
     if (p->has_position && !result->recovered) {
+        /* What fits the queue is recovered in any case; how much more is the daemon's to say. */
+        uint64_t limit = s->script.queue_max_bytes / 8 * 7 / PUBLICATION_BYTES_MAX;
         ledger_told(&s->ledger, p->channel, p->offset, result->offset, s->script.history_size,
-                    RECOVERY_MAX);
+                    limit < RECOVERY_MAX ? limit : RECOVERY_MAX);
         if (result->epoch.len == strlen(p->epoch) &&
             memcmp(result->epoch.data, p->epoch, result->epoch.len) == 0 &&
             result->offset < p->offset)

@@ -41,6 +41,83 @@ static void who_leaves_while_a_whole_frame_waits_leaves_nothing_behind(void **st
     }
 }
 
+/* ---- much at once ---- */
+
+#define BIG                                                                                        \
+    "client: {allow_anonymous_connect_without_token: true, ping_interval: 3600s, "                 \
+    "queue_max_size: 65536}\n"                                                                     \
+    "channel: {namespaces: [{name: kept, history_size: 100, history_ttl: 600s, force_recovery: "   \
+    "true, allow_subscribe_for_client: true, allow_subscribe_for_anonymous: true, "                \
+    "allow_publish_for_client: true, allow_publish_for_anonymous: true, "                          \
+    "allow_history_for_client: true, allow_history_for_anonymous: true}]}\n"
+
+/* Publishes n kilobytes to the channel, one at a time. */
+static bool fill(struct peer *p, const char *channel, int n) {
+    char kilobyte[1024];
+    memset(kilobyte, 'x', sizeof kilobyte);
+    for (int i = 0; i < n; i++) {
+        peer_say(p, "{\"id\":%d,\"publish\":{\"channel\":\"%s\",\"data\":\"%.*s\"}}", i + 1000,
+                 channel, (int) sizeof kilobyte, kilobyte);
+        if (!text_matches(peer_hear(p, 1000), "{*\"publish\":{}}"))
+            return false;
+    }
+    return true;
+}
+
+static int more_than_the_queue(struct world *w, void *arg) {
+    struct peer *p = peer_open(w, NULL), *a = peer_open(w, NULL);
+    STORY_EXPECT(w, p && peer_connect(p, NULL) && a && peer_connect(a, NULL));
+    STORY_EXPECT(w, fill(p, "kept:x", 80));
+    PLAYS(a, "> {'id':2,'history':{'channel':'kept:x','limit':80}}\n"
+             "< {'id':2,'error':{'code':106,*\n"
+             "> {'id':3,'history':{'channel':'kept:x','limit':10}}\n"
+             "< {'id':3,'history':{'publications':[{'data':'xxx*\n"
+             "> {'id':4,'subscribe':{'channel':'kept:x','recover':true}}\n"
+             "< {'id':4,'subscribe':{'recoverable':true,'epoch':'*','offset':80,"
+             "'positioned':true,'was_recovering':true}}\n"
+             "> {'id':5,'unsubscribe':{'channel':'kept:x'}}\n < {'id':5,'unsubscribe':{}}\n"
+             "> {'id':6,'subscribe':{'channel':'kept:x','recover':true,'offset':60}}\n"
+             "< {'id':6,'subscribe':{*'recovered':true,'offset':60*");
+    peer_close(p);
+    peer_close(a);
+    return 0;
+}
+
+static void what_fits_no_queue_is_refused_and_not_tried_for_ever(void **state) {
+    struct world_options o = { .config = BIG, .pipe_bytes = 4096 };
+    assert_null(world_run(&o, more_than_the_queue, NULL));
+}
+
+/* Twenty channels at once, as a library does when it comes back: forty times what the pipe holds,
+ * five times what may wait. */
+static int all_channels_at_once(struct world *w, void *arg) {
+    enum { CHANNELS = 20, EACH = 15 };
+    struct peer *p = peer_open(w, NULL), *a = peer_open(w, NULL);
+    STORY_EXPECT(w, p && peer_connect(p, NULL) && a && peer_connect(a, NULL));
+    CLEANUP(buffer_finish) struct buffer all = BUFFER_INIT;
+    for (int i = 0; i < CHANNELS; i++) {
+        char name[16];
+        (void) snprintf(name, sizeof name, "kept:%d", i);
+        STORY_EXPECT(w, fill(p, name, EACH));
+        buffer_printf(&all, "%s{\"id\":%d,\"subscribe\":{\"channel\":\"%s\",\"recover\":true}}",
+                      i ? "\n" : "", i + 2, name);
+    }
+    STORY_EXPECT(w, peer_send_frame(a, FRAME_TEXT, buffer_bytes(&all)) == 0);
+    STORY_EXPECT(w, task_sleep(500) == 0);
+    for (int i = 0; i < CHANNELS; i++)
+        HEARS(a, "{*\"subscribe\":{*\"recovered\":true,*");
+    peer_close(p);
+    peer_close(a);
+    return 0;
+}
+
+static void who_asks_for_much_gets_it_as_fast_as_it_reads(void **state) {
+    for (uint64_t seed = 0; seed < 5; seed++) {
+        struct world_options o = { .config = BIG, .pipe_bytes = 8192, .seed = seed };
+        assert_null(world_run(&o, all_channels_at_once, NULL));
+    }
+}
+
 /* ---- at the limit ---- */
 
 static int crowd(struct world *w, void *arg) {
@@ -140,6 +217,8 @@ static void who_comes_back_at_once_stays_present(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_leaves_while_a_whole_frame_waits_leaves_nothing_behind),
+        cmocka_unit_test(what_fits_no_queue_is_refused_and_not_tried_for_ever),
+        cmocka_unit_test(who_asks_for_much_gets_it_as_fast_as_it_reads),
         cmocka_unit_test(operators_get_in_however_many_are_at_the_door),
         cmocka_unit_test(who_comes_while_others_are_told_to_go_is_told_too),
         cmocka_unit_test(who_comes_back_at_once_stays_present),
