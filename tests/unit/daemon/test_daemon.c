@@ -441,6 +441,54 @@ static void who_agreed_to_compression_gets_it_and_others_do_not(void **state) {
     assert_null(world_run(&o, deflated, NULL));
 }
 
+/* Commands that go deep, with a few bytes changed: some still are commands. */
+static int mischief(struct world *w, void *arg) {
+    static const char *const commands[] = {
+        "{\"id\":3,\"subscribe\":{\"channel\":\"kept:x\",\"recover\":true,\"offset\":1,\"epoch\":"
+        "\"a\"}}",
+        "{\"id\":4,\"publish\":{\"channel\":\"kept:x\",\"data\":{\"a\":[1,2,3]}}}",
+        "{\"id\":5,\"history\":{\"channel\":\"kept:x\",\"limit\":9,\"since\":{\"offset\":1}}}",
+        "{\"id\":6,\"presence\":{\"channel\":\"room:x\"}}\n{\"id\":7,\"subscribe\":{\"channel\":"
+        "\"room:x\"}}",
+        "{\"id\":8,\"unsubscribe\":{\"channel\":\"kept:x\"}}",
+        "{\"id\":9,\"refresh\":{\"token\":\"a.b.c\"}}",
+        "{}",
+    };
+    JOINED(witness, w, "kept:x");
+
+    for (int i = 0; i < 20; i++) {
+        JOINED(p, w, NULL);
+        for (int j = 0; j < 10; j++) {
+            const char *from = commands[loop_random_below(ELEMENTS_OF(commands))];
+            size_t len = strlen(from);
+            char text[256];
+            memcpy(text, from, len);
+            for (uint64_t k = loop_random_below(3); k > 0; k--)
+                text[loop_random_below(len)] = (char) loop_random_below(128);
+            unsigned opcode = loop_random_below(20) ? FRAME_TEXT : (unsigned) loop_random_below(16);
+            if (peer_send_frame(p, opcode, bytes_of(text, len)) < 0)
+                break;
+            if (loop_random_below(3) == 0)
+                (void) peer_hear(p, 10);
+        }
+        if (loop_random_below(2))
+            peer_close(p);
+    }
+    /* Whatever happened to them, others are served. */
+    PLAYS(witness, "> {'id':99,'unsubscribe':{'channel':'kept:x'}}");
+    const char *heard;
+    while (strncmp(heard = peer_hear(witness, 1000), "{\"push\"", 7) == 0)
+        ;
+    STORY_EXPECT(w, strcmp(heard, "{\"id\":99,\"unsubscribe\":{}}") == 0);
+    return 0;
+}
+
+static void whatever_one_sends_others_are_served(void **state) {
+    struct world_options o = quiet_three;
+    for (o.seed = 1; o.seed <= 40; o.seed++)
+        assert_null(world_run(&o, mischief, NULL));
+}
+
 /* ---- limits ---- */
 
 static int too_fast(struct world *w, void *arg) {
@@ -588,6 +636,7 @@ int main(void) {
         cmocka_unit_test(broken_framing_is_told_so),
         cmocka_unit_test(a_message_over_the_limit_ends_the_connection),
         cmocka_unit_test(who_agreed_to_compression_gets_it_and_others_do_not),
+        cmocka_unit_test(whatever_one_sends_others_are_served),
         cmocka_unit_test(commands_have_a_rate),
         cmocka_unit_test(pages_of_other_origins_are_refused),
         cmocka_unit_test(more_connections_than_allowed_hear_503),
