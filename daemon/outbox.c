@@ -397,14 +397,14 @@ void outbox_send(struct outbox *o, struct batch *b) {
 
 int outbox_wait(struct outbox *o) {
     outbox_flush(o);
-    if (!o->writer)
+    if (!writer_of(o))
         return 0;
     struct future drained;
     future_init(&drained);
-    o->writer->drained = &drained;
+    o->line->writer->drained = &drained;
     int r = future_wait(&drained);
-    if (o->writer)
-        o->writer->drained = NULL;
+    if (writer_of(o))
+        o->line->writer->drained = NULL;
     return r;
 }
 
