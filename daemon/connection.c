@@ -63,14 +63,24 @@ static int handle(struct connection *conn, const struct frame_event *ev) {
     }
 }
 
+/* What comes after the end is decoded for the peer's close frame alone. */
+static void skip(struct connection *conn, struct bytes in) {
+    struct frame_event ev;
+    while (!conn->has_closed_too && frame_next(&conn->decoder, &in, &ev) > 0)
+        conn->has_closed_too = ev.opcode == FRAME_CLOSE;
+}
+
 static int feed(struct connection *conn, struct bytes in) {
     struct frame_event ev;
     int r;
 
     while ((r = frame_next(&conn->decoder, &in, &ev)) > 0) {
         r = handle(conn, &ev);
-        if (r < 0)
+        if (r < 0) {
+            if (!conn->has_heard_close)
+                skip(conn, in); /* the decoder must not lose its place */
             return r;
+        }
     }
     return r;
 }
@@ -142,18 +152,21 @@ static void close_frame(struct connection *conn, int why, struct buffer *out) {
 /* Waits for the peer's half of the close handshake; what else it sends is dropped. A socket that is
  * closed with unread bytes in it is reset, and the peer might never read our close frame. */
 static void await_close(struct connection *conn, bool is_readable) {
-    struct input *input = worker_lend_input(conn->session.worker);
-    struct frame_event ev;
+    struct worker *w = conn->session.worker;
+    struct stream *stream = conn->session.outbox.stream;
+    ssize_t n = -EAGAIN;
 
-    while (input && !conn->has_heard_close) {
-        ssize_t n = stream_read(conn->session.outbox.stream, input->bytes, sizeof input->bytes);
-        if (n <= 0)
+    /* Many may say goodbye at a time: none holds memory for input while it waits. */
+    while ((n > 0 || n == -EAGAIN) && !conn->has_heard_close && !conn->has_closed_too &&
+           stream_wait_readable(stream) == 0) {
+        struct input *input = worker_lend_input(w);
+        n = input ? stream_try_read(stream, input->bytes, sizeof input->bytes) : -ENOMEM;
+        if (n > 0 && is_readable)
+            skip(conn, bytes_of(input->bytes, (size_t) n));
+        worker_return_input(w, input);
+        if (task_yield() < 0) /* however fast the peer is */
             break;
-        struct bytes in = bytes_of(input->bytes, (size_t) n);
-        while (is_readable && frame_next(&conn->decoder, &in, &ev) > 0)
-            conn->has_heard_close |= ev.opcode == FRAME_CLOSE;
     }
-    worker_return_input(conn->session.worker, input);
 }
 
 /* Cancelled or not, the peer hears why, and others hear that it has gone. */

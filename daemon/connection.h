@@ -22,6 +22,7 @@ struct connection {
     bool is_over_limit; /* to be told 503 */
     bool has_session;
     bool has_heard_close;
+    bool has_closed_too; /* heard after we had decided to end it */
     uint16_t heard_code;
 };
 

@@ -183,6 +183,38 @@ static void who_comes_while_others_are_told_to_go_is_told_too(void **state) {
     assert_null(world_run(&o, late_comer, NULL));
 }
 
+/* What ends the connection has the most of a long message behind it; the rest of that and the
+ * peer's close come later. Masking keys are all zeros. */
+static int sends_on(struct world *w, void *arg) {
+    enum { LONG = 12000, LATE = 2000 };
+    static const char bad[] = "{\"id\":7,\"ping\":{}}";
+    static const uint8_t bad_header[] = { 0x81, 0x80 | (sizeof bad - 1), 0, 0, 0, 0 };
+    static const uint8_t long_header[] = { 0x81, 0xfe, LONG >> 8, LONG & 0xff, 0, 0, 0, 0 };
+    CLEANUP(buffer_finish) struct buffer all = BUFFER_INIT;
+    struct peer *a = peer_open(w, NULL);
+    STORY_EXPECT(w, a && peer_connect(a, NULL));
+
+    buffer_append(&all, bad_header, sizeof bad_header);
+    buffer_append(&all, bad, sizeof bad - 1);
+    buffer_append(&all, long_header, sizeof long_header);
+    for (int i = 0; i < LONG; i++)
+        buffer_append_byte(&all, ' ');
+    STORY_EXPECT(w, peer_send_raw(a, bytes_of(all.data, all.len - LATE)) == 0);
+    STORY_EXPECT(w, task_sleep(10) == 0);
+    STORY_EXPECT(w, peer_send_raw(a, bytes_of(all.data + all.len - LATE, LATE)) == 0);
+    int64_t from = loop_now();
+    HEARS(a, "close 3501 bad request"); /* and echoes it */
+    HEARS(a, "end");
+    STORY_EXPECT(w, loop_now() - from < 1000);
+    peer_close(a);
+    return 0;
+}
+
+static void a_goodbye_is_heard_behind_what_nobody_wants_any_more(void **state) {
+    struct world_options o = { .config = QUIET };
+    assert_null(world_run(&o, sends_on, NULL));
+}
+
 /* ---- presence ---- */
 
 #define ROOM                                                                                       \
@@ -221,6 +253,7 @@ int main(void) {
         cmocka_unit_test(who_asks_for_much_gets_it_as_fast_as_it_reads),
         cmocka_unit_test(operators_get_in_however_many_are_at_the_door),
         cmocka_unit_test(who_comes_while_others_are_told_to_go_is_told_too),
+        cmocka_unit_test(a_goodbye_is_heard_behind_what_nobody_wants_any_more),
         cmocka_unit_test(who_comes_back_at_once_stays_present),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
