@@ -27,6 +27,18 @@ static int judge_presence(struct session *s, struct str channel) {
                    : ERROR_PERMISSION_DENIED;
 }
 
+/* About how many bytes they are on the wire; rather more than less. */
+static size_t presence_bytes(const struct presence *who) {
+    enum { NAMES = 80 };
+    size_t n = 0;
+    for (size_t i = 0; i < who->n; i++) {
+        const struct client_info *info = &who->items[i];
+        n += NAMES + info->user.len + 2 * info->client.len + info->conn_info.len +
+             info->chan_info.len;
+    }
+    return n;
+}
+
 int session_presence(struct session *s, uint32_t id, const struct command_presence *c) {
     int error = judge_presence(s, c->channel);
     if (error)
@@ -36,6 +48,8 @@ int session_presence(struct session *s, uint32_t id, const struct command_presen
     int r = engine_presence(s->worker->daemon->engine, c->channel, &who);
     if (r < 0)
         return session_failed(s, id, r);
+    if (presence_bytes(&who) > session_reply_max(s)) /* presence_stats still tells how many */
+        return session_error(s, id, ERROR_LIMIT_EXCEEDED);
     session_reply(s, &(struct reply){ .kind = REPLY_PRESENCE,
                                       .id = id,
                                       .presence = { .items = who.items, .n = who.n } });

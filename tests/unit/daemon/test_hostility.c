@@ -222,6 +222,29 @@ static void a_goodbye_is_heard_behind_what_nobody_wants_any_more(void **state) {
     "allow_subscribe_for_anonymous: true, allow_presence_for_client: true, "                       \
     "allow_presence_for_anonymous: true}]}\n"
 
+static int full_house(struct world *w, void *arg) {
+    enum { GUESTS = 1000 };
+    struct peer *a = peer_open(w, NULL);
+    STORY_EXPECT(w, a && peer_connect(a, NULL));
+    for (int i = 0; i < GUESTS; i++) {
+        char id[37];
+        (void) snprintf(id, sizeof id, "%036d", i);
+        struct client_info info = { .user = STR("u"), .client = str_of(id) };
+        STORY_EXPECT(w, engine_presence_set(w->daemon->engine, STR("room:x"), &info, 60000) == 0);
+    }
+    PLAYS(a, "> {'id':3,'presence':{'channel':'room:x'}}\n < {'id':3,'error':{'code':106,*\n"
+             "> {'id':4,'presence_stats':{'channel':'room:x'}}\n < {*'num_clients':1000,*");
+    peer_close(a);
+    return 0;
+}
+
+static void a_list_of_all_who_are_there_is_refused_when_it_fits_no_queue(void **state) {
+    struct world_options o = { .config = "client: {allow_anonymous_connect_without_token: true, "
+                                         "queue_max_size: 65536}\n" ROOM,
+                               .pipe_bytes = 4096 };
+    assert_null(world_run(&o, full_house, NULL));
+}
+
 /* It lost its place and has it again, while the keeper has other things to do first. */
 static int comes_back_early(struct world *w, void *arg) {
     struct worker *worker = &w->daemon->threads[0].worker;
@@ -254,6 +277,7 @@ int main(void) {
         cmocka_unit_test(operators_get_in_however_many_are_at_the_door),
         cmocka_unit_test(who_comes_while_others_are_told_to_go_is_told_too),
         cmocka_unit_test(a_goodbye_is_heard_behind_what_nobody_wants_any_more),
+        cmocka_unit_test(a_list_of_all_who_are_there_is_refused_when_it_fits_no_queue),
         cmocka_unit_test(who_comes_back_at_once_stays_present),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
