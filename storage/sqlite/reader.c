@@ -156,9 +156,9 @@ static int read_channel(struct reader *rd, struct str channel, bool *ret_has_row
 
 static int read_snapshot(struct reader *rd, struct top *top, const struct history_query *q,
                          struct page *page) {
-    bool has_row;
-    int64_t id;
-    uint64_t generation, offset;
+    bool has_row = false; /* all set by read_channel(), which gcc does not see at -O1 */
+    int64_t id = 0;
+    uint64_t generation = 0, offset = 0;
     int r = statement_run(rd->statements[READ_BEGIN]);
     if (r < 0)
         return r;
