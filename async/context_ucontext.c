@@ -20,8 +20,9 @@ void *context_make(void *low, size_t bytes, void (*entry)(void)) {
 }
 
 void *context_of_thread(void) {
-    errno = 0;
-    return calloc(1, sizeof(ucontext_t));
+    void *context = calloc(1, sizeof(ucontext_t));
+    errno = context ? 0 : ENOMEM; /* an allocator of someone else's need not say so */
+    return context;
 }
 
 void context_free_thread(void *context) {
