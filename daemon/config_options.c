@@ -94,7 +94,7 @@ static const struct option OPTIONS[] = {
     { "engine.type", OPTION_CHOICE, AT(engine), .choices = ENGINES, .initial = "sqlite",
       .needs_restart = true,
       .help = "What keeps history: `sqlite` survives restarts and crashes, `memory` does not." },
-    { "engine.sqlite.readers", OPTION_COUNT, AT(engine_readers), .min = 1, .max = 64,
+    { "engine.sqlite.readers", OPTION_COUNT, AT(engine_readers), .min = 1, .max = 16,
       .initial = "2", .needs_restart = true, .help = "Threads that read history." },
     { "engine.queue_max_publications", OPTION_COUNT, AT(engine_queue_max), .min = 1,
       .max = 10000000, .initial = "65536", .needs_restart = true,

@@ -21,7 +21,7 @@ struct engine_options {
     enum engine_kind kind;
     const char *data_dir;    /* sqlite: holds history.db; made if missing. Borrowed for the call */
     const char *vfs;         /* sqlite: name of a registered VFS, or NULL for the system's */
-    unsigned readers;        /* sqlite: reader threads; 0: the default, 2 */
+    unsigned readers;        /* sqlite: reader threads, at most 16; 0: the default, 2 */
     size_t queue_max;        /* publishes waiting for the writer; past it -ENOBUFS. 0: 65536 */
     size_t queue_max_bytes;  /* bytes of their payloads; past it -ENOBUFS. 0: 64 MiB */
     size_t group_max;        /* publishes in one commit. 0: 1024 */

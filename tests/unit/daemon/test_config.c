@@ -183,6 +183,7 @@ static void every_mistake_is_named_with_its_place_and_what_would_be_right(void *
         { "client: { channel_limit: -1 }\n", "must be a whole number" },
         { "client: { channel_limit: 0 }\n", "must be 1 to 32768" },
         { "client: { channel_limit: 32769 }\n", "must be 1 to 32768" },
+        { "engine: { sqlite: { readers: 17 } }\n", "must be 1 to 16" },
         { "client: { channel_limit: 99999999999999999999 }\n", "must be 1 to 32768" },
         { "client: { queue_max_size: 1XB }\n", "must be a size in bytes, like 65536, 64KiB" },
         { "client: { queue_max_size: 2GiB }\n", "must be 4KiB to 1GiB" },
