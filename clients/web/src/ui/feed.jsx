@@ -100,7 +100,7 @@ export function FeedView({ connection, name, isWide, onMenu }) {
                     </p>
                     <Command text={`${command} 21.5`} />
                     <p class="quiet">A line of standard input is a message, so anything that prints can be followed:</p>
-                    <Command text={`vmstat -n 1 | awk 'NR>2 {print 100-$15; fflush()}' | ${command} -`} />
+                    <Command text={`while vmstat 1 2 | awk 'END {print 100-$15}'; do :; done | ${command} -`} />
                     <p class="fine">
                         <code>parley</code> is built beside <code>parleyd</code>; after <code>./run</code> it is{' '}
                         <code>build/release/bin/parley</code>.
