@@ -53,12 +53,13 @@ function expect(holds, what) {
 }
 
 const env = fault.prepare();
+let server;
 try {
     const config = {
         client: { insecure: true, allowed_origins: ['*'], recovery_max_publication_limit: 1_000_000 },
         channel: { without_namespace: { history_size: 10_000_000, history_ttl: '24h', force_recovery: true } },
     };
-    const server = await Parleyd.start({ config, env, dataDir: path.join(folder, 'data') });
+    server = await Parleyd.start({ config, env, dataDir: path.join(folder, 'data') });
     const ledger = new Ledger({ url: () => server.websocket, channels: ['a', 'b'], publishers: 4, subscribersEach: 1,
         window: 8, padding: fault.padding });
     ledger.start();
@@ -89,7 +90,10 @@ try {
     for (const line of audit.slice(0, 20)) console.error(line);
     expect(audit.length === 0, `nothing acknowledged is lost: ${ledger.acked} acknowledged, ${ledger.refused} refused`);
     await server.stop();
+} catch (error) {
+    expect(false, error.stack);
 } finally {
+    await server?.kill('SIGKILL'); // whatever went wrong: nothing may hold the disk
     fault.clean();
     fs.rmSync(folder, { recursive: true, force: true });
 }

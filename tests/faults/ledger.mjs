@@ -148,7 +148,7 @@ export class Ledger {
         const wire = await this.#open({});
         const all = [];
         for (let since; ;) {
-            const page = await wire.call('history', { channel, limit: 300, ...(since && { since }) });
+            const page = await wire.call('history', { channel, limit: 100, ...(since && { since }) });
             all.push(...page.publications);
             if (!page.publications.length) break;
             since = { offset: all.at(-1).offset, epoch: page.epoch };
