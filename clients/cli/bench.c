@@ -93,10 +93,6 @@ static int open_one(struct bench *b, struct client **ret) {
     return r;
 }
 
-static void client_closep(struct client **c) {
-    *c = client_close(*c);
-}
-
 /* When it was sent, from {"t":<us>,…}. */
 static uint64_t sent_at(struct bytes data) {
     struct json j;

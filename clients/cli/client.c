@@ -106,17 +106,13 @@ static int judge_answer(struct client *c, const struct http_response *response, 
     return 0;
 }
 
-static void buffer_freep(struct buffer *b) {
-    buffer_finish(b);
-}
-
 static void freep(void *at) {
     free(*(void **) at);
 }
 
 static int shake_hands(struct client *c, struct client_end *end) {
     const struct url *u = c->options.url;
-    CLEANUP(buffer_freep) struct buffer in = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer in = BUFFER_INIT;
     CLEANUP(freep) struct http_response *response = calloc(1, sizeof *response);
     struct handshake_options offer = { 0 };
     uint8_t key[HANDSHAKE_KEY_BYTES];
@@ -231,7 +227,7 @@ static void queue_frame(struct client *c, enum frame_opcode opcode, struct bytes
 }
 
 static int queue_command(struct client *c, const struct command *command) {
-    CLEANUP(buffer_freep) struct buffer message = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer message = BUFFER_INIT;
 
     codec_json.encode_command(command, &message);
     if (buffer_error(&message) < 0)
@@ -261,7 +257,7 @@ int client_flush(struct client *c) {
         return r;
     c->is_flushing = true;
     while (r == 0 && c->out.len > 0) {
-        CLEANUP(buffer_freep) struct buffer going = c->out;
+        CLEANUP(buffer_finish) struct buffer going = c->out;
         c->out = BUFFER_INIT;
         struct iovec v = { .iov_base = going.data, .iov_len = going.len };
         r = stream_write_all(c->stream, &v, 1);
@@ -405,6 +401,10 @@ struct client *client_close(struct client *c) {
         say_goodbye(c);
     client_freep(&c);
     return NULL;
+}
+
+void client_closep(struct client **c) {
+    *c = client_close(*c);
 }
 
 int64_t client_backoff_ms(unsigned n) {

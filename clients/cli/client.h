@@ -39,6 +39,7 @@ struct client_end {
 SUSPENDS MUST_CHECK int client_open(const struct client_options *o, struct client **ret,
                                     struct client_end *ret_end);
 SUSPENDS struct client *client_close(struct client *c); /* says goodbye; takes NULL; returns NULL */
+SUSPENDS void client_closep(struct client **c);         /* for CLEANUP */
 
 /* What the server said of the connection. Until client_close(). */
 const struct reply_connect *client_result(const struct client *c);

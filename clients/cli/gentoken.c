@@ -8,13 +8,9 @@
 #include "protocol/json.h"
 #include "protocol/token.h"
 
-static void buffer_freep(struct buffer *b) {
-    buffer_finish(b);
-}
-
 int cli_gentoken(const struct cli_options *o) {
-    CLEANUP(buffer_freep) struct buffer claims = BUFFER_INIT;
-    CLEANUP(buffer_freep) struct buffer token = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer claims = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer token = BUFFER_INIT;
     int64_t now_s = loop_wall_ms() / 1000;
 
     if (!o->secret) {

@@ -89,12 +89,8 @@ static void print_data(struct bytes data) {
     print_plain(data);
 }
 
-static void buffer_freep(struct buffer *b) {
-    buffer_finish(b);
-}
-
 void cli_print_gap(struct str channel) {
-    CLEANUP(buffer_freep) struct buffer line = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer line = BUFFER_INIT;
 
     buffer_append_str(&line, STR("{\"channel\":"));
     json_append_string(&line, channel);
@@ -103,7 +99,7 @@ void cli_print_gap(struct str channel) {
 }
 
 static void print_json(struct str channel, const struct wire_publication *p) {
-    CLEANUP(buffer_freep) struct buffer line = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer line = BUFFER_INIT;
     struct push push = { .kind = PUSH_PUBLICATION, .channel = channel, .publication = *p };
 
     codec_json.encode_bare_push(&push, &line);

@@ -37,10 +37,6 @@ struct pub {
     int exit_code;
 };
 
-static void buffer_freep(struct buffer *b) {
-    buffer_finish(b);
-}
-
 /* JSON goes as it is (on one line), anything else as a JSON string. */
 static void encode_data(const struct cli_options *o, struct bytes text, struct buffer *out) {
     if (o->is_text || !json_is_valid(text, NULL))
@@ -50,7 +46,7 @@ static void encode_data(const struct cli_options *o, struct bytes text, struct b
 }
 
 static struct message *message_new(const struct cli_options *o, struct bytes text, uint64_t line) {
-    CLEANUP(buffer_freep) struct buffer data = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer data = BUFFER_INIT;
 
     encode_data(o, text, &data);
     struct message *m = buffer_error(&data) < 0 ? NULL : calloc(1, sizeof *m + data.len);

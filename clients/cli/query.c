@@ -32,17 +32,9 @@ static int ask(const struct cli_options *o, struct command *command, enum reply_
     return 0;
 }
 
-static void client_closep(struct client **c) {
-    *c = client_close(*c);
-}
-
-static void buffer_freep(struct buffer *b) {
-    buffer_finish(b);
-}
-
 /* What is asked is not JSON lines but the protocol's own reply. */
 static void print_reply(const struct reply *reply) {
-    CLEANUP(buffer_freep) struct buffer line = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer line = BUFFER_INIT;
 
     codec_json.encode_reply(reply, &line);
     fwrite(line.data, 1, line.len, stdout);

@@ -10,17 +10,12 @@
 #include "async/stream.h"
 #include "async/task.h"
 #include "clients/cli/client.h"
-#include "protocol/json.h"
 #include "tests/simulation/scene.h"
 
 enum { BATCH_MAX = 8, RECOVERY_MAX = 300, PUBLICATION_BYTES_MAX = 256 };
 
 static bool chance(unsigned percent) {
     return loop_random_below(100) < percent;
-}
-
-static void client_closep(struct client **c) {
-    *c = client_close(*c);
 }
 
 static const struct url anywhere = { .host = "simulation", .path = URL_DEFAULT_PATH };
@@ -135,21 +130,11 @@ int publisher_run(void *arg) {
 
 /* ---- subscribers ---- */
 
-static uint32_t id_in(struct bytes data) {
-    struct json j;
-    struct json_string key;
-    uint32_t id = UINT32_MAX;
-
-    json_init(&j, data);
-    if (json_enter_object(&j) && json_member(&j, &key) && json_is(key, STR("m")))
-        (void) json_uint32(&j, &id);
-    return id;
-}
-
 static void note(struct peer *p, const struct wire_publication *publication) {
     struct scene *s = p->scene;
 
-    ledger_saw(&s->ledger, p->channel, p->offset, publication->offset, id_in(publication->data));
+    ledger_saw(&s->ledger, p->channel, p->offset, publication->offset,
+               scene_message_id(publication->data));
     p->offset = publication->offset;
     scene_note(s, publication->offset);
     event_set(&s->changed);

@@ -5,7 +5,6 @@
 
 #include "async/inbox.h"
 #include "async/loop.h"
-#include "protocol/json.h"
 
 enum { PAGE = 100000 };
 
@@ -16,21 +15,10 @@ struct recorder {
     unsigned attached;
 };
 
-static uint32_t id_in(struct bytes data) {
-    struct json j;
-    struct json_string key;
-    uint32_t id = UINT32_MAX;
-
-    json_init(&j, data);
-    if (json_enter_object(&j) && json_member(&j, &key) && json_is(key, STR("m")))
-        (void) json_uint32(&j, &id);
-    return id;
-}
-
 static void record(struct scene *s, const struct publication *p) {
     /* The scene's channels are named "sim:0", "sim:1" ... */
     ledger_distributed(&s->ledger, (uint32_t) (p->channel.data[p->channel.len - 1] - '0'),
-                       p->position.offset, id_in(p->data));
+                       p->position.offset, scene_message_id(p->data));
 }
 
 static void deliver(struct engine_sink *sink, struct publication *p) {

@@ -13,6 +13,7 @@
 #include "async/task.h"
 #include "daemon/config_load.h"
 #include "protocol/buffer.h"
+#include "protocol/json.h"
 #include "tests/simulation/recorder.h"
 #include "tests/support/sim_vfs.h"
 
@@ -57,6 +58,17 @@ void script_draw(uint64_t seed, struct script *ret) {
 
 void scene_channel_name(uint32_t channel, char name[static 16]) {
     (void) snprintf(name, 16, "sim:%u", channel);
+}
+
+uint32_t scene_message_id(struct bytes data) {
+    struct json j;
+    struct json_string key;
+    uint32_t id = UINT32_MAX;
+
+    json_init(&j, data);
+    if (json_enter_object(&j) && json_member(&j, &key) && json_is(key, STR("m")))
+        (void) json_uint32(&j, &id);
+    return id;
 }
 
 struct keep scene_keep(const struct scene *s) {

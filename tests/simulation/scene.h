@@ -61,6 +61,7 @@ struct scene {
 };
 
 void scene_channel_name(uint32_t channel, char name[static 16]);
+uint32_t scene_message_id(struct bytes data); /* of {"m":ID}; UINT32_MAX: none */
 struct keep scene_keep(const struct scene *s);
 void scene_note(struct scene *s, uint64_t what); /* into the digest */
 __attribute__((format(printf, 2, 3))) void scene_say(const struct scene *s, const char *format,

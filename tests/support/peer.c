@@ -38,10 +38,6 @@ static void peer_freep(struct peer **p) {
     *p = peer_free(*p);
 }
 
-static void buffer_freep(struct buffer *b) {
-    buffer_finish(b);
-}
-
 static int write_all(struct peer *p, struct buffer *out) {
     int r = buffer_error(out);
 
@@ -73,7 +69,7 @@ static int read_request(struct peer *p) {
 
 int peer_accept(struct stream *s, struct peer **ret) {
     CLEANUP(peer_freep) struct peer *p = calloc(1, sizeof *p);
-    CLEANUP(buffer_freep) struct buffer out = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
     const struct handshake_options options = { 0 };
     struct handshake agreed;
 
@@ -153,7 +149,7 @@ int peer_next(struct peer *p, struct command *ret) {
 }
 
 static int send_frame(struct peer *p, enum frame_opcode opcode, struct bytes payload) {
-    CLEANUP(buffer_freep) struct buffer out = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
 
     frame_encode(p->pool, &(struct frame){ .opcode = opcode }, payload, &out);
     return write_all(p, &out);
@@ -164,7 +160,7 @@ int peer_send_text(struct peer *p, const char *message) {
 }
 
 int peer_send_bytes(struct peer *p, struct bytes raw) {
-    CLEANUP(buffer_freep) struct buffer out = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
 
     buffer_append_bytes(&out, raw);
     return write_all(p, &out);
@@ -175,7 +171,7 @@ int peer_send_ping(struct peer *p) {
 }
 
 int peer_reply(struct peer *p, const struct reply *reply) {
-    CLEANUP(buffer_freep) struct buffer message = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer message = BUFFER_INIT;
 
     codec_json.encode_reply(reply, &message);
     int r = buffer_error(&message);
@@ -183,7 +179,7 @@ int peer_reply(struct peer *p, const struct reply *reply) {
 }
 
 int peer_push(struct peer *p, const struct push *push) {
-    CLEANUP(buffer_freep) struct buffer message = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer message = BUFFER_INIT;
 
     codec_json.encode_push(push, &message);
     int r = buffer_error(&message);
@@ -191,7 +187,7 @@ int peer_push(struct peer *p, const struct push *push) {
 }
 
 int peer_close(struct peer *p, uint16_t code, const char *reason) {
-    CLEANUP(buffer_freep) struct buffer out = BUFFER_INIT;
+    CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
 
     frame_encode_close(p->pool, code, str_of(reason), NULL, &out);
     return write_all(p, &out);
