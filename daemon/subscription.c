@@ -452,8 +452,8 @@ int subscription_refresh(struct session *s, uint32_t id, const struct command_su
     set_expiry(s, sub, claims.expire_at_s);
     struct reply reply = { .kind = REPLY_SUB_REFRESH, .id = id };
     if (claims.expire_at_s) {
-        reply.refresh.expires = true;
-        reply.refresh.ttl_s = session_ttl_s(claims.expire_at_s, loop_wall_ms() / 1000);
+        reply.sub_refresh.expires = true;
+        reply.sub_refresh.ttl_s = session_ttl_s(claims.expire_at_s, loop_wall_ms() / 1000);
     }
     session_reply(s, &reply);
     return 0;

@@ -19,8 +19,8 @@ struct buffer {
 #define BUFFER_INIT ((struct buffer){ 0 })
 
 void buffer_init(struct buffer *b, size_t limit_bytes);
-void buffer_finish(struct buffer *b);  /* frees; takes a zeroed or finished one */
-void buffer_reset(struct buffer *b);   /* empties and forgets the error, keeps the memory */
+void buffer_finish(struct buffer *b); /* frees; takes a zeroed or finished one */
+void buffer_reset(struct buffer *b);  /* empties and forgets the error, keeps the memory */
 MUST_CHECK int buffer_error(const struct buffer *b); /* 0, -ENOMEM, -EMSGSIZE */
 
 /* Room for len more bytes, to be written at the returned place and then counted by buffer_added().

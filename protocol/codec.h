@@ -10,8 +10,11 @@
 #include "protocol/command.h"
 #include "protocol/reply.h"
 
+struct emulation_request;
+struct filter_node;
+
 struct codec {
-    const char *name; /* "json" */
+    const char *name; /* "json", "protobuf": as proxies are told */
     bool is_text;     /* goes in WebSocket text frames, not binary ones */
 
     /* Behind command_next(), command_next_sub(), command_next_header(). */
@@ -21,7 +24,21 @@ struct codec {
     int (*next_header)(struct command_reader *r, struct command_map *map, struct str *ret_name,
                        struct str *ret_value);
 
-    /* Before each message of a frame but the first (JSON: a newline). */
+    /* Behind command_decode_connect(). */
+    int (*decode_connect)(struct command_reader *r, struct command_connect *ret);
+
+    /* `tf` of a subscribe command (protocol/tags_filter.h). Its syntax only; that it makes sense is
+     * for tags_filter_check(). ret: in the arena; text may point into encoded.
+     * 0, or: -EBADMSG: ret_why says more, static text. -ENOMEM. */
+    int (*decode_filter)(struct bytes encoded, struct arena *a, const struct filter_node **ret,
+                         const char **ret_why);
+
+    /* Behind emulation_request_decode() (protocol/emulation.h). */
+    int (*decode_emulation)(struct bytes body, struct arena *a, struct emulation_request *ret,
+                            const char **ret_why);
+
+    /* Before each message of a frame but the first (JSON: a newline; Protobuf: nothing, a
+     * message begins with its length). */
     void (*separate)(struct buffer *out);
 
     void (*encode_reply)(const struct reply *reply, struct buffer *out);
@@ -41,3 +58,4 @@ struct codec {
 };
 
 extern const struct codec codec_json;
+extern const struct codec codec_protobuf;

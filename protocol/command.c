@@ -28,6 +28,10 @@ int command_next(struct command_reader *r, struct command *ret) {
     return r->codec->next_command(r, ret);
 }
 
+int command_decode_connect(struct command_reader *r, struct command_connect *ret) {
+    return r->codec->decode_connect(r, ret);
+}
+
 int command_next_sub(struct command_reader *r, struct command_map *map,
                      struct command_subscribe *ret) {
     return r->codec->next_sub(r, map, ret);

@@ -17,6 +17,29 @@
 
 struct codec;
 
+/* What a subscription follows: `type` of subscribe requests and results. */
+enum subscription_type {
+    SUBSCRIPTION_STREAM = 0,
+    SUBSCRIPTION_MAP = 1,         /* values by key */
+    SUBSCRIPTION_MAP_CLIENTS = 2, /* presence as a map: a key per connection */
+    SUBSCRIPTION_MAP_USERS = 3,   /* presence as a map: a key per user */
+    SUBSCRIPTION_POLL = 4,        /* shared poll: versions by key, asked from the application */
+};
+
+/* How far a subscription to a map has come: `phase` of subscribe requests and results. */
+enum map_phase {
+    MAP_PHASE_LIVE = 0,   /* subscribed */
+    MAP_PHASE_STREAM = 1, /* pages of what changed since the state was frozen */
+    MAP_PHASE_STATE = 2,  /* pages of the state */
+};
+
+/* `type` of sub_refresh. */
+enum sub_refresh_type {
+    SUB_REFRESH_TOKEN = 0,
+    SUB_REFRESH_TRACK = 1,
+    SUB_REFRESH_UNTRACK = 2,
+};
+
 /* In the protocol's order: if a command has several payloads the first of them counts, and of the
  * others only the syntax is looked at. */
 #define COMMAND_TABLE(X)                                                                           \
@@ -41,7 +64,8 @@ enum command_kind { COMMAND_TABLE(COMMAND_AS_ENUM) COMMAND_KINDS };
 /* The kind as the protocol and our metrics call it. */
 struct str command_name(enum command_kind kind);
 
-/* A map still encoded, checked for syntax only: walk it by codec->next_sub, codec->next_header. */
+/* A map still encoded as the codec has it, checked for syntax only: walk it by command_next_sub(),
+ * command_next_header(). */
 struct command_map {
     struct bytes encoded;
 };
@@ -65,10 +89,14 @@ struct command_subscribe {
     struct str epoch;
     struct str delta;
     struct bytes data;
-    struct bytes tags_filter; /* `tf` as it stands */
+    struct bytes tags_filter; /* `tf` as it stands: codec->decode_filter() */
+    struct str cursor;        /* of maps: where the page of the state begins; empty: at its start */
     uint64_t offset;
     int64_t flag;
-    uint32_t type; /* 0: a stream; others are maps and polls */
+    uint32_t type;  /* enum subscription_type; unknown ones are passed on */
+    uint32_t phase; /* enum map_phase; unknown ones are passed on */
+    int32_t limit;  /* of maps: entries or publications in a page; 0: as many as the server gives */
+    bool asc;       /* of ordered maps: lowest score first */
     bool recover;
     bool positioned;
     bool recoverable;
@@ -82,7 +110,9 @@ struct command_unsubscribe {
 struct command_publish {
     struct str channel;
     struct bytes data;
-    uint32_t type; /* 0: into a stream */
+    struct str key;  /* of maps */
+    uint32_t type;   /* enum subscription_type */
+    bool is_removed; /* of maps: the key goes */
 };
 
 struct command_presence { /* presence_stats too */
@@ -111,10 +141,27 @@ struct command_refresh {
     struct str token;
 };
 
+/* A key of a shared poll and the newest version that the client has. */
+struct tracked_key {
+    struct str key;
+    uint64_t version;
+};
+
+/* Keys that the application has signed together. */
+struct command_track {
+    struct str signature;
+    const struct tracked_key *items;
+    size_t n_items;
+};
+
 struct command_sub_refresh {
     struct str channel;
     struct str token;
-    uint32_t type; /* 0: a new token */
+    const struct command_track *track;
+    size_t n_track;
+    const struct str *untrack;
+    size_t n_untrack;
+    uint32_t type; /* enum sub_refresh_type; unknown ones are passed on */
 };
 
 struct command {
@@ -159,6 +206,14 @@ void command_reader_finish(struct command_reader *r); /* takes a zeroed or finis
  * are DISCONNECT_BAD_REQUEST; r->why says more. -ENOMEM. After an error nothing more can be read.
  */
 MUST_CHECK int command_next(struct command_reader *r, struct command *ret);
+
+/*
+ * The whole frame as a ConnectRequest without its command, which unidirectional transports begin
+ * with. An empty frame is an empty request.
+ *
+ * 0, or: -EBADMSG: not decodable; r->why says more. -ENOMEM.
+ */
+MUST_CHECK int command_decode_connect(struct command_reader *r, struct command_connect *ret);
 
 /*
  * Walks a map of a decoded command, from a copy of it that is the caller's cursor. What is handed

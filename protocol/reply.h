@@ -26,7 +26,13 @@ struct wire_publication {
     struct str epoch;               /* set only where offset is 1 */
     const struct tag *tags;
     size_t n_tags;
-    bool is_delta; /* data is a patch */
+    struct str key;      /* of maps and polls */
+    int64_t score;       /* of ordered maps */
+    uint64_t version;    /* of polls */
+    bool is_removed;     /* of maps: the key went; no data then */
+    bool is_delta;       /* data is a patch */
+    bool data_is_string; /* in JSON: data goes out as a string that holds it, as subscribers with
+                            delta want it; it must be UTF-8. To encode only */
 };
 
 /* A list that the encoder asks for item by item: nobody copies a page of history to send it. */
@@ -68,6 +74,11 @@ struct reply_subscribe {
     uint64_t offset;
     struct wire_publications publications;
     struct bytes data;
+    uint32_t type;     /* enum subscription_type */
+    uint32_t phase;    /* enum map_phase */
+    struct str cursor; /* where the next page of the state begins; empty: there is none */
+    struct wire_publications state;
+    uint32_t publish_debounce_ms; /* 0: left out */
 };
 
 /* A server-side subscription in a connect result. */
@@ -111,9 +122,15 @@ struct reply_rpc {
     struct bytes data;
 };
 
-struct reply_refresh { /* sub_refresh too */
+struct reply_refresh {
     bool expires;
     uint32_t ttl_s;
+};
+
+struct reply_sub_refresh {
+    bool expires;
+    uint32_t ttl_s;
+    struct wire_publications items; /* of tracked keys: what is known of them */
 };
 
 enum push_kind {
@@ -190,7 +207,8 @@ struct reply {
         struct reply_presence_stats presence_stats;
         struct reply_history history;
         struct reply_rpc rpc;
-        struct reply_refresh refresh; /* sub_refresh too */
+        struct reply_refresh refresh;
+        struct reply_sub_refresh sub_refresh;
         struct push push;
     };
 };

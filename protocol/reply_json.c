@@ -21,7 +21,9 @@ static void put_client_info(struct buffer *out, struct str name, const struct cl
 
 static void append_publication(struct buffer *out, const struct wire_publication *p) {
     buffer_append_str(out, STR("{\"data\":"));
-    if (p->data.len)
+    if (p->data.len && p->data_is_string)
+        json_append_string(out, (struct str){ (const char *) p->data.data, p->data.len });
+    else if (p->data.len)
         buffer_append_bytes(out, p->data);
     else
         buffer_append_str(out, STR("null"));
@@ -42,7 +44,11 @@ static void append_publication(struct buffer *out, const struct wire_publication
     }
     json_put_flag(out, STR("\"delta\":"), p->is_delta);
     json_put_int(out, STR("\"time\":"), p->time_ms);
+    json_put_text(out, STR("\"key\":"), p->key);
+    json_put_flag(out, STR("\"removed\":"), p->is_removed);
+    json_put_int(out, STR("\"score\":"), p->score);
     json_put_text(out, STR("\"epoch\":"), p->epoch);
+    json_put_uint(out, STR("\"version\":"), p->version);
     buffer_append_byte(out, '}');
 }
 
@@ -72,6 +78,14 @@ static void put_subscribe(struct buffer *out, const struct reply_subscribe *s) {
     json_put_raw(out, STR("\"data\":"), s->data);
     json_put_flag(out, STR("\"was_recovering\":"), s->was_recovering);
     json_put_flag(out, STR("\"delta\":"), s->delta);
+    json_put_uint(out, STR("\"type\":"), s->type);
+    json_put_uint(out, STR("\"phase\":"), s->phase);
+    json_put_text(out, STR("\"cursor\":"), s->cursor);
+    if (s->state.n) {
+        json_put(out, STR("\"state\":"));
+        append_publications(out, &s->state);
+    }
+    json_put_uint(out, STR("\"publish_debounce\":"), s->publish_debounce_ms);
 }
 
 static void put_connect(struct buffer *out, const struct reply_connect *c) {
@@ -103,6 +117,15 @@ static void put_connect(struct buffer *out, const struct reply_connect *c) {
 static void put_refresh(struct buffer *out, const struct reply_refresh *r) {
     json_put_flag(out, STR("\"expires\":"), r->expires);
     json_put_uint(out, STR("\"ttl\":"), r->ttl_s);
+}
+
+static void put_sub_refresh(struct buffer *out, const struct reply_sub_refresh *r) {
+    json_put_flag(out, STR("\"expires\":"), r->expires);
+    json_put_uint(out, STR("\"ttl\":"), r->ttl_s);
+    if (r->items.n) {
+        json_put(out, STR("\"items\":"));
+        append_publications(out, &r->items);
+    }
 }
 
 /* The object of a code and a reason; Python's client wants both. */
@@ -246,7 +269,7 @@ void json_encode_reply(const struct reply *r, struct buffer *out) {
         break;
     case REPLY_SUB_REFRESH:
         json_put(out, STR("\"sub_refresh\":{"));
-        put_refresh(out, &r->refresh);
+        put_sub_refresh(out, &r->sub_refresh);
         break;
     case REPLY_PUSH:
     case REPLY_UNKNOWN:

@@ -325,6 +325,24 @@ static void decode_refresh(struct json *j, struct reply_refresh *ret) {
     }
 }
 
+static void decode_sub_refresh(struct json *j, struct arena *a, struct reply_sub_refresh *ret) {
+    struct json_string key;
+
+    *ret = (struct reply_sub_refresh){ 0 };
+    if (!json_enter_object(j))
+        return;
+    while (json_member(j, &key)) {
+        if (json_is(key, STR("expires")))
+            json_field_bool(j, &ret->expires);
+        else if (json_is(key, STR("ttl")))
+            json_field_uint32(j, &ret->ttl_s);
+        else if (json_is(key, STR("items")))
+            decode_publications(j, a, &ret->items);
+        else
+            json_skip(j);
+    }
+}
+
 static void decode_reason(struct json *j, struct arena *a, uint32_t *ret_code,
                           struct str *ret_reason) {
     struct json_string key;
@@ -525,8 +543,10 @@ static void decode_reply(struct json *j, struct arena *a, struct reply *ret) {
         case REPLY_RPC:
             decode_data(j, a, &ret->rpc.data);
             break;
-        case REPLY_REFRESH:
         case REPLY_SUB_REFRESH:
+            decode_sub_refresh(j, a, &ret->sub_refresh);
+            break;
+        case REPLY_REFRESH:
             decode_refresh(j, &ret->refresh);
             break;
         case REPLY_UNSUBSCRIBE:

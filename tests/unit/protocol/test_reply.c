@@ -193,7 +193,7 @@ static void history_and_presence_in_full(void **state) {
                    "{\"id\":2,\"rpc\":{\"data\":{\"a\": 1}}}");
     assert_encodes(&(struct reply){ .kind = REPLY_SUB_REFRESH,
                                     .id = 2,
-                                    .refresh = { .expires = true, .ttl_s = 9 } },
+                                    .sub_refresh = { .expires = true, .ttl_s = 9 } },
                    "{\"id\":2,\"sub_refresh\":{\"expires\":true,\"ttl\":9}}");
 }
 
