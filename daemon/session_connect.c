@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/keys.h"
 #include "daemon/log.h"
 #include "daemon/session_impl.h"
-#include "protocol/token.h"
 
 /* A UUID of version 4 (RFC 9562 §5.4). */
 static void make_client_id(char id[static CLIENT_ID_LEN]) {
@@ -39,15 +39,16 @@ static struct identity *identity_new(struct str user, struct bytes info) {
 }
 
 /* 0: *ret is who. Otherwise the reply or the disconnect it deserves: an error code, or a disconnect
- * code. */
+ * code. < 0: the wait was cut short. */
 static int verify(struct session *s, struct str token, struct arena *a,
                   struct connection_claims *ret) {
     struct worker *w = s->worker;
-    const char *why = "no secret is configured";
-    int64_t now_s = loop_wall_ms() / 1000;
+    const char *why = NULL;
 
-    int r = w->tokens ? token_verify_connection(w->tokens, token, now_s, a, ret, &why)
-                      : -EKEYREJECTED;
+    int r = keys_verify_connection(w, token, a, ret, &why);
+    if (r == -ECANCELED || r == -ETIMEDOUT)
+        return r;
+    int64_t now_s = loop_wall_ms() / 1000;
     if (r == 0 && session_one_line(a, &ret->info) < 0) {
         r = -EKEYREJECTED;
         why = "info is not JSON";
@@ -57,7 +58,10 @@ static int verify(struct session *s, struct str token, struct arena *a,
         LOG_INFO(w->daemon->log, "connection token refused",
                  LOG_STR("client", session_label(s, label)), LOG_TEXT("why", why));
     }
-    if (r == -EKEYEXPIRED || (r == 0 && ret->expire_at_s && ret->expire_at_s <= now_s))
+    if (r == -EAGAIN)
+        return ERROR_INTERNAL;
+    if (r == -EKEYEXPIRED || r == -EKEYREVOKED ||
+        (r == 0 && ret->expire_at_s && ret->expire_at_s <= now_s))
         return ERROR_TOKEN_EXPIRED;
     if (r == -ENOMEM)
         return DISCONNECT_SERVER_ERROR;
@@ -128,6 +132,8 @@ int session_connect(struct session *s, uint32_t id, const struct command_connect
     struct connection_claims who;
 
     int code = credentials(s, c->token, &arena, &who);
+    if (code < 0)
+        return code;
     if (code >= 3000)
         return session_end(s, (uint32_t) code);
     if (code > 0) {
@@ -157,6 +163,10 @@ int session_refresh(struct session *s, uint32_t id, const struct command_refresh
     if (c->token.len == 0)
         return session_end(s, DISCONNECT_BAD_REQUEST);
     int code = verify(s, c->token, &arena, &who);
+    if (code < 0)
+        return code;
+    if (code == ERROR_INTERNAL)
+        return session_error(s, id, ERROR_INTERNAL);
     if (code == ERROR_TOKEN_EXPIRED)
         return session_end(s, DISCONNECT_EXPIRED);
     if (code)

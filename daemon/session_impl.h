@@ -15,7 +15,7 @@
  * session_disconnect(). */
 SUSPENDS MUST_CHECK int session_connect(struct session *s, uint32_t id,
                                         const struct command_connect *c);
-MUST_CHECK int session_refresh(struct session *s, uint32_t id, const struct command_refresh *c);
+SUSPENDS MUST_CHECK int session_refresh(struct session *s, uint32_t id, const struct command_refresh *c);
 SUSPENDS MUST_CHECK int session_publish(struct session *s, uint32_t id,
                                         const struct command_publish *c);
 SUSPENDS MUST_CHECK int session_presence(struct session *s, uint32_t id,

@@ -6,11 +6,11 @@
 
 #include "daemon/channel.h"
 #include "daemon/keeper.h"
+#include "daemon/keys.h"
 #include "daemon/log.h"
 #include "daemon/recovery.h"
 #include "daemon/session_impl.h"
 #include "daemon/wire_page.h"
-#include "protocol/token.h"
 
 struct subscription *subscription_find(struct session *s, struct str channel) {
     for (unsigned i = 0; i < s->n_subs; i++)
@@ -156,15 +156,17 @@ static void grant_finish(struct grant *g) {
     arena_finish(&g->arena);
 }
 
-/* 0: it is one for this channel and this client. Else an error code, or a disconnect code. */
+/* 0: it is one for this channel and this client. Else an error code, or a disconnect code; < 0: the
+ * wait was cut short. */
 static int verify(struct session *s, struct str token, struct str channel, struct arena *a,
                   struct subscription_claims *ret) {
     struct worker *w = s->worker;
-    const char *why = "no secret is configured";
-    int64_t now_s = loop_wall_ms() / 1000;
+    const char *why = NULL;
 
-    int r = w->tokens ? token_verify_subscription(w->tokens, token, now_s, a, ret, &why)
-                      : -EKEYREJECTED;
+    int r = keys_verify_subscription(w, token, a, ret, &why);
+    if (r == -ECANCELED || r == -ETIMEDOUT)
+        return r;
+    int64_t now_s = loop_wall_ms() / 1000;
     if (r == 0 && (session_one_line(a, &ret->info) < 0 || session_one_line(a, &ret->data) < 0)) {
         r = -EKEYREJECTED;
         why = "info or data is not JSON";
@@ -174,7 +176,10 @@ static int verify(struct session *s, struct str token, struct str channel, struc
     if (r < 0)
         LOG_INFO(w->daemon->log, "subscription token refused", LOG_STR("client", session_client(s)),
                  LOG_STR("channel", channel), LOG_TEXT("why", why));
-    if (r == -EKEYEXPIRED || (r == 0 && ret->expire_at_s && ret->expire_at_s <= now_s))
+    if (r == -EAGAIN)
+        return ERROR_INTERNAL;
+    if (r == -EKEYEXPIRED || r == -EKEYREVOKED ||
+        (r == 0 && ret->expire_at_s && ret->expire_at_s <= now_s))
         return ERROR_TOKEN_EXPIRED;
     if (r < 0)
         return ERROR_PERMISSION_DENIED;
@@ -184,7 +189,7 @@ static int verify(struct session *s, struct str token, struct str channel, struc
     return 0;
 }
 
-/* Reference §5.1, in its order. 0, an error code or a disconnect code. */
+/* Reference §5.1, in its order. 0, an error code or a disconnect code, or < 0. */
 static int judge(struct grant *g) {
     struct session *s = g->session;
     const struct command_subscribe *c = g->asked;
@@ -417,6 +422,8 @@ int subscription_start(struct session *s, uint32_t id, const struct command_subs
     };
 
     int code = judge(&g);
+    if (code < 0)
+        return code;
     if (code >= 3000)
         return session_end(s, (uint32_t) code);
     if (code > 0)
@@ -444,6 +451,11 @@ int subscription_refresh(struct session *s, uint32_t id, const struct command_su
     if (c->token.len == 0)
         return session_error(s, id, ERROR_BAD_REQUEST);
     int code = verify(s, c->token, c->channel, &arena, &claims);
+    if (code < 0)
+        return code;
+    sub = subscription_find(s, c->channel); /* it may have ended meanwhile */
+    if (!sub)
+        return session_error(s, id, ERROR_PERMISSION_DENIED);
     if (code >= 3000)
         return session_end(s, (uint32_t) code);
     if (code > 0)

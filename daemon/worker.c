@@ -14,8 +14,8 @@
 #include "daemon/connection.h"
 #include "daemon/daemon.h"
 #include "daemon/keeper.h"
+#include "daemon/keys.h"
 #include "daemon/log.h"
-#include "protocol/token.h"
 
 enum {
     OVER_LIMIT_MAX =
@@ -65,31 +65,23 @@ static void on_broken(struct outbox *o, int why) {
 /* ---- life ---- */
 
 int worker_configure(struct worker *w, struct config *c, const struct tls *tls) {
-    struct token_verifier *tokens = NULL;
+    struct keys *keys = NULL;
     struct tls *own_tls = NULL;
-    const struct config_token *t = &c->client.token;
-    int r;
 
-    if (t->hmac_secret_key.len) {
-        r = token_verifier_new(
-                &(struct token_options){ .hmac_secret = str_bytes(t->hmac_secret_key),
-                                         .audience = t->audience,
-                                         .issuer = t->issuer },
-                &tokens);
-        if (r < 0)
-            return r;
-    }
+    int r = keys_new(w, c, w->keys, &keys);
+    if (r < 0)
+        return r;
     if (tls) {
         r = tls_share(tls, &own_tls);
         if (r < 0) {
-            token_verifier_free(tokens);
+            keys_unref(keys);
             return r;
         }
         tls_free(w->tls);
         w->tls = own_tls;
     }
-    token_verifier_free(w->tokens);
-    w->tokens = tokens;
+    keys_unref(w->keys);
+    w->keys = keys;
     config_unref(w->config);
     w->config = config_ref(c);
 
@@ -153,7 +145,7 @@ void worker_close(struct worker *w) {
     wheel_finish(&w->wheel);
     wire_finish(&w->wire);
     buffer_finish(&w->scratch);
-    w->tokens = token_verifier_free(w->tokens);
+    w->keys = keys_unref(w->keys);
     w->tls = tls_free(w->tls);
     connection_http_finish(w);
     while (w->inputs) {

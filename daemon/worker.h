@@ -28,17 +28,17 @@ struct input {
 struct config;
 struct daemon;
 struct keeper_job;
+struct keys;
 struct opening;
 struct stream;
 struct tls;
-struct token_verifier;
 
 struct worker {
     struct daemon *daemon;
     unsigned index;
-    struct config *config;         /* a reference; replaced as a whole by a reload */
-    struct token_verifier *tokens; /* NULL: no secret is configured */
-    struct tls *tls;               /* for new connections; NULL: TLS is off */
+    struct config *config; /* a reference; replaced as a whole by a reload */
+    struct keys *keys;     /* whose tokens are believed */
+    struct tls *tls;       /* for new connections; NULL: TLS is off */
 
     struct inbox *inbox;
     struct engine_sink sink;

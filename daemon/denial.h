@@ -1,0 +1,62 @@
+/*
+ * Who is kept out, whatever token they bring: blocked users, revoked tokens, all tokens issued
+ * before some time. Kept by the engine, so that it outlives a restart; known to all workers.
+ *
+ * Checks are look-ups in memory and may be made on any thread. What is expired is forgotten.
+ */
+#pragma once
+
+#include "async/base.h"
+#include "protocol/bytes.h"
+
+struct daemon;
+struct denials;
+struct worker;
+
+/* Reads what the engine keeps. The daemon's, before its workers start. -EIO, -ENOMEM. */
+SUSPENDS MUST_CHECK int denials_open(struct daemon *d, struct denials **ret);
+struct denials *denials_close(struct denials *n); /* takes NULL; returns NULL */
+
+enum { DENIAL_NAME_MAX = 2048 }; /* bytes of a user, token id or channel; longer: -EMSGSIZE */
+
+/*
+ * Each is durable and known to every worker when it returns 0. Call on a worker's loop. What is
+ * denied twice has the later end. expire_at_s: wall clock; 0: stays for ever.
+ *
+ * -EINVAL: a name is empty, or the end has passed; -EMSGSIZE; -ENOSPC: client.denial_limit are
+ * there; -EIO; -ENOMEM; -ECANCELED, -ETIMEDOUT: it may have happened or not.
+ */
+
+/* Live sessions of the user are disconnected (3507, for good) before it returns. */
+SUSPENDS MUST_CHECK int denial_block_user(struct worker *w, struct str user, int64_t expire_at_s);
+SUSPENDS MUST_CHECK int denial_unblock_user(struct worker *w, struct str user); /* 0 if not, too */
+
+/* id: the token's `jti`. Live sessions that came with it are disconnected (3005: a client comes
+ * back, and is asked for another token). */
+SUSPENDS MUST_CHECK int denial_revoke_token(struct worker *w, struct str id, int64_t expire_at_s);
+
+/*
+ * Tokens of a user, for a channel, or of a user for a channel, whose `iat` is before
+ * issued_before_s (0: now) or missing. channel empty: connection and subscription tokens alike;
+ * else subscription tokens for it. user empty: of anybody. Live sessions that came with such a
+ * connection token are disconnected (3005).
+ */
+SUSPENDS MUST_CHECK int denial_invalidate_tokens(struct worker *w, struct str user,
+                                                 struct str channel, int64_t issued_before_s,
+                                                 int64_t expire_at_s);
+
+/* ---- checks ---- */
+
+bool denial_is_user_blocked(const struct daemon *d, struct str user);
+
+/* What a token says of itself. */
+struct denial_token {
+    struct str user;
+    struct str channel;  /* of subscription tokens */
+    struct str id;       /* jti; empty: none */
+    int64_t issued_at_s; /* iat; 0: unknown */
+};
+
+bool denial_is_token_revoked(const struct daemon *d, const struct denial_token *t);
+
+size_t denial_count(const struct daemon *d); /* for /metrics */
