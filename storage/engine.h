@@ -25,7 +25,13 @@ struct engine_options {
     size_t queue_max;        /* publishes waiting for the writer; past it -ENOBUFS. 0: 65536 */
     size_t queue_max_bytes;  /* bytes of their payloads; past it -ENOBUFS. 0: 64 MiB */
     size_t group_max;        /* publishes in one commit. 0: 1024 */
-    size_t memory_max_bytes; /* memory: of what is kept; past it -ENOSPC. 0: 1 GiB */
+    size_t memory_max_bytes; /* of what is kept in memory: by the memory engine everything, by
+                                sqlite the ephemeral maps and the idempotency keys of channels
+                                without history; past it -ENOSPC. 0: 1 GiB */
+    size_t idempotency_max;  /* sqlite: keys remembered at once; past it -ENOSPC. 0: 1000000 */
+    size_t map_keys_max;     /* in one map; past it -ENOSPC. 0: 100000 */
+    size_t events_max;       /* not delivered yet, of all queues; past it -ENOBUFS. 0: 100000 */
+    size_t denials_max;      /* past it -ENOSPC. 0: 100000 */
 };
 
 /*
@@ -52,6 +58,31 @@ struct keep {
                             days */
 };
 
+/* A change of a map: the request's publication has the key. */
+enum map_key_mode { MAP_KEY_ANY, MAP_KEY_IF_NEW, MAP_KEY_IF_EXISTS };
+
+enum map_suppression {
+    MAP_NOT_SUPPRESSED,
+    MAP_SUPPRESSED_IDEMPOTENCY,
+    MAP_SUPPRESSED_VERSION,
+    MAP_SUPPRESSED_KEY_EXISTS,
+    MAP_SUPPRESSED_KEY_NOT_FOUND, /* as well: a removal of what is not there */
+    MAP_SUPPRESSED_POSITION,
+};
+
+struct map_change {
+    bool is_map;
+    bool refreshes_ttl; /* suppressed because the key exists: it lives key_ttl_ms longer */
+    bool has_expected;  /* suppressed unless the key was last put at expected; offset 0: unless it
+                           does not exist. Only of maps that are kept */
+    enum map_key_mode key_mode;
+    int64_t key_ttl_ms;         /* then it is removed, and subscribers hear of it. 0: never */
+    struct position expected;   /* compared with its epoch */
+    struct publication *stream; /* what subscribers and the stream get instead of the publication,
+                                   which is the state's alone; of the same key. The request takes
+                                   this reference. NULL: the publication */
+};
+
 /*
  * A publish under way, embedded in what the caller wants to remember of it. The caller keeps it
  * alive until done has run.
@@ -59,7 +90,15 @@ struct keep {
 struct publish_request {
     /* the caller's */
     struct publication *publication; /* the request takes this reference */
-    struct keep keep;
+    struct keep keep; /* of a map: nothing is kept: it is ephemeral, in memory, without a stream and
+                         offsets; otherwise state and stream are as durable as the engine is */
+    struct str idempotency_key; /* a repeat of it in this channel within the time is answered as the
+                                   first was, and does nothing. Empty: none. Until done, borrowed */
+    int64_t idempotency_ttl_ms; /* 0: 5 minutes */
+    uint64_t version; /* > 0, and history is kept, or a map: does nothing unless greater than
+                         the last one, of the channel or of the key */
+    struct str version_epoch; /* greater matters only within the same one; empty: any. Borrowed */
+    struct map_change map;
     struct inbox *inbox;                        /* whose loop runs done */
     void (*done)(struct publish_request *self); /* exactly once, on the inbox's loop, never inside
                                                    engine_publish(); must not suspend */
@@ -67,7 +106,11 @@ struct publish_request {
     int result; /* 0: durable if kept, and handed to every worker's inbox. -ENOBUFS: the queue is
                    full. -ENOSPC, -EIO, -ENOMEM: nobody saw it; may be tried again. After -EIO
                    a crash may bring it back: the disk may hold what it said it could not write */
-    struct position position; /* where it was put; offset 0 if not kept */
+    struct position position; /* where it was put; offset 0 if not kept. Of a duplicate: where the
+                                 first was; of a stale or suppressed one: the stream's top */
+    bool is_duplicate;        /* idempotency_key was there: did nothing */
+    bool is_stale;            /* version was not greater: did nothing */
+    enum map_suppression suppression; /* of a map, with result 0: why it did nothing */
     /* private */
     struct post post;
     struct publish_request *next;
@@ -174,8 +217,12 @@ struct engine_stats {
     uint64_t queued;        /* waiting for the writer now */
     uint64_t rejected;      /* -ENOBUFS so far */
     uint64_t reads;
-    uint64_t channels; /* with a position in memory */
-    uint64_t trimmed;  /* publications deleted by size or age */
+    uint64_t channels;                      /* with a position in memory */
+    uint64_t trimmed;                       /* publications deleted by size or age */
+    uint64_t duplicates, stale, suppressed; /* publishes that did nothing; suppressed: maps' only */
+    uint64_t map_keys_expired;
+    uint64_t events; /* not delivered yet */
+    uint64_t events_rejected;
 };
 
 void engine_stats(struct engine *e, struct engine_stats *ret);

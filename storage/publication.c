@@ -25,7 +25,7 @@ struct publication *publication_new(const struct publication_parts *parts) {
 
     /* The spans exist in memory, so that their sum cannot wrap. */
     size_t size = sizeof(struct publication) + parts->n_tags * sizeof(struct tag);
-    size += parts->channel.len + parts->data.len;
+    size += parts->channel.len + parts->data.len + parts->key.len;
     if (info)
         size += info->user.len + info->client.len + info->conn_info.len + info->chan_info.len;
     for (size_t i = 0; i < parts->n_tags; i++)
@@ -34,13 +34,19 @@ struct publication *publication_new(const struct publication_parts *parts) {
     struct publication *p = malloc(size);
     if (!p)
         return NULL;
-    *p = (struct publication){ .kind = parts->kind, .n_tags = parts->n_tags };
+    *p = (struct publication){ .kind = parts->kind,
+                               .n_tags = parts->n_tags,
+                               .wants_delta = parts->wants_delta,
+                               .is_removed = parts->is_removed,
+                               .score = parts->score,
+                               .version = parts->version };
     atomic_init(&p->refs, 1);
 
     struct tag *tags = (struct tag *) (p + 1);
     char *at = (char *) (tags + parts->n_tags);
     p->channel = put_str(&at, parts->channel);
     p->data = put_bytes(&at, parts->data);
+    p->key = put_str(&at, parts->key);
     if (info) {
         p->has_info = true;
         p->info.user = put_str(&at, info->user);

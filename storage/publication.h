@@ -31,6 +31,11 @@ struct publication {
     struct client_info info;
     const struct tag *tags;
     size_t n_tags;
+    bool wants_delta; /* the publisher asked for deltas to those who take them */
+    bool is_removed;  /* of a map: the key is gone */
+    struct str key;   /* of a map; empty: not of one */
+    int64_t score;    /* of a map: its place where it is ordered */
+    uint64_t version; /* the application's; 0: none */
 };
 
 /* What to make one of; everything is copied. */
@@ -41,6 +46,11 @@ struct publication_parts {
     const struct client_info *info; /* or NULL */
     const struct tag *tags;
     size_t n_tags;
+    bool wants_delta;
+    bool is_removed;
+    struct str key;
+    int64_t score;
+    uint64_t version;
 };
 
 /* NULL: no memory. The caller owns the one reference. */
