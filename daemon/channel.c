@@ -316,8 +316,11 @@ void channels_deliver(struct channels *all, struct publication *p) {
 
 /* ---- subscribers ---- */
 
-int channel_add(struct channel *c, struct session *s, unsigned flags, uint64_t next,
-                struct str epoch) {
+int channel_add(struct channel *c, struct session *s, const struct subscriber_options *options) {
+    unsigned flags = options->flags;
+    uint64_t next = options->next;
+    struct str epoch = options->epoch;
+
     run_send(c, false); /* what was published before is not the new one's */
 
     if (c->n == c->capacity) {

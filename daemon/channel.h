@@ -19,10 +19,22 @@ struct engine;
 struct engine_sink;
 struct future;
 struct session;
+struct tags_filter;
 
 enum subscriber_flag {
     SUBSCRIBER_POSITIONED = 1, /* gets every offset in order, or loses the subscription */
     SUBSCRIBER_JOINS = 2,      /* wants joins and leaves */
+    SUBSCRIBER_DELTA = 4,      /* gets patches on what it was sent before; not with a filter */
+};
+
+/* How a session subscribes. */
+struct subscriber_options {
+    unsigned flags;             /* enum subscriber_flag */
+    uint64_t next;              /* the offset expected next, if positioned */
+    struct str epoch;           /* the stream's; empty: the channel keeps nothing */
+    struct tags_filter *filter; /* which publications it wants; taken on success. NULL: all */
+    struct publication *base;   /* with SUBSCRIBER_DELTA: the last one it was given by the reply;
+                                   borrowed. NULL: none */
 };
 
 struct subscriber {
@@ -112,12 +124,12 @@ void channel_join(struct channel *c, struct joiner *j);
 void joiner_finish(struct joiner *j);
 
 /*
- * Subscribes the session: it gets what is delivered from now on; if positioned, from offset next
- * on. epoch: the stream's, or empty if the channel keeps nothing. -ENOMEM. The session's
- * subscription is told its place by session_subscriber_moved(), now and when it changes.
+ * Subscribes the session: it gets what is delivered from now on; if positioned, from offset
+ * options->next on. -ENOMEM. The session's subscription is told its place by
+ * session_subscriber_moved(), now and when it changes.
  */
-MUST_CHECK int channel_add(struct channel *c, struct session *s, unsigned flags, uint64_t next,
-                           struct str epoch);
+MUST_CHECK int channel_add(struct channel *c, struct session *s,
+                           const struct subscriber_options *options);
 void channel_remove(struct channel *c,
                     uint32_t index); /* nothing more goes out to it, this turn's run included */
 

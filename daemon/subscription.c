@@ -328,11 +328,14 @@ static void reply_subscribed(struct grant *g, const struct page *page, const str
 static int finish(struct grant *g, struct channel *c, const struct page *page,
                   const struct joiner *joiner, const struct recovery *recovery) {
     struct session *s = g->session;
-    unsigned flags = (g->is_positioned ? SUBSCRIBER_POSITIONED : 0) |
-                     (g->wants_joins ? SUBSCRIBER_JOINS : 0);
-    struct str epoch = g->is_positioned ? str_of(page->top.epoch) : (struct str){ 0 };
+    struct subscriber_options options = {
+        .flags = (g->is_positioned ? SUBSCRIBER_POSITIONED : 0) |
+                 (g->wants_joins ? SUBSCRIBER_JOINS : 0),
+        .next = recovery->next,
+        .epoch = g->is_positioned ? str_of(page->top.epoch) : (struct str){ 0 },
+    };
 
-    int r = channel_add(c, s, flags, recovery->next, epoch);
+    int r = channel_add(c, s, &options);
     if (r < 0)
         return r;
     struct subscription *sub = find_by_channel(s, c);
