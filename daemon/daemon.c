@@ -80,6 +80,8 @@ int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_
 
     int r = (d->inbox = inbox_open(loop_current())) ? 0 : -ENOMEM;
     if (r == 0)
+        r = survey_desk_init(&d->surveys, d->config->workers);
+    if (r == 0)
         r = daemon_make_tls(d->config, NULL, &d->tls, &why);
     if (r == 0)
         r = open_engine(d, o, &why);
@@ -144,6 +146,7 @@ struct daemon *daemon_close(struct daemon *d) {
     for (size_t i = 0; i < d->n_workers; i++)
         worker_thread_stop(&d->threads[i]);
     group_finish(&d->tasks);
+    survey_desk_finish(&d->surveys);
     d->engine = engine_close(d->engine);
     d->tls = tls_free(d->tls);
     inbox_close(d->inbox);

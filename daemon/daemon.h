@@ -12,6 +12,7 @@
 #include "async/stream.h"
 #include "daemon/assets.h"
 #include "daemon/config.h"
+#include "daemon/survey.h"
 
 struct daemon;
 struct engine;
@@ -92,6 +93,7 @@ struct daemon {
     struct asset_table assets;
     struct worker_thread *threads;
     size_t n_workers;
+    struct survey_desk surveys;
     struct group tasks; /* workers, if there is a single thread */
     struct address addresses[DAEMON_ADDRESSES_MAX];
     size_t n_addresses;

@@ -16,6 +16,7 @@
 #include "daemon/keeper.h"
 #include "daemon/keys.h"
 #include "daemon/log.h"
+#include "daemon/survey.h"
 
 enum {
     OVER_LIMIT_MAX =
@@ -122,12 +123,15 @@ int worker_open(struct worker *w, struct daemon *d, unsigned index) {
     }
     if (r < 0)
         worker_close(w);
+    else
+        survey_enter(w);
     return r;
 }
 
 void worker_close(struct worker *w) {
     if (!w->daemon)
         return;
+    survey_leave(w);
     group_finish(&w->connections);
     group_finish(&w->tasks);
     outbox_set_finish(&w->outboxes);
