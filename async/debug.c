@@ -190,6 +190,7 @@ static const char *const wait_texts[WAIT_KINDS] = {
     [WAIT_LANE] = "lane",
     [WAIT_SIGNAL] = "a signal",
     [WAIT_CHILD] = "a child process",
+    [WAIT_HTTP] = "an HTTP answer",
     [WAIT_WOKEN] = "task_wake()",
 };
 

@@ -81,7 +81,8 @@ bool http_result_field(const struct http_result *r, const char *name, char *buf,
  * answer is larger than allowed. -ENOENT: no such host. -ECONNREFUSED: no connection (refused,
  * unreachable). -EKEYREJECTED: the certificate is not trusted. -ELOOP: too many redirects.
  * -EPROTO: the peer does not speak HTTP. -ECONNRESET: it broke off. -ETIMEDOUT: timeout_ms, or a
- * deadline of the caller's has passed. -ECANCELED. -ENOMEM. -ENETUNREACH: a simulated loop without
+ * deadline of the caller's has passed. -ECANCELED. -ENOMEM (or one line of the answer's head is
+ * over 100 KiB, which libcurl calls the same). -ENETUNREACH: a simulated loop without
  * respond().
  */
 SUSPENDS MUST_CHECK int http_client_call(struct http_client *c, const struct http_call *call,

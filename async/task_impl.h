@@ -67,6 +67,7 @@ enum wait_kind {
     WAIT_LANE,
     WAIT_SIGNAL,
     WAIT_CHILD,
+    WAIT_HTTP,
     WAIT_WOKEN, /* dormant without a stream */
     WAIT_KINDS
 };
