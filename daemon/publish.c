@@ -38,15 +38,29 @@ static void publish_done(struct publish_request *request) {
 
 int publish_start(struct publish *p, struct worker *w, const struct namespace *ns,
                   const struct publication_parts *parts) {
+    return publish_start_on(p, w, ns, parts, &(struct publish_terms){ 0 });
+}
+
+int publish_start_on(struct publish *p, struct worker *w, const struct namespace *ns,
+                     const struct publication_parts *parts, const struct publish_terms *terms) {
     struct publication *publication = publication_new(parts);
-    if (!publication)
+    if (!publication) {
+        publication_unref(terms->map.stream);
         return -ENOMEM;
+    }
+    struct keep keep = terms->map.is_map      ? terms->keep
+                       : terms->skips_history ? (struct keep){ 0 }
+                                              : ns->keep;
 
     p->worker = w;
     p->started_us = loop_now_us();
     p->request = (struct publish_request){
         .publication = publication,
-        .keep = ns->keep,
+        .keep = keep,
+        .idempotency_key = terms->idempotency_key,
+        .version = terms->version,
+        .version_epoch = terms->version_epoch,
+        .map = terms->map,
         .inbox = w->inbox,
         .done = publish_done,
     };

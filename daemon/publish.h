@@ -22,7 +22,20 @@ struct publish {
 /* Does the namespace take this payload (publication_data_format)? */
 bool publish_accepts(const struct namespace *ns, struct bytes data);
 
+/* What a publisher may ask for beside what the namespace says. Texts are borrowed until done. */
+struct publish_terms {
+    bool skips_history; /* live only: no offset */
+    struct str idempotency_key;
+    uint64_t version; /* 0: none */
+    struct str version_epoch;
+    struct keep keep;      /* of a map: in place of the namespace's */
+    struct map_change map; /* map.stream: the reference is taken, whatever is returned */
+};
+
 /* Starts; publishes of one worker to one channel keep their order. -ENOMEM: not started, done never
  * runs. */
 MUST_CHECK int publish_start(struct publish *p, struct worker *w, const struct namespace *ns,
                              const struct publication_parts *parts);
+MUST_CHECK int publish_start_on(struct publish *p, struct worker *w, const struct namespace *ns,
+                                const struct publication_parts *parts,
+                                const struct publish_terms *terms);
