@@ -10,8 +10,6 @@
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/worker.h"
-#include "protocol/deflate.h"
-#include "protocol/handshake.h"
 
 enum {
     READS_PER_TURN = 4, /* then others have their turn */
@@ -210,31 +208,29 @@ static int connection_resume(void *arg) {
     return rest_or_end(conn, task_cancelled() ? -ECANCELED : read_and_handle(conn));
 }
 
-static void begin_session(struct connection *conn, const struct handshake *terms) {
+static int begin_session(struct connection *conn, struct connection_terms *terms) {
     struct worker *w = conn->session.worker;
-    /* What is compressed is compressed once for all, in our window. Who asked for a smaller one
-     * gets messages plain, as RFC 7692 lets us. */
-    bool reads_ours = terms->is_deflated && terms->send_window_bits >= DEFLATE_WINDOW_DEFAULT;
 
     frame_decoder_init(&conn->decoder, FRAME_SERVER, w->wire.frames, &w->frame_limits,
                        terms->is_deflated);
-    session_init(&conn->session, w, conn->session.outbox.stream,
-                 reads_ours ? WIRE_JSON_DEFLATED : WIRE_JSON, task_current());
+    session_init(&conn->session, w, conn->session.outbox.stream, terms->format, task_current());
+    conn->session.pings = (uint8_t) terms->pings;
     conn->has_session = true;
     metrics_count(&w->metrics, COUNT_UPGRADES);
     task_rename("client");
+
+    outbox_append_copy(&conn->session.outbox, buffer_bytes(&terms->head), bytes_of(NULL, 0));
+    return terms->rest.len ? feed(conn, buffer_bytes(&terms->rest)) : 0;
 }
 
 /* One connection, from accept to goodbye. Owns conn. Ends when the peer leaves, breaks the rules,
  * falls silent, or we are told to stop. */
 int connection_serve(void *arg) {
     struct connection *conn = arg;
-    CLEANUP(buffer_finish) struct buffer rest = BUFFER_INIT;
-    struct handshake terms;
+    CLEANUP(connection_terms_finish) struct connection_terms terms = { 0 };
 
-    int r = connection_serve_http(conn, &rest, &terms);
+    int r = connection_serve_http(conn, &terms);
     if (r <= 0)
         return connection_end(conn, r);
-    begin_session(conn, &terms);
-    return rest_or_end(conn, rest.len ? feed(conn, buffer_bytes(&rest)) : 0);
+    return rest_or_end(conn, begin_session(conn, &terms));
 }

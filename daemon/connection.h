@@ -6,9 +6,9 @@
 
 #include "async/base.h"
 #include "daemon/session.h"
+#include "protocol/buffer.h"
 #include "protocol/frame.h"
 
-struct opening;
 struct stream;
 struct worker;
 
@@ -29,14 +29,24 @@ struct connection {
 /* The task. arg: a struct connection. */
 SUSPENDS int connection_serve(void *arg);
 
+/* What a request made of the connection. Zeroed: a WebSocket with JSON. */
+struct connection_terms {
+    enum wire_format format;
+    enum session_pings pings;
+    bool is_deflated;    /* WebSocket: permessage-deflate was agreed on */
+    bool has_first;      /* first is there, though it may be empty */
+    struct buffer head;  /* streamed answers: the answer's head, not sent yet */
+    struct buffer first; /* the connect request, if it came with the HTTP request */
+    struct buffer rest;  /* what came behind the request */
+};
+
+void connection_terms_finish(struct connection_terms *t); /* for CLEANUP */
+
 /*
- * Serves HTTP requests until one asks for WebSocket and gets it (connection_http.c).
- * 1: it is one now: what came behind the request, if anything, is left in *ret_rest (heap).
- * 0: the connection has served its purpose. < 0: it broke or ran out of time.
+ * Serves HTTP requests until one makes a session of the connection (connection_http.c).
+ * 1: it has. 0: the connection has served its purpose. < 0: it broke or ran out of time.
  */
-struct buffer;
-struct handshake;
-SUSPENDS MUST_CHECK int connection_serve_http(struct connection *conn, struct buffer *ret_rest,
-                                              struct handshake *ret_terms);
+SUSPENDS MUST_CHECK int connection_serve_http(struct connection *conn,
+                                              struct connection_terms *ret_terms);
 
 void connection_http_finish(struct worker *w); /* frees what was kept for further ones */

@@ -1,36 +1,21 @@
-/* What a connection does before it is a WebSocket, or instead: TLS, requests, answers. */
+/* What a connection does before it is a session's, or instead: TLS, requests, answers. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "async/deadline.h"
 #include "async/stream.h"
 #include "daemon/config.h"
-#include "daemon/connection.h"
-#include "daemon/daemon.h"
-#include "daemon/http_pages.h"
-#include "daemon/log.h"
+#include "daemon/connection_impl.h"
 #include "daemon/worker.h"
-#include "protocol/handshake.h"
-#include "protocol/http.h"
 
 enum { READ_AT_ONCE = 4096, OPENINGS_KEPT = 32, KEPT_MAX_BYTES = 16384 };
 
-/* What reading requests needs; given back when the connection is a WebSocket. Kept for the next
- * one: memory that came and went between that of connections which stay would leave holes between
- * them. */
-struct opening {
-    struct opening *next; /* of those not lent */
-    struct worker *worker;
-    struct http_request request;
-    struct buffer in; /* from the request's first byte on */
-    struct buffer out;
-};
-
 static void opening_free(struct opening *o) {
     buffer_finish(&o->in);
+    buffer_finish(&o->ahead);
+    buffer_finish(&o->body);
     buffer_finish(&o->out);
+    buffer_finish(&o->exchange.out);
     free(o);
 }
 
@@ -47,18 +32,26 @@ static struct opening *opening_lend(struct worker *w) {
     return o;
 }
 
+static void keep_or_free(struct buffer *b) {
+    if (b->cap > KEPT_MAX_BYTES)
+        buffer_finish(b);
+    buffer_reset(b);
+}
+
 static void opening_returnp(struct opening **lent) {
     struct opening *o = *lent;
     if (!o)
         return;
     struct worker *w = o->worker;
-    if (w->n_openings == OPENINGS_KEPT || o->in.cap > KEPT_MAX_BYTES ||
-        o->out.cap > KEPT_MAX_BYTES) {
+    if (w->n_openings == OPENINGS_KEPT) {
         opening_free(o);
         return;
     }
-    buffer_reset(&o->in);
-    buffer_reset(&o->out);
+    keep_or_free(&o->in);
+    keep_or_free(&o->ahead);
+    keep_or_free(&o->body);
+    keep_or_free(&o->out);
+    keep_or_free(&o->exchange.out);
     o->next = w->openings;
     w->openings = o;
     w->n_openings++;
@@ -72,14 +65,10 @@ void connection_http_finish(struct worker *w) {
     }
 }
 
-static int write_out(struct connection *conn, struct opening *o) {
-    int r = buffer_error(&o->out);
-    if (r == 0) {
-        struct iovec v = { o->out.data, o->out.len };
-        r = stream_write_all(conn->session.outbox.stream, &v, 1);
-    }
-    buffer_reset(&o->out);
-    return r;
+void connection_terms_finish(struct connection_terms *t) {
+    buffer_finish(&t->head);
+    buffer_finish(&t->first);
+    buffer_finish(&t->rest);
 }
 
 /* 1: a whole head. 0: the peer went away between requests. < 0: what http_request_parse() says, or
@@ -103,101 +92,65 @@ static int read_request(struct connection *conn, struct opening *o) {
     }
 }
 
-static int say_status(struct connection *conn, struct opening *o, int status, bool closes) {
-    char text[64];
+static int say_status(struct connection *conn, struct opening *o, int status) {
+    CLEANUP(buffer_finish) struct buffer text = BUFFER_INIT;
     struct str reason = http_reason_of(status);
-    int len = snprintf(text, sizeof text, "%d %.*s\n", status, (int) reason.len, reason.data);
     struct http_header type = { STR("Content-Type"), STR("text/plain; charset=utf-8") };
 
+    buffer_printf(&text, "%d %.*s\n", status, (int) reason.len, reason.data);
     int r = http_write_answer(&o->out, &(struct http_answer){
                                                .status = status,
                                                .headers = &type,
                                                .header_count = 1,
-                                               .body = bytes_of(text, (size_t) len),
-                                               .closes = closes,
+                                               .body = buffer_bytes(&text),
+                                               .closes = true,
                                                .is_head = str_equal(o->request.method, STR("HEAD")),
                                        });
-    return r < 0 ? r : write_out(conn, o);
+    return r < 0 ? r : connection_write_out(conn, o);
 }
 
-/* ---- WebSocket ---- */
+/* What came behind the request and its body is the beginning of what follows. */
+static void step_ahead(struct opening *o) {
+    struct buffer used = o->in;
+    bool had_body = o->body.len || o->ahead.len;
 
-/* 1: upgraded. 0: refused, and said so; the connection is over. */
-static int upgrade(struct connection *conn, struct opening *o, struct handshake *ret_terms) {
-    static const struct str subprotocols[] = { { "centrifuge-json", 15 } };
-    struct worker *w = conn->session.worker;
-    const struct config *c = w->config;
-    struct str origin = { 0 };
-
-    bool has_origin = http_head_find(&o->request.head, STR("Origin"), &origin) == 1;
-    if (!config_allows_origin(c, has_origin, origin)) {
-        metrics_count(&w->metrics, COUNT_REFUSED_ORIGIN);
-        LOG_INFO(w->daemon->log, "origin refused", LOG_STR("origin", origin));
-        return say_status(conn, o, 403, true);
+    if (!had_body) {
+        buffer_consume(&o->in, o->request.size);
+        return;
     }
-
-    struct handshake_options options = {
-        .subprotocols = subprotocols,
-        .subprotocol_count = ELEMENTS_OF(subprotocols),
-        .allows_deflate = c->websocket.compression,
-    };
-    struct handshake h;
-    int r = handshake_check(&o->request, &options, &h);
-    if (r < 0) {
-        metrics_count(&w->metrics, COUNT_HANDSHAKE_ERRORS);
-        r = handshake_write_refusal(r, &o->out);
-        return r < 0 ? r : write_out(conn, o);
-    }
-    r = handshake_write_answer(&h, NULL, 0, &o->out);
-    if (r == 0)
-        r = write_out(conn, o);
-    if (r < 0)
-        return r;
-    *ret_terms = h;
-    return 1;
-}
-
-static bool wants_websocket(const struct connection *conn, const struct opening *o) {
-    return !conn->is_internal && !conn->session.worker->config->websocket.is_disabled &&
-           str_equal(o->request.path, STR("/connection/websocket"));
+    o->in = o->ahead;
+    o->ahead = used;
+    keep_or_free(&o->ahead);
+    keep_or_free(&o->body);
 }
 
 /* ---- requests ---- */
 
-/* 1: a WebSocket. 0: over. 2: another request may come. */
-static int serve_one(struct connection *conn, struct opening *o, struct handshake *ret_terms) {
+/* 1: the connection is a session's. 0: over. 2: another request may come. */
+static int answer_one(struct connection *conn, struct opening *o, struct connection_terms *terms,
+                      int read) {
     struct worker *w = conn->session.worker;
-    struct http_body body;
+    bool goes_on = false;
 
-    int r = read_request(conn, o);
-    if (r == 0)
-        return 0;
-    if (r == -EBADMSG || r == -ENAMETOOLONG || r == -E2BIG || r == -EPROTONOSUPPORT ||
-        r == -ENOSYS) {
-        metrics_count(&w->metrics, r == -E2BIG || r == -ENAMETOOLONG ? COUNT_HEAD_LIMIT
-                                                                     : COUNT_HANDSHAKE_ERRORS);
-        return say_status(conn, o, http_status_of(r), true);
+    if (read == -EBADMSG || read == -ENAMETOOLONG || read == -E2BIG || read == -EPROTONOSUPPORT ||
+        read == -ENOSYS) {
+        metrics_count(&w->metrics, read == -E2BIG || read == -ENAMETOOLONG
+                                           ? COUNT_HEAD_LIMIT
+                                           : COUNT_HANDSHAKE_ERRORS);
+        return say_status(conn, o, http_status_of(read));
     }
-    if (r < 0)
-        return r;
-
+    if (read <= 0)
+        return read;
     if (conn->is_over_limit) {
         metrics_count(&w->metrics, COUNT_REFUSED_LIMIT);
-        return say_status(conn, o, 503, true);
+        return say_status(conn, o, 503);
     }
-    if (wants_websocket(conn, o))
-        return upgrade(conn, o, ret_terms);
 
-    metrics_count(&w->metrics, COUNT_HTTP_REQUESTS);
-    bool has_body = http_request_body(&o->request, SIZE_MAX, &body) < 0 || !body.is_done;
-    bool goes_on = o->request.keeps_alive && !has_body && !w->is_draining;
-    r = http_pages_answer(conn, &o->request, !goes_on, &o->out);
-    if (r == 0)
-        r = write_out(conn, o);
+    int r = connection_exchange(conn, o, terms, &goes_on);
     if (r < 0)
         return r;
-    buffer_consume(&o->in, o->request.size);
-    return goes_on ? 2 : 0;
+    step_ahead(o);
+    return r == HTTP_EXCHANGE_TAKEN ? 1 : goes_on ? 2 : 0;
 }
 
 static int accept_tls(struct connection *conn) {
@@ -205,40 +158,36 @@ static int accept_tls(struct connection *conn) {
     int r = stream_accept_tls(conn->session.outbox.stream, conn->session.worker->tls, &encrypted);
     if (r == 0)
         conn->session.outbox.stream = encrypted;
-    return r;
-}
-
-static int serve_first(struct connection *conn, struct opening *o, struct handshake *ret_terms) {
-    DEADLINE(opening_time, conn->session.worker->config->http.handshake_timeout_ms);
-    int r = conn->is_tls ? accept_tls(conn) : 0;
-    if (r == 0)
-        r = serve_one(conn, o, ret_terms);
     else if (r != -ETIMEDOUT && r != -ECANCELED)
         metrics_count(&conn->session.worker->metrics, COUNT_HANDSHAKE_ERRORS);
     return r;
 }
 
-/* Idle between requests counts as well: clients of ours do not keep HTTP connections for long. */
-static int serve_next(struct connection *conn, struct opening *o, struct handshake *ret_terms) {
-    DEADLINE(idle_time, conn->session.worker->config->http.keep_alive_timeout_ms);
-    return serve_one(conn, o, ret_terms);
+static int read_first(struct connection *conn, struct opening *o) {
+    DEADLINE(opening_time, conn->session.worker->config->http.handshake_timeout_ms);
+    int r = conn->is_tls ? accept_tls(conn) : 0;
+    return r < 0 ? r : read_request(conn, o);
 }
 
-int connection_serve_http(struct connection *conn, struct buffer *ret_rest,
-                          struct handshake *ret_terms) {
+/* Idle between requests counts as well: clients of ours do not keep HTTP connections for long. */
+static int read_next(struct connection *conn, struct opening *o) {
+    DEADLINE(idle_time, conn->session.worker->config->http.keep_alive_timeout_ms);
+    return read_request(conn, o);
+}
+
+int connection_serve_http(struct connection *conn, struct connection_terms *ret_terms) {
     CLEANUP(opening_returnp) struct opening *o = opening_lend(conn->session.worker);
     if (!o)
         return -ENOMEM;
 
-    int r = serve_first(conn, o, ret_terms);
+    int r = answer_one(conn, o, ret_terms, read_first(conn, o));
     if (r == -ETIMEDOUT)
         metrics_count(&conn->session.worker->metrics, COUNT_HANDSHAKE_TIMEOUTS);
     while (r == 2)
-        r = serve_next(conn, o, ret_terms);
+        r = answer_one(conn, o, ret_terms, read_next(conn, o));
 
-    if (r == 1 && o->in.len > o->request.size) {
-        buffer_consume(&o->in, o->request.size);
-        *ret_rest = o->in;
+    if (r == 1 && o->in.len > 0) {
+        ret_terms->rest = o->in;
         o->in = BUFFER_INIT;
     }
     return r;

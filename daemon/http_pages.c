@@ -1,7 +1,5 @@
 #include "daemon/http_pages.h"
 
-#include <errno.h>
-
 #include "async/stream.h"
 #include "daemon/asset_answer.h"
 #include "daemon/config.h"
@@ -11,8 +9,7 @@
 
 /* /health and /metrics are for operators: on internal listeners for anyone, elsewhere where
  * configured and, unless told otherwise, only from this machine. */
-static bool may_look(const struct connection *conn, bool is_enabled) {
-    const struct config *c = conn->session.worker->config;
+static bool may_look(const struct connection *conn, const struct config *c, bool is_enabled) {
     char peer[ADDRESS_TEXT_MAX];
 
     if (conn->is_internal || (is_enabled && c->endpoints_external))
@@ -27,68 +24,47 @@ static bool may_look(const struct connection *conn, bool is_enabled) {
                              str_starts_with(from, STR("[::ffff:127."));
 }
 
-struct web_page {
-    int status;
-    struct str content_type;
-    struct buffer body;
-};
-
-static void find_page(const struct connection *conn, const struct http_request *r,
-                      struct web_page *ret) {
-    struct daemon *d = conn->session.worker->daemon;
-    const struct config *c = conn->session.worker->config;
-
-    if (str_equal(r->path, STR("/health")) && may_look(conn, c->health_enabled)) {
-        ret->status = daemon_write_health(d, &ret->body);
-        ret->content_type = STR("application/json");
-    } else if (str_equal(r->path, STR("/metrics")) && may_look(conn, c->metrics_enabled)) {
-        worker_collect(conn->session.worker); /* others do it every second */
-        daemon_write_metrics(d, &ret->body);
-        ret->status = 200;
-        ret->content_type = STR("text/plain; version=0.0.4; charset=utf-8");
-    } else {
-        buffer_append_str(&ret->body, STR("404 Not Found\n"));
-        ret->status = 404;
-    }
+bool health_is_served(const struct connection *conn, const struct config *c) {
+    return may_look(conn, c, c->health_enabled);
 }
 
-static int answer_page(const struct http_request *r, const struct web_page *p, bool closes,
-                       struct buffer *out) {
-    struct http_header headers[] = {
-        { STR("Content-Type"), p->content_type },
-        { STR("Cache-Control"), STR("no-store") },
-        { STR("X-Content-Type-Options"), STR("nosniff") },
-        { STR("Allow"), STR("GET, HEAD") },
-    };
-    int e = buffer_error(&p->body);
-    return e < 0 ? e
-                 : http_write_answer(out, &(struct http_answer){
-                                                  .status = p->status,
-                                                  .headers = headers,
-                                                  .header_count = p->status == 405 ? 4 : 3,
-                                                  .body = buffer_bytes(&p->body),
-                                                  .closes = closes,
-                                                  .is_head = str_equal(r->method, STR("HEAD")),
-                                          });
+bool metrics_is_served(const struct connection *conn, const struct config *c) {
+    return may_look(conn, c, c->metrics_enabled);
 }
 
-int http_pages_answer(const struct connection *conn, const struct http_request *r, bool closes,
-                      struct buffer *out) {
-    struct web_page page = { .content_type = STR("text/plain; charset=utf-8") };
-    bool is_read = str_equal(r->method, STR("GET")) || str_equal(r->method, STR("HEAD"));
+static void never_kept(struct http_exchange *x) {
+    http_exchange_header(x, STR("Cache-Control"), STR("no-store"));
+    http_exchange_header(x, STR("X-Content-Type-Options"), STR("nosniff"));
+}
 
-    if (is_read && !conn->is_internal) {
-        int e = assets_answer(&conn->session.worker->daemon->assets, r, closes, out);
-        if (e != 0)
-            return e < 0 ? e : 0;
+int health_serve(struct http_exchange *x) {
+    never_kept(x);
+    x->status = daemon_write_health(x->worker->daemon, &x->out);
+    x->content_type = STR("application/json");
+    return 0;
+}
+
+int metrics_serve(struct http_exchange *x) {
+    never_kept(x);
+    worker_collect(x->worker); /* others do it every second */
+    daemon_write_metrics(x->worker->daemon, &x->out);
+    x->content_type = STR("text/plain; version=0.0.4; charset=utf-8");
+    return 0;
+}
+
+int http_pages_serve(struct http_exchange *x) {
+    struct str method = x->request->method;
+    bool is_read = str_equal(method, STR("GET")) || str_equal(method, STR("HEAD"));
+
+    if (is_read && !x->conn->is_internal) {
+        int r = assets_answer(&x->worker->daemon->assets, x->request, x->closes, &x->out);
+        if (r != 0) {
+            x->is_raw = r > 0;
+            return r < 0 ? r : 0;
+        }
     }
-    if (is_read) {
-        find_page(conn, r, &page);
-    } else {
-        page.status = 405;
-        buffer_append_str(&page.body, STR("405 Method Not Allowed\n"));
-    }
-    int e = answer_page(r, &page, closes, out);
-    buffer_finish(&page.body);
-    return e;
+    never_kept(x);
+    if (!is_read)
+        http_exchange_header(x, STR("Allow"), STR("GET, HEAD"));
+    return http_exchange_status(x, is_read ? 404 : 405);
 }

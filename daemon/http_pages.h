@@ -1,13 +1,13 @@
-/* What the daemon answers to plain HTTP requests: health, metrics, the web page. */
+/* What the daemon answers to plain HTTP requests: health, metrics, the web page. Endpoints, see
+ * http_exchange.h. */
 #pragma once
 
-#include "async/base.h"
-#include "protocol/buffer.h"
-#include "protocol/http.h"
+#include "daemon/http_exchange.h"
 
-struct connection;
+bool health_is_served(const struct connection *conn, const struct config *c);
+bool metrics_is_served(const struct connection *conn, const struct config *c);
+int health_serve(struct http_exchange *x);
+int metrics_serve(struct http_exchange *x);
 
-/* Appends the answer to the request. closes: it says that the connection ends. 0, -ENOMEM,
- * -EMSGSIZE. */
-MUST_CHECK int http_pages_answer(const struct connection *conn, const struct http_request *r,
-                                 bool closes, struct buffer *out);
+/* Where no endpoint is: the web page's files, 404, 405. */
+int http_pages_serve(struct http_exchange *x);

@@ -35,6 +35,14 @@ enum session_state {
     SESSION_CLOSING, /* session_disconnect() was called, or the peer has gone */
 };
 
+/* How a connection is told that we are there, and shows that it is. */
+enum session_pings {
+    PINGS_COMMAND,   /* the empty reply, answered by the empty command */
+    PINGS_FRAME,     /* WebSocket's own, answered by the peer's WebSocket */
+    PINGS_ONE_WAY,   /* the empty message; nobody answers */
+    PINGS_BOTH_WAYS, /* the empty message for the client, and WebSocket's own for its answer */
+};
+
 struct session {
     struct outbox outbox; /* first: what fan-out touches */
     struct worker *worker;
@@ -42,6 +50,7 @@ struct session {
 
     uint8_t state;  /* enum session_state */
     uint8_t format; /* enum wire_format */
+    uint8_t pings;  /* enum session_pings */
     bool is_pong_due;
     bool expires; /* of the identity: deadline is the end of its grace */
     uint16_t close_code;
