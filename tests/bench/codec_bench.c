@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "protocol/codec.h"
+#include "protocol/fossil.h"
 #include "protocol/json.h"
 #include "protocol/token.h"
 
@@ -20,6 +21,7 @@ struct subject {
     struct reply reply;
     struct buffer out;
     struct token_verifier *verifier;
+    struct bytes base; /* that text is a patch on */
 };
 
 /* Each does its job n times. The sum keeps the compiler from leaving it out. */
@@ -117,6 +119,31 @@ static void measure(const char *name, job_fn *job, struct subject *s, size_t rou
     free(results);
 }
 
+static uint64_t index_base(struct subject *s, unsigned n) {
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct fossil_index *index = fossil_index_new(s->base);
+        sum += index != NULL;
+        fossil_index_free(index);
+    }
+    return sum;
+}
+
+static uint64_t encode_patch(struct subject *s, unsigned n) {
+    struct fossil_index *index = fossil_index_new(s->base);
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; index && i < n; i++) {
+        buffer_reset(&s->out);
+        if (fossil_encode(index, s->text, true, &s->out) < 0)
+            abort();
+        sum += s->out.len;
+    }
+    fossil_index_free(index);
+    return sum;
+}
+
 static const char publish[] = "{\"id\":3,\"publish\":{\"channel\":\"news\",\"data\":"
                               "{\"text\":\"hello world\",\"n\":42}}}";
 static const char subscribe[] = "{\"id\":1,\"subscribe\":{\"channel\":\"chat:room-1\","
@@ -184,6 +211,16 @@ int main(int argc, char **argv) {
         abort();
     s.text = buffer_bytes(&text);
     measure("verify a connection's HS256 token", verify_token, &s, rounds);
+
+    char before[4000], after[4000];
+    for (size_t i = 0; i < sizeof before; i++)
+        before[i] = (char) ('a' + (i * i / 7 + i) % 26);
+    memcpy(after, before, sizeof after);
+    after[100] = after[3900] = '#';
+    s.base = bytes_of(before, sizeof before);
+    s.text = bytes_of(after, sizeof after);
+    measure("index a base of 4000 bytes for patches", index_base, &s, rounds);
+    measure("a patch on it that changes two places", encode_patch, &s, rounds);
 
     token_verifier_free(s.verifier);
     buffer_finish(&s.out);
