@@ -24,8 +24,8 @@ int keys_new(struct worker *w, const struct config *c, struct keys *previous, st
     if (t->hmac_secret_key.len) {
         int r = token_verifier_new(
                 &(struct token_options){ .hmac_secret = str_bytes(t->hmac_secret_key),
-                                         .audience = t->audience,
-                                         .issuer = t->issuer },
+                                         .rules.audience = t->audience,
+                                         .rules.issuer = t->issuer },
                 &k->tokens);
         if (r < 0) {
             free(k);

@@ -1,115 +1,13 @@
 #include "protocol/token.h"
 
 #include <errno.h>
-#include <openssl/core_names.h>
-#include <openssl/crypto.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
 #include <stdlib.h>
 
 #include "protocol/base64.h"
+#include "protocol/json_fields.h"
 #include "protocol/token_claims.h"
 
-enum { ALGORITHMS = 3, HEADER_DEPTH_MAX = 8 };
-
-static const struct {
-    enum token_algorithm algorithm;
-    struct str name;     /* `alg` */
-    const char *digest;  /* OpenSSL's name */
-    struct bytes header; /* of a token we sign */
-} algorithms[ALGORITHMS] = {
-    { TOKEN_HS256,
-      { "HS256", 5 },
-      "SHA256",
-      { (const uint8_t *) "{\"alg\":\"HS256\",\"typ\":\"JWT\"}", 27 } },
-    { TOKEN_HS384,
-      { "HS384", 5 },
-      "SHA384",
-      { (const uint8_t *) "{\"alg\":\"HS384\",\"typ\":\"JWT\"}", 27 } },
-    { TOKEN_HS512,
-      { "HS512", 5 },
-      "SHA512",
-      { (const uint8_t *) "{\"alg\":\"HS512\",\"typ\":\"JWT\"}", 27 } },
-};
-
-struct token_verifier {
-    EVP_MAC_CTX *macs[ALGORITHMS]; /* keyed; NULL: that algorithm is not accepted */
-    char *audience;                /* with the issuer behind it */
-    size_t audience_len;
-    size_t issuer_len;
-};
-
-static void free_mac(EVP_MAC_CTX **mac) {
-    EVP_MAC_CTX_free(*mac);
-}
-
-static int mac_new(size_t which, struct bytes secret, EVP_MAC_CTX **ret) {
-    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    if (!hmac)
-        return -ENOMEM;
-    EVP_MAC_CTX *mac = EVP_MAC_CTX_new(hmac);
-    EVP_MAC_free(hmac); /* the context holds it */
-    if (!mac)
-        return -ENOMEM;
-
-    char digest[8];
-    memcpy(digest, algorithms[which].digest, strlen(algorithms[which].digest) + 1);
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_end(),
-    };
-    if (!EVP_MAC_init(mac, secret.data, secret.len, params)) {
-        ERR_clear_error();
-        EVP_MAC_CTX_free(mac);
-        return -ENOMEM;
-    }
-    *ret = mac;
-    return 0;
-}
-
-int token_verifier_new(const struct token_options *o, struct token_verifier **ret) {
-    if (!o->hmac_secret.len)
-        return -EINVAL;
-
-    struct token_verifier *v = calloc(1, sizeof *v);
-    if (!v)
-        return -ENOMEM;
-
-    for (size_t i = 0; i < ALGORITHMS; i++) {
-        if (o->algorithms && !(o->algorithms & (unsigned) algorithms[i].algorithm))
-            continue;
-        int r = mac_new(i, o->hmac_secret, &v->macs[i]);
-        if (r < 0) {
-            token_verifier_free(v);
-            return r;
-        }
-    }
-
-    v->audience_len = o->audience.len;
-    v->issuer_len = o->issuer.len;
-    v->audience = malloc(v->audience_len + v->issuer_len + 1);
-    if (!v->audience) {
-        token_verifier_free(v);
-        return -ENOMEM;
-    }
-    if (v->audience_len)
-        memcpy(v->audience, o->audience.data, v->audience_len);
-    if (v->issuer_len)
-        memcpy(v->audience + v->audience_len, o->issuer.data, v->issuer_len);
-    *ret = v;
-    return 0;
-}
-
-struct token_verifier *token_verifier_free(struct token_verifier *v) {
-    if (!v)
-        return NULL;
-    for (size_t i = 0; i < ALGORITHMS; i++)
-        EVP_MAC_CTX_free(v->macs[i]);
-    free(v->audience);
-    free(v);
-    return NULL;
-}
+enum { HEADER_DEPTH_MAX = 8, AUDIENCES_MAX = 16 };
 
 static int rejected(const char **ret_why, const char *why) {
     *ret_why = why;
@@ -150,8 +48,10 @@ static int decode_part(struct arena *a, struct str part, struct bytes *ret) {
     return 0;
 }
 
-/* Which of our algorithms the header names. */
-static int read_header(struct bytes header, struct arena *a, size_t *ret_which,
+/* ---- taking apart ---- */
+
+/* Which of our algorithms the header names, and which key. */
+static int read_header(struct bytes header, struct arena *a, struct token *t,
                        const char **ret_why) {
     struct json j;
     struct json_string key;
@@ -164,6 +64,8 @@ static int read_header(struct bytes header, struct arena *a, size_t *ret_which,
         while (json_member(&j, &key)) {
             if (json_is(key, STR("alg"))) {
                 json_text(&j, a, &name);
+            } else if (json_is(key, STR("kid"))) {
+                json_text(&j, a, &t->key_id);
             } else {
                 is_critical |= json_is(key, STR("crit"));
                 json_skip(&j);
@@ -175,82 +77,95 @@ static int read_header(struct bytes header, struct arena *a, size_t *ret_which,
     if (is_critical) /* RFC 7515 §4.1.11: extensions we do not know must not be ignored */
         return rejected(ret_why, "a token's header has critical extensions");
 
-    for (size_t i = 0; i < ALGORITHMS; i++) {
-        if (str_equal(name, algorithms[i].name)) {
-            *ret_which = i;
-            return 0;
-        }
-    }
-    return rejected(ret_why, "a token's algorithm is not one that its key allows");
+    t->algorithm = token_algorithm_of(name);
+    return t->algorithm ? 0 : rejected(ret_why, "a token's algorithm is not one that is allowed");
 }
 
-/* Checks form and signature; hands out the decoded claims. */
-static int open_token(struct token_verifier *v, struct str token, struct arena *a,
-                      struct bytes *ret_claims, const char **ret_why) {
-    struct str rest = token;
+int token_open(struct str text, struct arena *a, struct token *ret, const char **ret_why) {
+    struct str rest = text;
     struct str header_part = take_part(&rest), claims_part = take_part(&rest);
     struct str signature_part = rest;
-    struct bytes header, signature, claims;
-    size_t which = 0;
+    struct token t = { 0 };
+    struct bytes header;
 
     if (!header_part.len || !claims_part.len || !signature_part.len)
         return rejected(ret_why, "a token is not three parts with dots between");
 
     int r = decode_part(a, header_part, &header);
     if (r == 0)
-        r = decode_part(a, claims_part, &claims);
+        r = decode_part(a, claims_part, &t.claims);
     if (r == 0)
-        r = decode_part(a, signature_part, &signature);
+        r = decode_part(a, signature_part, &t.signature);
     if (r == -ENOMEM)
         return out_of_memory(ret_why);
     if (r < 0)
         return rejected(ret_why, "a part of a token is not base64url");
 
-    r = read_header(header, a, &which, ret_why);
+    r = read_header(header, a, &t, ret_why);
     if (r < 0)
         return r;
-    if (!v->macs[which])
-        return rejected(ret_why, "a token's algorithm is not one that its key allows");
-
     /* What is signed is the text as it came: both parts and the dot between. */
-    const uint8_t *begin = (const uint8_t *) token.data;
-    size_t signed_len = (size_t) (signature_part.data - 1 - token.data);
-    uint8_t expected[EVP_MAX_MD_SIZE];
-    size_t len;
-    if (!EVP_MAC_init(v->macs[which], NULL, 0, NULL) ||
-        !EVP_MAC_update(v->macs[which], begin, signed_len) ||
-        !EVP_MAC_final(v->macs[which], expected, &len, sizeof expected)) {
-        ERR_clear_error();
-        return out_of_memory(ret_why);
-    }
-    if (signature.len != len || CRYPTO_memcmp(expected, signature.data, len) != 0)
-        return rejected(ret_why, "a token's signature is wrong");
-
-    *ret_claims = claims;
+    t.text = bytes_of(text.data, (size_t) (signature_part.data - 1 - text.data));
+    *ret = t;
     return 0;
 }
 
+/* `aud`: a name or a list of names (RFC 7519 §4.1.3); more than AUDIENCES_MAX are not looked at. */
+static size_t read_audiences(struct json *j, struct arena *a, struct str *audiences) {
+    size_t n = 0;
+
+    if (json_peek(j) == JSON_IS_STRING)
+        return json_text(j, a, &audiences[0]);
+    if (json_field_is_null(j) || !json_enter_array(j))
+        return 0;
+    while (json_element(j)) {
+        if (n == AUDIENCES_MAX)
+            json_skip(j);
+        else if (json_text(j, a, &audiences[n]))
+            n++;
+    }
+    return n;
+}
+
+int token_read_origin(const struct token *t, struct arena *a, struct token_origin *ret,
+                      const char **ret_why) {
+    struct str *audiences = arena_alloc(a, AUDIENCES_MAX * sizeof *audiences);
+    struct json j;
+    struct json_string key;
+
+    if (!audiences)
+        return out_of_memory(ret_why);
+    *ret = (struct token_origin){ .audiences = audiences };
+    json_init(&j, t->claims);
+    if (json_enter_object(&j)) {
+        while (json_member(&j, &key)) {
+            if (json_is(key, STR("iss")))
+                json_field_text(&j, a, &ret->issuer);
+            else if (json_is(key, STR("aud")))
+                ret->n_audiences = read_audiences(&j, a, audiences);
+            else
+                json_skip(&j);
+        }
+    }
+    return json_end(&j) ? 0 : broken(&j, ret_why);
+}
+
+/* ---- what it says ---- */
+
 /* A token of either kind: all that is the same for both. */
-static int verify(struct token_verifier *v, struct str token, int64_t now_s, struct arena *a,
-                  struct token_claims *ret, const char **ret_why) {
-    struct str audience = { v->audience, v->audience_len };
-    struct str issuer = { v->audience + v->audience_len, v->issuer_len };
-    struct bytes text;
+static int read_claims(const struct token *t, const struct token_rules *rules, int64_t now_s,
+                       struct arena *a, struct token_claims *ret, const char **ret_why) {
     struct json j;
 
-    int r = open_token(v, token, a, &text, ret_why);
-    if (r < 0)
-        return r;
-
     *ret = (struct token_claims){ 0 };
-    json_init(&j, text);
-    token_decode_claims(&j, a, audience, ret);
+    json_init(&j, t->claims);
+    token_decode_claims(&j, a, rules, ret);
     if (!json_end(&j))
         return broken(&j, ret_why);
 
-    if (audience.len && !ret->has_audience)
+    if (rules->audience.len && !ret->has_audience)
         return rejected(ret_why, "a token is for another audience");
-    if (issuer.len && !str_equal(ret->issuer, issuer))
+    if (rules->issuer.len && !str_equal(ret->issuer, rules->issuer))
         return rejected(ret_why, "a token is from another issuer");
 
     /* RFC 7519 §4.1.4: not accepted on or after exp. */
@@ -270,11 +185,11 @@ static int64_t end_of(const struct token_claims *c) {
     return c->has_expire_at ? c->expire_at_s : c->has_expiry ? c->expiry_s : 0;
 }
 
-int token_verify_connection(struct token_verifier *v, struct str token, int64_t now_s,
-                            struct arena *a, struct connection_claims *ret, const char **ret_why) {
+int token_read_connection(const struct token *t, const struct token_rules *rules, int64_t now_s,
+                          struct arena *a, struct connection_claims *ret, const char **ret_why) {
     struct token_claims c;
 
-    int r = verify(v, token, now_s, a, &c, ret_why);
+    int r = read_claims(t, rules, now_s, a, &c, ret_why);
     if (r < 0)
         return r;
     if (c.has_channel)
@@ -293,12 +208,12 @@ int token_verify_connection(struct token_verifier *v, struct str token, int64_t 
     return 0;
 }
 
-int token_verify_subscription(struct token_verifier *v, struct str token, int64_t now_s,
-                              struct arena *a, struct subscription_claims *ret,
-                              const char **ret_why) {
+int token_read_subscription(const struct token *t, const struct token_rules *rules, int64_t now_s,
+                            struct arena *a, struct subscription_claims *ret,
+                            const char **ret_why) {
     struct token_claims c;
 
-    int r = verify(v, token, now_s, a, &c, ret_why);
+    int r = read_claims(t, rules, now_s, a, &c, ret_why);
     if (r < 0)
         return r;
     if (!c.channel.len)
@@ -318,33 +233,126 @@ int token_verify_subscription(struct token_verifier *v, struct str token, int64_
     return 0;
 }
 
-int token_sign(enum token_algorithm algorithm, struct bytes secret, struct bytes claims,
-               struct buffer *out) {
-    size_t which = 0, begin = out->len, len = 0;
+/* ---- by one key ---- */
 
-    while (which < ALGORITHMS && algorithms[which].algorithm != algorithm)
-        which++;
-    if (which == ALGORITHMS || !secret.len)
-        return -EINVAL;
+struct token_verifier {
+    struct token_key *key;
+    unsigned algorithms;
+    struct token_rules rules; /* spans of text */
+    char text[];
+};
 
-    base64_encode(BASE64_URL, algorithms[which].header, out);
-    buffer_append_byte(out, '.');
-    base64_encode(BASE64_URL, claims, out);
-    int r = buffer_error(out);
+static struct str keep(char **at, struct str s) {
+    struct str kept = { *at, s.len };
+    if (s.len)
+        memcpy(*at, s.data, s.len);
+    *at += s.len;
+    return kept;
+}
+
+int token_verifier_new(const struct token_options *o, struct token_verifier **ret) {
+    const struct token_rules *rules = &o->rules;
+    struct token_key *key = o->key ? token_key_ref(o->key) : NULL;
+
+    int r = key ? 0 : token_key_of_secret(o->hmac_secret, &key);
     if (r < 0)
         return r;
-
-    __attribute__((cleanup(free_mac))) EVP_MAC_CTX *mac = NULL;
-    uint8_t signature[EVP_MAX_MD_SIZE];
-    r = mac_new(which, secret, &mac);
-    if (r < 0)
-        return r;
-    if (!EVP_MAC_update(mac, out->data + begin, out->len - begin) ||
-        !EVP_MAC_final(mac, signature, &len, sizeof signature)) {
-        ERR_clear_error();
+    struct token_verifier *v =
+            malloc(sizeof *v + rules->audience.len + rules->issuer.len + rules->user_claim.len);
+    if (!v) {
+        token_key_unref(key);
         return -ENOMEM;
     }
+    char *at = v->text;
+    v->key = key;
+    v->algorithms = o->algorithms ? o->algorithms : TOKEN_ANY;
+    v->rules.audience = keep(&at, rules->audience);
+    v->rules.issuer = keep(&at, rules->issuer);
+    v->rules.user_claim = keep(&at, rules->user_claim);
+    *ret = v;
+    return 0;
+}
+
+struct token_verifier *token_verifier_free(struct token_verifier *v) {
+    if (v)
+        token_key_unref(v->key);
+    free(v);
+    return NULL;
+}
+
+static int check(struct token_verifier *v, struct str text, struct arena *a, struct token *ret,
+                 const char **ret_why) {
+    int r = token_open(text, a, ret, ret_why);
+    if (r < 0)
+        return r;
+    if (!(v->algorithms & token_key_algorithms(v->key) & ret->algorithm))
+        return rejected(ret_why, "a token's algorithm is not one that its key allows");
+    r = token_key_verify(v->key, ret->algorithm, ret->text, ret->signature);
+    if (r == -ENOMEM)
+        return out_of_memory(ret_why);
+    return r < 0 ? rejected(ret_why, "a token's signature is wrong") : 0;
+}
+
+int token_verify_connection(struct token_verifier *v, struct str token, int64_t now_s,
+                            struct arena *a, struct connection_claims *ret, const char **ret_why) {
+    struct token t;
+
+    int r = check(v, token, a, &t, ret_why);
+    return r < 0 ? r : token_read_connection(&t, &v->rules, now_s, a, ret, ret_why);
+}
+
+int token_verify_subscription(struct token_verifier *v, struct str token, int64_t now_s,
+                              struct arena *a, struct subscription_claims *ret,
+                              const char **ret_why) {
+    struct token t;
+
+    int r = check(v, token, a, &t, ret_why);
+    return r < 0 ? r : token_read_subscription(&t, &v->rules, now_s, a, ret, ret_why);
+}
+
+/* ---- signing ---- */
+
+int token_sign_by(const struct token_key *key, enum token_algorithm algorithm, struct str key_id,
+                  struct bytes claims, struct buffer *out) {
+    struct buffer part = BUFFER_INIT;
+    size_t begin = out->len;
+
+    buffer_append_str(&part, STR("{\"alg\":\""));
+    buffer_append_str(&part, token_algorithm_name(algorithm));
+    buffer_append_str(&part, STR("\",\"typ\":\"JWT\""));
+    if (key_id.len) {
+        buffer_append_str(&part, STR(",\"kid\":"));
+        json_append_string(&part, key_id);
+    }
+    buffer_append_byte(&part, '}');
+    base64_encode(BASE64_URL, buffer_bytes(&part), out);
     buffer_append_byte(out, '.');
-    base64_encode(BASE64_URL, bytes_of(signature, len), out);
-    return buffer_error(out);
+    base64_encode(BASE64_URL, claims, out);
+
+    int r = buffer_error(&part);
+    if (r == 0)
+        r = buffer_error(out);
+    if (r == 0) {
+        buffer_reset(&part);
+        r = token_key_sign(key, algorithm, bytes_of(out->data + begin, out->len - begin), &part);
+    }
+    if (r == 0) {
+        buffer_append_byte(out, '.');
+        base64_encode(BASE64_URL, buffer_bytes(&part), out);
+        r = buffer_error(out);
+    }
+    buffer_finish(&part);
+    return r;
+}
+
+int token_sign(enum token_algorithm algorithm, struct bytes secret, struct bytes claims,
+               struct buffer *out) {
+    struct token_key *key;
+
+    int r = algorithm & TOKEN_HS ? token_key_of_secret(secret, &key) : -EINVAL;
+    if (r < 0)
+        return r;
+    r = token_sign_by(key, algorithm, (struct str){ 0 }, claims, out);
+    token_key_unref(key);
+    return r;
 }

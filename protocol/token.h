@@ -1,5 +1,6 @@
 /*
- * JSON web tokens (RFC 7519) signed with a shared secret: HS256, HS384, HS512 (RFC 7518 §3.2).
+ * JSON web tokens (RFC 7519) in the compact form of JWS (RFC 7515 §7.1): what they claim, and
+ * whether a key of ours signed it (token_key.h).
  *
  * What is acceptable is said by the verifier's key, never by the token: a token whose `alg` is not
  * one of that key's (`none` above all) is invalid. Time is an argument.
@@ -9,24 +10,63 @@
 #include "protocol/arena.h"
 #include "protocol/buffer.h"
 #include "protocol/bytes.h"
+#include "protocol/token_key.h"
 
-enum token_algorithm {
-    TOKEN_HS256 = 1,
-    TOKEN_HS384 = 2,
-    TOKEN_HS512 = 4,
+/* ---- in steps: where a key must be looked for, or a check is another thread's to make ---- */
+
+/* A token taken apart; nothing in it is to be believed before token_key_verify() said so. */
+struct token {
+    enum token_algorithm algorithm;
+    struct str key_id;      /* `kid`; empty: it names none */
+    struct bytes text;      /* what was signed: of the token itself */
+    struct bytes signature; /* in the arena, as the rest */
+    struct bytes claims;    /* JSON, or so it says */
 };
+
+/* -EKEYREJECTED: it is none, or of an algorithm that is none of ours; -ENOMEM. */
+MUST_CHECK int token_open(struct str text, struct arena *a, struct token *ret,
+                          const char **ret_why);
+
+/* Where a token says it comes from and whom it is for: to choose the key by. */
+struct token_origin {
+    struct str issuer;           /* `iss` */
+    const struct str *audiences; /* `aud` */
+    size_t n_audiences;
+};
+
+MUST_CHECK int token_read_origin(const struct token *t, struct arena *a, struct token_origin *ret,
+                                 const char **ret_why); /* -EKEYREJECTED, -ENOMEM */
+
+/* What a token must say, besides having been signed. Spans are borrowed. */
+struct token_rules {
+    struct str audience;   /* `aud` must be or hold it; empty: not looked at */
+    struct str issuer;     /* `iss` must be it; empty: not looked at */
+    struct str user_claim; /* whose value is the user; empty: `sub` */
+};
+
+struct connection_claims;
+struct subscription_claims;
+
+/* What a token claims whose signature is good. As token_verify_connection(), below. */
+MUST_CHECK int token_read_connection(const struct token *t, const struct token_rules *rules,
+                                     int64_t now_s, struct arena *a, struct connection_claims *ret,
+                                     const char **ret_why);
+MUST_CHECK int token_read_subscription(const struct token *t, const struct token_rules *rules,
+                                       int64_t now_s, struct arena *a,
+                                       struct subscription_claims *ret, const char **ret_why);
+
+/* ---- in one: by one key that is at hand ---- */
 
 struct token_options {
     struct bytes hmac_secret; /* not empty; copied */
-    unsigned algorithms;      /* bits of enum token_algorithm; 0: all three */
-    struct str audience;      /* `aud` must be or hold it; empty: not looked at. Copied */
-    struct str issuer;        /* `iss` must be it; empty: not looked at. Copied */
+    struct token_key *key;    /* in place of the secret; a reference is taken */
+    unsigned algorithms;      /* bits of enum token_algorithm; 0: all of the key's */
+    struct token_rules rules; /* copied */
 };
 
-/* Holds prepared keys: one per thread. */
 struct token_verifier;
 
-/* -EINVAL: no secret; -ENOMEM. */
+/* -EINVAL: no secret and no key; -ENOMEM. */
 MUST_CHECK int token_verifier_new(const struct token_options *o, struct token_verifier **ret);
 struct token_verifier *token_verifier_free(struct token_verifier *v); /* takes NULL; returns NULL */
 
@@ -92,7 +132,11 @@ MUST_CHECK int token_verify_subscription(struct token_verifier *v, struct str to
                                          struct arena *a, struct subscription_claims *ret,
                                          const char **ret_why);
 
-/* Appends a token of these claims (a JSON object, as it stands) to out, by HS256, HS384 or HS512.
- * -EINVAL: no secret or algorithm; -ENOMEM; -EMSGSIZE. */
+/* Appends a token of these claims (a JSON object, as it stands) to out. key_id: `kid`; empty: none.
+ * -EINVAL: the key cannot sign by this algorithm; -ENOMEM; -EMSGSIZE. */
+MUST_CHECK int token_sign_by(const struct token_key *key, enum token_algorithm algorithm,
+                             struct str key_id, struct bytes claims, struct buffer *out);
+
+/* The same with a secret: HS256, HS384 or HS512. -EINVAL: no secret or another algorithm. */
 MUST_CHECK int token_sign(enum token_algorithm algorithm, struct bytes secret, struct bytes claims,
                           struct buffer *out);

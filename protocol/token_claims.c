@@ -175,8 +175,9 @@ static void audience_field(struct json *j, struct str wanted, bool *ret_has) {
     }
 }
 
-void token_decode_claims(struct json *j, struct arena *a, struct str audience,
+void token_decode_claims(struct json *j, struct arena *a, const struct token_rules *rules,
                          struct token_claims *c) {
+    struct str user_claim = rules->user_claim.len ? rules->user_claim : STR("sub");
     struct json_string key;
     struct bytes encoded_info = { 0 }, encoded_data = { 0 };
     bool has_issued_at;
@@ -184,7 +185,7 @@ void token_decode_claims(struct json *j, struct arena *a, struct str audience,
     if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
-        if (json_is(key, STR("sub"))) {
+        if (json_is(key, user_claim)) {
             json_field_text(j, a, &c->user);
         } else if (json_is(key, STR("exp"))) {
             date_field(j, &c->has_expiry, &c->expiry_s);
@@ -199,7 +200,7 @@ void token_decode_claims(struct json *j, struct arena *a, struct str audience,
         } else if (json_is(key, STR("iss"))) {
             json_field_text(j, a, &c->issuer);
         } else if (json_is(key, STR("aud"))) {
-            audience_field(j, audience, &c->has_audience);
+            audience_field(j, rules->audience, &c->has_audience);
         } else if (json_is(key, STR("info"))) {
             json_field_raw(j, a, &c->info);
         } else if (json_is(key, STR("b64info"))) {

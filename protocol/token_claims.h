@@ -30,5 +30,5 @@ struct token_claims {
 };
 
 /* Reads claims into a zeroed ret; what is wrong is remembered by the cursor. */
-void token_decode_claims(struct json *j, struct arena *a, struct str audience,
+void token_decode_claims(struct json *j, struct arena *a, const struct token_rules *rules,
                          struct token_claims *ret);

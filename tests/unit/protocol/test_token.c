@@ -90,7 +90,8 @@ static void a_token_of_the_rfc_is_accepted(void **state) {
     const char *why = NULL;
 
     assert_int_equal(base64_decode(BASE64_URL, str_of(key), secret, &len), 0);
-    const struct token_options o = { .hmac_secret = bytes_of(secret, len), .issuer = STR("joe") };
+    const struct token_options o = { .hmac_secret = bytes_of(secret, len),
+                                     .rules.issuer = STR("joe") };
     token_verifier_free(f->verifier);
     assert_int_equal(token_verifier_new(&o, &f->verifier), 0);
 
@@ -424,8 +425,7 @@ static void audience_and_issuer_are_compared_where_asked(void **state) {
     };
     struct fixture *f = *state;
     const struct token_options o = { .hmac_secret = str_bytes(STR(SECRET)),
-                                     .audience = STR("a"),
-                                     .issuer = STR("i") };
+                                     .rules = { .audience = STR("a"), .issuer = STR("i") } };
 
     token_verifier_free(f->verifier);
     assert_int_equal(token_verifier_new(&o, &f->verifier), 0);
