@@ -179,8 +179,7 @@ int http_client_call(struct http_client *c, const struct http_call *call, struct
 
 /* ---- life ---- */
 
-int http_client_open(const struct http_client_options *o, struct http_client **ret,
-                     char **ret_why) {
+int http_client_open(const struct http_client_options *o, struct http_client **ret) {
     struct http_client *c = calloc(1, sizeof *c);
     if (!c)
         return -ENOMEM;
@@ -191,7 +190,7 @@ int http_client_open(const struct http_client_options *o, struct http_client **r
     http_limit_init(&c->limit, o && o->running_max ? o->running_max : RUNNING_DEFAULT,
                     o && o->waiting_max ? o->waiting_max : WAITING_DEFAULT);
     if (!c->respond && !loop_is_simulated(loop_current())) {
-        int r = http_curl_open(o, &c->curl, ret_why);
+        int r = http_curl_open(o, &c->curl);
         if (r < 0) {
             free(c);
             return r;

@@ -15,6 +15,7 @@
 #include "async/semaphore.h"
 
 struct http_client;
+struct tls;
 
 /* NUL-terminated, without line breaks or other control characters. An empty value is sent. */
 struct http_field {
@@ -89,10 +90,11 @@ SUSPENDS MUST_CHECK int http_client_call(struct http_client *c, const struct htt
                                          struct http_result *ret);
 
 struct http_client_options {
-    const char *ca_file;     /* PEM: who is trusted instead of the system's; or NULL */
-    const char *user_agent;  /* NULL: "parley" */
-    size_t running_max;      /* of the client's own limit; 0: 64 */
-    size_t waiting_max;      /* 0: 256 */
+    const struct tls *tls;  /* a client's: whom to trust, and whether; is shared. NULL: the system's
+                               authorities, which are read in place: some 20 ms */
+    const char *user_agent; /* NULL: "parley" */
+    size_t running_max;     /* of the client's own limit; 0: 64 */
+    size_t waiting_max;     /* 0: 256 */
     size_t connections_kept; /* idle ones; 0: 64 */
 
     /*
@@ -104,10 +106,8 @@ struct http_client_options {
     void *respond_arg;
 };
 
-/* Of the current loop. o may be NULL. Reads ca_file in place. ret_why (may be NULL): a sentence,
- * heap. -ENOMEM; -EBADMSG and what open(2) says: ca_file. */
-MUST_CHECK int http_client_open(const struct http_client_options *o, struct http_client **ret,
-                                char **ret_why);
+/* Of the current loop. o may be NULL. -ENOMEM; -EBADMSG: the system's authorities are unusable. */
+MUST_CHECK int http_client_open(const struct http_client_options *o, struct http_client **ret);
 
 /* No call may be under way. Closes the kept connections. Takes NULL; returns NULL. */
 SUSPENDS struct http_client *http_client_close(struct http_client *c);

@@ -8,9 +8,8 @@
 
 struct http_curl;
 
-/* Of the current loop. ca_file, ret_why: as of http_client_open(). */
-MUST_CHECK int http_curl_open(const struct http_client_options *o, struct http_curl **ret,
-                              char **ret_why);
+/* As http_client_open(). */
+MUST_CHECK int http_curl_open(const struct http_client_options *o, struct http_curl **ret);
 
 /* No http_curl_call() may be under way. Takes NULL; returns NULL. */
 SUSPENDS struct http_curl *http_curl_close(struct http_curl *h);

@@ -66,6 +66,7 @@ static struct daemon *daemon_new(const struct daemon_options *o) {
     d->engine_kind = o->config->engine;
     d->log = o->log;
     d->assets = o->assets;
+    d->http = o->http;
     d->is_single_threaded = o->is_single_threaded;
     d->started_ms = loop_now();
     group_init(&d->tasks);

@@ -16,6 +16,7 @@
 
 struct daemon;
 struct engine;
+struct http_client_options;
 struct log;
 struct stream;
 struct tls;
@@ -30,6 +31,7 @@ struct daemon_options {
     struct asset_table assets; /* the web page; n 0: none */
     bool is_single_threaded;   /* all workers on the caller's loop: tests and simulation */
     bool has_no_listeners;     /* connections come by daemon_accept() only */
+    const struct http_client_options *http; /* of the workers' clients, borrowed; NULL: as usual */
 };
 
 /*
@@ -91,6 +93,7 @@ struct daemon {
     struct inbox *inbox; /* the main loop's */
     struct tls *tls;     /* NULL: not configured. Main loop only, workers have their own */
     struct asset_table assets;
+    const struct http_client_options *http;
     struct worker_thread *threads;
     size_t n_workers;
     struct survey_desk surveys;

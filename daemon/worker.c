@@ -110,6 +110,7 @@ int worker_open(struct worker *w, struct daemon *d, unsigned index) {
     channels_init(&w->channels, &seed, d->engine, &w->sink, &w->wire, session_lost);
     wheel_init(&w->wheel, on_tick);
     w->flush.run = on_turn_end;
+    outbound_init(&w->outbound, d->http);
 
     int r = worker_configure(w, d->config, d->tls);
     if (r == 0)
@@ -140,6 +141,7 @@ void worker_close(struct worker *w) {
         SHIELD(INT64_MAX / 2);
         (void) task_sleep(1);
     }
+    outbound_finish(&w->outbound);
     loop_forget_hook(&w->flush);
     keeper_finish(w);
     channels_finish(&w->channels);

@@ -11,6 +11,7 @@
 #include "async/loop.h"
 #include "daemon/channel.h"
 #include "daemon/metrics.h"
+#include "daemon/outbound.h"
 #include "daemon/outbox.h"
 #include "daemon/wheel.h"
 #include "daemon/wire.h"
@@ -50,6 +51,8 @@ struct worker {
     struct wheel wheel;
     struct turn_hook flush;
     struct buffer scratch; /* frames on their way into an outbox; within one call */
+
+    struct outbound outbound; /* HTTP to other servers */
 
     struct group connections, tasks;
     struct list sessions;

@@ -70,6 +70,7 @@ static int open_daemon(struct world *w) {
     struct daemon_options o = { .config = w->config,
                                 .log = w->options->log,
                                 .engine_vfs = w->options->vfs,
+                                .http = w->options->http,
                                 .is_single_threaded = !w->options->is_real,
                                 .has_no_listeners = !w->options->is_real };
     int r = daemon_open(&o, &w->daemon, &why);

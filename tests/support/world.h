@@ -16,6 +16,7 @@
 #include "protocol/buffer.h"
 #include "protocol/bytes.h"
 
+struct http_client_options;
 struct peer;
 struct world;
 
@@ -29,6 +30,7 @@ struct world_options {
     size_t pipe_bytes;    /* that a stream in memory holds; 0: 64 KiB */
     int64_t epoch_ms;     /* wall clock at the start; 0: a fixed date */
     struct log *log;      /* or NULL */
+    const struct http_client_options *http; /* what answers the daemon's requests; or NULL */
 };
 
 typedef int story_fn(struct world *w, void *arg);
