@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "daemon/config_impl.h"
 #include "daemon/pattern.h"
 #include "protocol/arena.h"
 
@@ -16,14 +17,38 @@ static void free_patterns(struct config *c) {
     (void) pattern_free(c->without_namespace.channel_pattern);
 }
 
+/* Secrets are spans of the arena, which is ours alone by now. */
+static void forget(const struct option *options, size_t n, const void *holder) {
+    for (size_t i = 0; i < n; i++) {
+        if (options[i].kind != OPTION_SECRET)
+            continue;
+        const struct str *secret =
+                (const struct str *) (const void *) ((const char *) holder + options[i].offset);
+        if (secret->len > 0)
+            explicit_bzero((void *) (uintptr_t) secret->data, secret->len);
+    }
+}
+
+static void forget_secrets(const struct config *c) {
+    const struct option_group *groups = option_groups();
+    size_t n, n_items;
+    const struct option *options = config_options(&n);
+
+    forget(options, n, c);
+    for (size_t g = 0; g < OPTION_GROUPS; g++) {
+        const char *items = config_items(c, &groups[g], &n_items);
+        options = group_options(&groups[g], &n);
+        for (size_t i = 0; i < n_items; i++)
+            forget(options, n, items + i * groups[g].item_size);
+    }
+}
+
 struct config *config_unref(struct config *c) {
     if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
         return NULL;
 
     free_patterns(c);
-    if (c->client.token.hmac_secret_key.len > 0) /* the span is ours, in the arena */
-        explicit_bzero((void *) (uintptr_t) c->client.token.hmac_secret_key.data,
-                       c->client.token.hmac_secret_key.len);
+    forget_secrets(c);
     if (c->memory)
         arena_finish(c->memory);
     free(c->memory);
@@ -114,4 +139,16 @@ bool config_allows_origin(const struct config *c, bool has_origin, struct str or
         if (glob_matches(c->client.allowed_origins[i], origin))
             return true;
     return false;
+}
+
+const struct config_rpc *config_rpc_of(const struct config *c, struct str method) {
+    const char *colon = method.len ? memchr(method.data, ':', method.len) : NULL;
+    if (!colon)
+        return &c->rpc_without_namespace;
+
+    struct str name = { method.data, (size_t) (colon - method.data) };
+    for (size_t i = 0; i < c->n_rpc_namespaces; i++)
+        if (str_equal(c->rpc_namespaces[i].name, name))
+            return &c->rpc_namespaces[i];
+    return NULL;
 }

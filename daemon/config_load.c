@@ -132,73 +132,28 @@ static void take_credentials(struct config_loader *l) {
     }
 }
 
-static void environment_name(const char *path, const char *suffix, char *to, size_t cap) {
-    int len = snprintf(to, cap, "PARLEY_%s%s", path, suffix);
-    for (int i = 0; i < len && (size_t) i < cap; i++) {
-        if (to[i] == '.')
-            to[i] = '_';
-        else if (to[i] >= 'a' && to[i] <= 'z')
-            to[i] = (char) (to[i] - 'a' + 'A');
+void config_set_text(struct config_loader *l, const struct option *o, const char *value,
+                     void *holder, struct config_place *place, const char *source,
+                     const char *name) {
+    char why[CONFIG_WHY_MAX];
+
+    *place = (struct config_place){ .source = source };
+    if (option_has_parts(o->kind)) {
+        config_take_text(l, o, str_of(value), holder, place, name);
+        return;
     }
+    int r = value_parse(o, str_of(value), l->config->memory, holder, why);
+    if (r == -ENOMEM)
+        l->is_out_of_memory = true;
+    else if (r < 0)
+        config_problem(l, true, place, name, "%s", why);
 }
 
 static void set_from_text(struct config_loader *l, size_t i, const char *value,
                           const char *source) {
     size_t n;
     const struct option *o = &config_options(&n)[i];
-    char why[CONFIG_WHY_MAX];
-
-    l->places[i] = (struct config_place){ .source = source };
-    int r = value_parse(o, str_of(value), l->config->memory, l->config, why);
-    if (r == -ENOMEM)
-        l->is_out_of_memory = true;
-    else if (r < 0)
-        config_problem(l, true, &l->places[i], o->path, "%s", why);
-}
-
-static void take_variable(struct config_loader *l, const char *variable) {
-    size_t n, len = strcspn(variable, "=");
-    const struct option *options = config_options(&n);
-    const char *value = variable[len] ? variable + len + 1 : "";
-    struct str given = { variable, len };
-    char name[PATH_MAX_BYTES], nearest[PATH_MAX_BYTES] = "";
-    int distance = 4;
-
-    struct str source = value_text_copy(l->config->memory, given);
-    if (!source.data) {
-        l->is_out_of_memory = true;
-        return;
-    }
-    struct config_place at = { .source = source.data };
-    for (size_t i = 0; i < n; i++) {
-        environment_name(options[i].path, "", name, sizeof name);
-        int d = name_distance(given, str_of(name));
-        if (d == 0) {
-            if (options[i].kind == OPTION_SECRET)
-                config_problem(
-                        l, false, &at, options[i].path,
-                        "a secret in the environment is seen by every child process; %s_FILE "
-                        "or a credential is better",
-                        name);
-            set_from_text(l, i, value, source.data);
-            return;
-        }
-        if (options[i].kind == OPTION_SECRET) {
-            environment_name(options[i].path, "_FILE", name, sizeof name);
-            if (str_equal(given, str_of(name))) {
-                l->places[i] = at;
-                config_take_secret(l, &options[i], value, l->config, &at, options[i].path);
-                return;
-            }
-        }
-        if (d < distance) {
-            distance = d;
-            (void) snprintf(nearest, sizeof nearest, "%s", name);
-        }
-    }
-    /* Others may use the prefix for things of their own. */
-    if (*nearest)
-        config_problem(l, false, &at, NULL, "no such option, ignored; did you mean %s?", nearest);
+    config_set_text(l, o, value, l->config, &l->places[i], source, o->path);
 }
 
 static void take_flags(struct config_loader *l) {
@@ -245,14 +200,11 @@ static void take_flags(struct config_loader *l) {
 static int set_defaults(struct config_loader *l) {
     size_t n;
     const struct option *options = config_options(&n);
-    char why[CONFIG_WHY_MAX];
-    for (size_t i = 0; i < n; i++) {
-        int r = value_parse(&options[i], str_of(options[i].initial), l->config->memory, l->config,
-                            why);
-        if (r < 0)
-            return r;
-    }
-    return config_namespace_defaults(l, &l->config->without_namespace);
+    int r = config_set_defaults(l, options, n, l->config);
+    if (r < 0)
+        return r;
+    options = namespace_options(&n);
+    return config_set_defaults(l, options, n, &l->config->without_namespace);
 }
 
 static void *zeroed(struct arena *a, size_t len) {
@@ -302,9 +254,7 @@ static int load(struct config_loader *l, const struct config *old) {
         return r;
     if (l->source->credentials_dir)
         take_credentials(l);
-    for (const char *const *v = l->source->environment; v && *v; v++)
-        if (strncmp(*v, "PARLEY_", 7) == 0)
-            take_variable(l, *v);
+    config_take_environment(l);
     take_flags(l);
 
     choose_data_dir(l);

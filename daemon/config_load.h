@@ -20,8 +20,8 @@ struct config_source {
     const char *file;               /* NULL: none */
     const char *credentials_dir;    /* a file for each secret, by its option's path. NULL: none */
     const char *state_dir;          /* data_dir when nobody says one; NULL: "parley-data" */
-    const char *const *environment; /* "NAME=value", to a NULL; those that begin with PARLEY_ count.
-                                 NULL: none */
+    const char *const *environment; /* "NAME=value", to a NULL; those that begin with PARLEY_ or
+                                       CENTRIFUGO_ count. NULL: none */
     const struct config_flag *flags;
     size_t n_flags;
 };

@@ -1,14 +1,8 @@
 #include "daemon/config_options.h"
 
 #include "daemon/config.h"
+#include "daemon/config_units.h"
 #include "daemon/log.h"
-
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
-#define DAY  ((int64_t) 24 * HOUR)
-#define YEAR (366 * DAY)
-#define KIB  INT64_C(1024)
-#define MIB  (1024 * KIB)
-#define GIB  (1024 * MIB)
 
 static const struct option_choice ENGINES[] = {
     { "sqlite", ENGINE_SQLITE },
@@ -30,21 +24,137 @@ static const struct option_choice FORMATS[] = {
     { NULL },
 };
 
-static const struct option_choice DATA_FORMATS[] = {
-    { "", DATA_NOT_EMPTY },
-    { "json", DATA_JSON },
-    { "json_object", DATA_JSON_OBJECT },
-    { "binary", DATA_BINARY },
+static const struct option_choice ERROR_MODES[] = {
+    { "", API_ERRORS_IN_BODY },
+    { "transport", API_ERRORS_AS_STATUS },
+    { "custom", API_ERRORS_IN_BODY },
     { NULL },
 };
 
-static const struct option_choice RECOVERY_MODES[] = {
-    { "stream", RECOVERY_STREAM },
-    { "cache", RECOVERY_CACHE },
-    { NULL },
-};
+#define OFFSET_OF(member) offsetof(struct config, member)
+#define AT(member)        .offset = OFFSET_OF(member)
 
-#define AT(member) .offset = offsetof(struct config, member)
+#define TOKEN_OPTIONS(prefix, place)                                                               \
+    { prefix "hmac_secret_key",                                                                    \
+      OPTION_SECRET,                                                                               \
+      AT(place.hmac_secret_key),                                                                   \
+      .max = 4096,                                                                                 \
+      .initial = "",                                                                               \
+      .help = "Secret of tokens signed by HS256, HS384 or HS512." },                               \
+            { prefix "hmac_previous_secret_key",                                                   \
+              OPTION_SECRET,                                                                       \
+              AT(place.hmac_previous_secret_key),                                                  \
+              .max = 4096,                                                                         \
+              .initial = "",                                                                       \
+              .help = "The secret before it, accepted for a while." },                             \
+            { prefix "hmac_previous_secret_key_valid_until",                                       \
+              OPTION_TIME,                                                                         \
+              AT(place.hmac_previous_until_s),                                                     \
+              .max = INT64_MAX / 1000,                                                             \
+              .initial = "0",                                                                      \
+              .help = "Until when, Unix time in seconds; 0: as long as it stands here." },         \
+            { prefix "rsa_public_key",                                                             \
+              OPTION_TEXT,                                                                         \
+              AT(place.rsa_public_key),                                                            \
+              .max = 64 * KIB,                                                                     \
+              .initial = "",                                                                       \
+              .help = "Public key, PEM, of RS256, RS384, RS512." },                                \
+            { prefix "ecdsa_public_key",                                                           \
+              OPTION_TEXT,                                                                         \
+              AT(place.ecdsa_public_key),                                                          \
+              .max = 64 * KIB,                                                                     \
+              .initial = "",                                                                       \
+              .help = "Public key, PEM, of ES256, ES384, ES512." },                                \
+            { prefix "jwks_public_endpoint",                                                       \
+              OPTION_TEXT,                                                                         \
+              AT(place.jwks_endpoint),                                                             \
+              .max = 4096,                                                                         \
+              .initial = "",                                                                       \
+              .help = "URL of a set of public keys (RFC 7517), in place of all other keys. "       \
+                      "`{{NAME}}` stands for a named group of `issuer_regex` or "                  \
+                      "`audience_regex`." },                                                       \
+            { prefix "insecure_skip_jwks_endpoint_safety_check", OPTION_BOOL,                      \
+              AT(place.jwks_unchecked_placeholders), .initial = "false",                           \
+              .help = "Lets a placeholder stand in the host of that URL, or match anything." },    \
+            { prefix "jwks_ca_pem_file",                                                           \
+              OPTION_FILE,                                                                         \
+              AT(place.jwks_ca_file),                                                              \
+              .max = 4096,                                                                         \
+              .initial = "",                                                                       \
+              .help = "Authorities for that URL, PEM; empty: the system's." },                     \
+            { prefix "audience",                                                                   \
+              OPTION_TEXT,                                                                         \
+              AT(place.audience),                                                                  \
+              .max = 1024,                                                                         \
+              .initial = "",                                                                       \
+              .help = "What `aud` of a token must be or hold; empty: not looked at." },            \
+            { prefix "audience_regex",                                                             \
+              OPTION_TEXT,                                                                         \
+              AT(place.audience_regex),                                                            \
+              .max = 1024,                                                                         \
+              .initial = "",                                                                       \
+              .help = "What `aud` must match, in place of `audience`." },                          \
+            { prefix "issuer",  OPTION_TEXT,                                                       \
+              AT(place.issuer), .max = 1024,                                                       \
+              .initial = "",    .help = "What `iss` of a token must be; empty: not looked at." },  \
+            { prefix "issuer_regex",  OPTION_TEXT,                                                 \
+              AT(place.issuer_regex), .max = 1024,                                                 \
+              .initial = "",          .help = "What `iss` must match, in place of `issuer`." },    \
+    {                                                                                              \
+        prefix "user_id_claim", OPTION_TEXT, AT(place.user_id_claim),                              \
+                .max = 255, .initial = "", .help = "The claim that names the user; empty: `sub`."  \
+    }
+
+#define PATH_OPTION(prefix, place, standard)                                                       \
+    {                                                                                              \
+        prefix "handler_prefix", OPTION_TEXT, AT(place), .max = 255, .initial = standard,          \
+                                                         .help = "Its prefix."                     \
+    }
+
+#define STREAM_OPTIONS(prefix, place, standard, what)                                              \
+    { prefix "enabled", OPTION_BOOL, AT(place.enabled), .initial = "false", .help = what },        \
+            PATH_OPTION(prefix, place.path, standard), {                                           \
+        prefix "max_request_body_size", OPTION_SIZE, AT(place.max_body_bytes),                     \
+                .min = 128, .max = 256 * MIB, .initial = "64KiB",                                  \
+                .help = "Largest body of the request that opens it; larger: 413."                  \
+    }
+
+#define RESPONSE_CODE_OPTIONS(prefix, place)                                                       \
+    { prefix "connect_code_to_http_response.enabled", OPTION_BOOL,                                 \
+      AT(place.connect_codes_enabled), .initial = "false",                                         \
+      .help = "Answers errors of connect with an HTTP status." },                                  \
+    {                                                                                              \
+        prefix "connect_code_to_http_response.transforms", OPTION_RESPONSE_CODES,                  \
+                AT(place.connect_codes.items), OFFSET_N(place.connect_codes.n),                    \
+                .max = CONFIG_TRANSFORMS_MAX, .initial = "",                                       \
+                .help = "Which: a list of `code` and `to` (status_code, body)."                    \
+    }
+
+#define WEBSOCKET_OPTIONS(prefix, place, standard)                                                 \
+    PATH_OPTION(prefix, place.path, standard),                                                     \
+            { prefix "compression", OPTION_BOOL, AT(place.compression), .initial = "false",        \
+              .help = "Accepts permessage-deflate where a client offers it." },                    \
+            { prefix "message_size_limit",                                                         \
+              OPTION_SIZE,                                                                         \
+              AT(place.message_size_limit),                                                        \
+              .min = 128,                                                                          \
+              .max = 256 * MIB,                                                                    \
+              .initial = "64KiB",                                                                  \
+              .help = "Largest message from a client, all fragments together; larger: 1009." },    \
+            { prefix "decompressed_message_size_limit",                                            \
+              OPTION_SIZE,                                                                         \
+              AT(place.inflated_size_limit),                                                       \
+              .min = 128,                                                                          \
+              .max = GIB,                                                                          \
+              .may_be_zero = true,                                                                 \
+              .initial = "0",                                                                      \
+              .help = "The same after inflating; 0: ten times `message_size_limit`." },            \
+    {                                                                                              \
+        prefix "write_timeout", OPTION_DURATION, AT(place.write_timeout_ms),                       \
+                .min = 10, .max = HOUR, .initial = "1s",                                           \
+                .help = "Time in which a client with a full socket must take some byte; then "     \
+                        "3009."                                                                    \
+    }
 
 static const struct option OPTIONS[] = {
     { "http_server.address", OPTION_TEXT, AT(http.address), .max = 100, .initial = "127.0.0.1",
@@ -79,6 +189,8 @@ static const struct option OPTIONS[] = {
     { "http_server.keep_alive_timeout", OPTION_DURATION, AT(http.keep_alive_timeout_ms), .min = 100,
       .max = HOUR, .initial = "60s",
       .help = "How long a connection may stay open between two plain HTTP requests." },
+    { "http_server.body_timeout", OPTION_DURATION, AT(http.body_timeout_ms), .min = 100,
+      .max = HOUR, .initial = "10s", .help = "For the body of a request to arrive." },
     { "http_server.max_line_size", OPTION_SIZE, AT(http.max_line_bytes), .min = 256,
       .max = 64 * KIB, .initial = "8KiB", .help = "Longest request line; longer: 414." },
     { "http_server.max_head_size", OPTION_SIZE, AT(http.max_head_bytes), .min = 512,
@@ -118,13 +230,26 @@ static const struct option OPTIONS[] = {
     { "client.disallow_anonymous_connection_tokens", OPTION_BOOL,
       AT(client.disallow_anonymous_tokens), .initial = "false",
       .help = "Refuses tokens with an empty `sub` (3507)." },
-    { "client.token.hmac_secret_key", OPTION_SECRET, AT(client.token.hmac_secret_key), .max = 4096,
+    TOKEN_OPTIONS("client.token.", client.token),
+    { "client.subscription_token.enabled", OPTION_BOOL, AT(client.has_subscription_token),
+      .initial = "false", .help = "Subscription tokens have settings of their own:" },
+    TOKEN_OPTIONS("client.subscription_token.", client.subscription_token),
+    { "client.insecure_skip_token_signature_verify", OPTION_BOOL,
+      AT(client.insecure_skip_token_signature), .initial = "false",
+      .help = "Believes every token. For trying things out." },
+    { "client.user_id_http_header", OPTION_TEXT, AT(client.user_id_http_header), .max = 255,
       .initial = "",
-      .help = "Secret of tokens signed by HS256, HS384 or HS512; empty: no token is valid." },
-    { "client.token.audience", OPTION_TEXT, AT(client.token.audience), .max = 1024, .initial = "",
-      .help = "What `aud` of a token must be or hold; empty: not looked at." },
-    { "client.token.issuer", OPTION_TEXT, AT(client.token.issuer), .max = 1024, .initial = "",
-      .help = "What `iss` of a token must be; empty: not looked at." },
+      .help = "Header that names the user, set by a proxy in front that clients cannot go around; "
+              "empty: none." },
+    { "client.subscribe_to_user_personal_channel.enabled", OPTION_BOOL,
+      AT(client.personal_channel.enabled), .initial = "false",
+      .help = "Subscribes each user to a channel of its own, `#USER`, on connect." },
+    { "client.subscribe_to_user_personal_channel.personal_channel_namespace", OPTION_TEXT,
+      AT(client.personal_channel.channel_namespace), .max = 64, .initial = "",
+      .help = "Its namespace: `NAMESPACE:#USER`." },
+    { "client.subscribe_to_user_personal_channel.single_connection", OPTION_BOOL,
+      AT(client.personal_channel.single_connection), .initial = "false",
+      .help = "A user's new connection ends those before it." },
     { "client.ping_interval", OPTION_DURATION, AT(client.ping_interval_ms), .min = SECOND,
       .max = HOUR, .may_be_zero = true, .initial = "25s",
       .help = "Time between pings to a client; 0: none." },
@@ -156,6 +281,14 @@ static const struct option OPTIONS[] = {
     { "client.connection_limit", OPTION_COUNT, AT(client.connection_limit), .min = 1,
       .max = 10000000, .may_be_zero = true, .initial = "0",
       .help = "Connections of the whole daemon; more: 503. 0: as many as the system allows." },
+    { "client.user_connection_limit", OPTION_COUNT, AT(client.user_connection_limit), .min = 1,
+      .max = 10000000, .may_be_zero = true, .initial = "0",
+      .help = "Connections of one user; more: 3504. 0: no limit." },
+    { "client.connection_rate_limit", OPTION_COUNT, AT(client.connection_rate_limit), .min = 1,
+      .max = 10000000, .may_be_zero = true, .initial = "0",
+      .help = "New connections a second; more: 503. 0: no limit." },
+    RATE_OPTIONS("client.user", client.user_rate,
+                 "Commands of all connections of one user (more: error 111)"),
     { "client.presence_update_interval", OPTION_DURATION, AT(client.presence_update_ms),
       .min = SECOND, .max = DAY, .initial = "27s",
       .help = "How often a connected client's presence is renewed." },
@@ -178,20 +311,100 @@ static const struct option OPTIONS[] = {
     { "client.connect_include_server_time", OPTION_BOOL, AT(client.includes_server_time),
       .initial = "false", .help = "Puts the server's time into the connect reply." },
 
+    { "client.proxy.connect.enabled", OPTION_BOOL, AT(client.connect_proxy_enabled),
+      .initial = "false", .help = "Asks a service who a client without a token is." },
+    PROXY_OPTIONS("client.proxy.connect.", client.connect_proxy),
+    { "client.proxy.refresh.enabled", OPTION_BOOL, AT(client.refresh_proxy_enabled),
+      .initial = "false", .help = "Asks a service whether an expiring connection may stay." },
+    PROXY_OPTIONS("client.proxy.refresh.", client.refresh_proxy),
+    { "client.connect_code_to_unidirectional_disconnect.enabled", OPTION_BOOL,
+      AT(client.connect_codes_enabled), .initial = "false",
+      .help = "Unidirectional clients get errors of connect as the disconnects named next." },
+    { "client.connect_code_to_unidirectional_disconnect.transforms", OPTION_DISCONNECT_CODES,
+      AT(client.connect_codes.items), OFFSET_N(client.connect_codes.n),
+      .max = CONFIG_TRANSFORMS_MAX, .initial = "",
+      .help = "Which: a list of `code` and `to` (code, reason)." },
+
     { "websocket.disabled", OPTION_BOOL, AT(websocket.is_disabled), .initial = "false",
       .help = "Turns `/connection/websocket` off." },
-    { "websocket.compression", OPTION_BOOL, AT(websocket.compression), .initial = "false",
-      .help = "Accepts permessage-deflate where a client offers it." },
-    { "websocket.message_size_limit", OPTION_SIZE, AT(websocket.message_size_limit), .min = 128,
+    WEBSOCKET_OPTIONS("websocket.", websocket, "/connection/websocket"),
+    { "uni_websocket.enabled", OPTION_BOOL, AT(uni_websocket.is_enabled), .initial = "false",
+      .help = "WebSocket that only brings." },
+    WEBSOCKET_OPTIONS("uni_websocket.", uni_websocket, "/connection/uni_websocket"),
+    { "uni_websocket.join_push_messages", OPTION_BOOL, AT(uni_websocket_joins_pushes),
+      .initial = "false", .help = "Several pushes in one message, with newlines between." },
+    STREAM_OPTIONS("sse.", sse, "/connection/sse",
+                   "Server-sent events, both ways through `/emulation`."),
+    STREAM_OPTIONS("http_stream.", http_stream, "/connection/http_stream",
+                   "HTTP streaming, both ways through `/emulation`."),
+    STREAM_OPTIONS("uni_sse.", uni_sse, "/connection/uni_sse", "Server-sent events."),
+    RESPONSE_CODE_OPTIONS("uni_sse.", uni_sse),
+    STREAM_OPTIONS("uni_http_stream.", uni_http_stream, "/connection/uni_http_stream",
+                   "HTTP streaming that only brings."),
+    RESPONSE_CODE_OPTIONS("uni_http_stream.", uni_http_stream),
+    PATH_OPTION("emulation.", emulation_path, "/emulation"),
+    { "emulation.max_request_body_size", OPTION_SIZE, AT(emulation_max_body_bytes), .min = 128,
       .max = 256 * MIB, .initial = "64KiB",
-      .help = "Largest message from a client, all fragments together; larger: 1009." },
-    { "websocket.inflated_size_limit", OPTION_SIZE, AT(websocket.inflated_size_limit), .min = 128,
-      .max = GIB, .may_be_zero = true, .initial = "0",
-      .help = "The same after inflating; 0: ten times `message_size_limit`." },
-    { "websocket.write_timeout", OPTION_DURATION, AT(websocket.write_timeout_ms), .min = 10,
-      .max = HOUR, .initial = "1s",
-      .help = "Time in which a client with a full socket must take some byte; then 3009." },
+      .help = "Largest body of what clients of SSE and HTTP streaming send; larger: 413." },
+    { "init.enabled", OPTION_BOOL, AT(init.enabled), .initial = "false",
+      .help = "`/connection/init`, which answers `{}`." },
+    PATH_OPTION("init.", init.path, "/connection/init"),
 
+    PROXY_OPTIONS("rpc.proxy.", rpc_proxy),
+    { "rpc.without_namespace.proxy_enabled", OPTION_BOOL, AT(rpc_without_namespace.proxy_enabled),
+      .initial = "false", .help = "Calls of methods without a `:` go to a service." },
+    { "rpc.without_namespace.proxy_name", OPTION_TEXT, AT(rpc_without_namespace.proxy_name),
+      .max = 64, .initial = "default", .help = "Which of `proxies`; `default`: `rpc.proxy`." },
+    { "rpc.ping.enabled", OPTION_BOOL, AT(rpc_ping_enabled), .initial = "false",
+      .help = "The daemon answers one method itself, with nothing." },
+    { "rpc.ping.method", OPTION_TEXT, AT(rpc_ping_method), .max = 255, .initial = "ping",
+      .help = "Its name." },
+    RATE_OPTIONS("rpc.client", rpc_rate, "Calls of one connection (more: error 111)"),
+
+    { "http_api.disabled", OPTION_BOOL, AT(api.is_disabled), .initial = "false",
+      .help = "Turns the server API off." },
+    PATH_OPTION("http_api.", api.path, "/api"),
+    { "http_api.key", OPTION_SECRET, AT(api.key), .max = 4096, .initial = "",
+      .help = "Who brings it may use the API; empty, and no `keys`: nobody." },
+    RATE_OPTIONS("http_api.key", api.rate, "Requests with it (more: error 111)"),
+    { "http_api.insecure", OPTION_BOOL, AT(api.insecure), .initial = "false",
+      .help = "Asks nobody for a key. For trying things out." },
+    { "http_api.error_mode", OPTION_CHOICE, AT(api.error_mode), .choices = ERROR_MODES,
+      .initial = "", .help = "`transport`: errors are HTTP statuses." },
+    { "http_api.external", OPTION_BOOL, AT(api.is_external), .initial = "false",
+      .help = "On the listeners for clients though there is an internal one." },
+    { "http_api.max_request_body_size", OPTION_SIZE, AT(api.max_body_bytes), .min = KIB, .max = GIB,
+      .initial = "8MiB", .help = "Largest request; larger: 413." },
+
+    { "webhooks.queue_max", OPTION_COUNT, AT(webhooks.queue_max), .min = 1, .max = 10000000,
+      .initial = "100000",
+      .help = "Events that may wait for delivery; more are dropped and counted." },
+    { "webhooks.retry_min", OPTION_DURATION, AT(webhooks.retry_min_ms), .min = 10, .max = HOUR,
+      .initial = "500ms",
+      .help = "After the first failed delivery; then twice as long each time." },
+    { "webhooks.retry_max", OPTION_DURATION, AT(webhooks.retry_max_ms), .min = 10, .max = DAY,
+      .initial = "60s", .help = "Longest pause between two tries." },
+    { "webhooks.vacated_delay", OPTION_DURATION, AT(webhooks.vacated_delay_ms), .min = 0,
+      .max = HOUR, .initial = "5s",
+      .help = "How long a channel must be empty to count as vacated." },
+
+    { "shared_poll.hmac_secret_key", OPTION_SECRET, AT(poll.hmac_secret_key), .max = 4096,
+      .initial = "", .help = "Secret by which the keys that clients track are signed." },
+    { "shared_poll.hmac_previous_secret_key", OPTION_SECRET, AT(poll.hmac_previous_secret_key),
+      .max = 4096, .initial = "", .help = "The secret before it, accepted for a while." },
+    { "shared_poll.hmac_previous_secret_key_valid_until", OPTION_TIME,
+      AT(poll.hmac_previous_until_s), .max = INT64_MAX / 1000, .initial = "0",
+      .help = "Until when, Unix time in seconds; 0: as long as it stands here." },
+    { "shared_poll.concurrency_limit", OPTION_COUNT, AT(poll.concurrency), .min = 1, .max = 100000,
+      .may_be_zero = true, .initial = "0",
+      .help = "Requests to backends under way at a time, of one worker; 0: no limit." },
+
+    PROXY_OPTIONS("channel.proxy.subscribe.", channel_proxies.subscribe),
+    PROXY_OPTIONS("channel.proxy.publish.", channel_proxies.publish),
+    PROXY_OPTIONS("channel.proxy.sub_refresh.", channel_proxies.sub_refresh),
+    PROXY_OPTIONS("channel.proxy.map_publish.", channel_proxies.map_publish),
+    PROXY_OPTIONS("channel.proxy.map_remove.", channel_proxies.map_remove),
+    PROXY_OPTIONS("channel.proxy.shared_poll_refresh.", channel_proxies.poll),
     { "channel.max_length", OPTION_COUNT, AT(channel_max_length), .min = 1, .max = 1024,
       .initial = "255", .help = "Bytes in a channel's name; more: error 107." },
     { "channel.history_meta_ttl", OPTION_DURATION, AT(history_meta_ttl_ms), .min = SECOND,
@@ -201,8 +414,10 @@ static const struct option OPTIONS[] = {
 
     { "health.enabled", OPTION_BOOL, AT(health_enabled), .initial = "true",
       .help = "`/health` on the listeners for clients." },
+    PATH_OPTION("health.", health_path, "/health"),
     { "prometheus.enabled", OPTION_BOOL, AT(metrics_enabled), .initial = "true",
       .help = "`/metrics` on the listeners for clients." },
+    PATH_OPTION("prometheus.", metrics_path, "/metrics"),
 
     { "shutdown.timeout", OPTION_DURATION, AT(shutdown_timeout_ms), .min = 100, .max = HOUR,
       .initial = "30s", .help = "From SIGTERM to leaving, whatever clients still do." },
@@ -221,206 +436,114 @@ static const struct option OPTIONS[] = {
 };
 
 #undef AT
-#define AT(member) .offset = offsetof(struct namespace, member)
+#define AT(member) .offset = OFFSET_OF(member)
 
-static const struct option NAMESPACE_OPTIONS[] = {
-    { "history_size", OPTION_COUNT, AT(history_size), .min = 1, .max = 100000000,
-      .may_be_zero = true, .initial = "0",
-      .help = "Publications that are kept; 0: none, the channels have no offsets and never touch "
-              "the disk. Needs `history_ttl`." },
-    { "history_ttl", OPTION_DURATION, AT(history_ttl_ms), .min = SECOND, .max = 100 * YEAR,
-      .may_be_zero = true, .initial = "0s",
-      .help = "How long publications are kept, from the channel's last one on. Needs "
-              "`history_size`." },
-    { "history_meta_ttl", OPTION_DURATION, AT(history_meta_ttl_ms), .min = SECOND,
-      .max = 100 * YEAR, .may_be_zero = true, .initial = "0s",
-      .help = "How long offset and epoch outlive the last publication; 0: "
-              "`channel.history_meta_ttl`. At least `history_ttl`." },
-    { "allow_recovery", OPTION_BOOL, AT(allow_recovery), .initial = "false",
-      .help = "Clients that ask may recover what they missed. Needs history." },
-    { "force_recovery", OPTION_BOOL, AT(force_recovery), .initial = "false",
-      .help = "All clients may recover what they missed. Needs history." },
-    { "force_recovery_mode", OPTION_CHOICE, AT(recovery_mode), .choices = RECOVERY_MODES,
-      .initial = "stream",
-      .help = "`stream`: every publication counts; `cache`: only the newest does." },
-    { "allow_positioning", OPTION_BOOL, AT(allow_positioning), .initial = "false",
-      .help = "Clients that ask have their position watched. Needs history." },
-    { "force_positioning", OPTION_BOOL, AT(force_positioning), .initial = "false",
-      .help = "All clients have their position watched. Needs history." },
-    { "presence", OPTION_BOOL, AT(presence), .initial = "false",
-      .help = "Keeps who is in a channel." },
-    { "join_leave", OPTION_BOOL, AT(join_leave), .initial = "false",
-      .help = "Tells those who ask when somebody comes or goes." },
-    { "force_push_join_leave", OPTION_BOOL, AT(force_push_join_leave), .initial = "false",
-      .help = "Tells everybody when somebody comes or goes. Needs `join_leave`." },
-    { "allow_subscribe_for_client", OPTION_BOOL, AT(subscribe.client), .initial = "false",
-      .help = "Clients may subscribe." },
-    { "allow_subscribe_for_anonymous", OPTION_BOOL, AT(subscribe.anonymous), .initial = "false",
-      .help = "Anonymous ones too." },
-    { "allow_publish_for_client", OPTION_BOOL, AT(publish.client), .initial = "false",
-      .help = "Clients may publish." },
-    { "allow_publish_for_subscriber", OPTION_BOOL, AT(publish.subscriber), .initial = "false",
-      .help = "Subscribers may publish." },
-    { "allow_publish_for_anonymous", OPTION_BOOL, AT(publish.anonymous), .initial = "false",
-      .help = "Anonymous ones too." },
-    { "allow_presence_for_client", OPTION_BOOL, AT(presence_of.client), .initial = "false",
-      .help = "Clients may ask who is there." },
-    { "allow_presence_for_subscriber", OPTION_BOOL, AT(presence_of.subscriber), .initial = "false",
-      .help = "Subscribers may ask who is there." },
-    { "allow_presence_for_anonymous", OPTION_BOOL, AT(presence_of.anonymous), .initial = "false",
-      .help = "Anonymous ones too." },
-    { "allow_history_for_client", OPTION_BOOL, AT(history.client), .initial = "false",
-      .help = "Clients may read history." },
-    { "allow_history_for_subscriber", OPTION_BOOL, AT(history.subscriber), .initial = "false",
-      .help = "Subscribers may read history." },
-    { "allow_history_for_anonymous", OPTION_BOOL, AT(history.anonymous), .initial = "false",
-      .help = "Anonymous ones too." },
-    { "allow_user_limited_channels", OPTION_BOOL, AT(allow_user_limited_channels),
-      .initial = "false",
-      .help = "Channels like `chat:room#7,42` are for users 7 and 42, who need no permission." },
-    { "channel_regex", OPTION_TEXT, AT(channel_regex), .max = 1024, .initial = "",
-      .help = "What a channel's name, behind its namespace, must match; empty: any ASCII." },
-    { "publication_data_format", OPTION_CHOICE, AT(data_format), .choices = DATA_FORMATS,
-      .initial = "",
-      .help = "What may be published: empty: anything but nothing; `json`; `json_object`; "
-              "`binary`: anything." },
+/* PROXY_OPTIONS() wants a place: an item of the list is one. */
+struct proxy_item {
+    struct config_proxy it;
+};
+_Static_assert(offsetof(struct proxy_item, it) == 0, "an item is a proxy");
+#undef OFFSET_OF
+#define OFFSET_OF(member) offsetof(struct proxy_item, member)
+
+static const struct option PROXY_ITEM_OPTIONS[] = { PROXY_OPTIONS("", it) };
+
+#undef OFFSET_OF
+#define OFFSET_OF(member) offsetof(struct config_rpc, member)
+
+static const struct option RPC_ITEM_OPTIONS[] = {
+    { "proxy_enabled", OPTION_BOOL, AT(proxy_enabled), .initial = "false",
+      .help = "Calls go to a service." },
+    { "proxy_name", OPTION_TEXT, AT(proxy_name), .max = 64, .initial = "default",
+      .help = "Which of `proxies`; `default`: `rpc.proxy`." },
 };
 
-static const struct foreign_option FOREIGN[] = {
-    { "admin", "the admin page" },
-    { "broker", "a broker beside the engine" },
-    { "presence_manager", "presence kept elsewhere than in the engine" },
-    { "map_broker", "map subscriptions" },
-    { "engine.redis", "the redis engine" },
-    { "rpc", "RPC" },
-    { "proxies", "events sent to a backend" },
-    { "client.proxy", "events sent to a backend" },
-    { "channel.proxy", "events sent to a backend" },
-    { "http_api", "the HTTP server API" },
-    { "grpc_api", "the gRPC server API" },
-    { "consumers", "consumers of message queues" },
-    { "sse", "the SSE transport" },
-    { "http_stream", "the HTTP streaming transport" },
-    { "webtransport", "the WebTransport transport" },
-    { "uni_sse", "unidirectional transports" },
-    { "uni_http_stream", "unidirectional transports" },
-    { "uni_websocket", "unidirectional transports" },
-    { "uni_grpc", "unidirectional transports" },
-    { "emulation", "emulation, which SSE and HTTP streaming need" },
-    { "init", "the endpoint /connection/init" },
-    { "swagger", "the API's own documentation page" },
-    { "debug", "profiling endpoints; SIGUSR1 dumps the tasks instead" },
-    { "dev", "the development page" },
-    { "opentelemetry", "OpenTelemetry" },
-    { "graphite", "Graphite; /metrics speaks Prometheus" },
-    { "usage_stats", "usage statistics; none are ever sent" },
-    { "node", "the names of cluster nodes" },
-    { "pid_file", "a file with the process id; systemd knows it" },
-    { "enable_unreleased_features", "unreleased features" },
-    { "log.file", "a log file; lines go to standard error" },
-    { "shutdown.termination_delay", "a delay before the shutdown; see shutdown.spread" },
-    { "http_server.tls.cert_pem", "a certificate in the file itself: name a file as cert_pem_file",
-      .may_not_be_ignored = true },
-    { "http_server.tls.key_pem", "a key in the file itself: name a file as key_pem_file",
-      .may_not_be_ignored = true },
-    { "http_server.tls.client_ca_pem", "client certificates", .may_not_be_ignored = true },
-    { "http_server.tls.client_ca_pem_file", "client certificates", .may_not_be_ignored = true },
-    { "http_server.tls.server_ca_pem", "an authority for the server's own certificate" },
-    { "http_server.tls.server_ca_pem_file", "an authority for the server's own certificate" },
-    { "http_server.tls.server_name", "a server name" },
-    { "http_server.tls.insecure_skip_verify", "skipping verification" },
-    { "http_server.tls_autocert", "certificates fetched by the daemon",
-      .may_not_be_ignored = true },
-    { "http_server.tls_external", "TLS on some endpoints only" },
-    { "http_server.internal_tls", "TLS on the internal listener", .may_not_be_ignored = true },
-    { "http_server.http3", "HTTP/3" },
-    { "websocket.handler_prefix", "other paths for endpoints", .same_as = "/connection/websocket" },
-    { "health.handler_prefix", "other paths for endpoints", .same_as = "/health" },
-    { "prometheus.handler_prefix", "other paths for endpoints", .same_as = "/metrics" },
-    { "prometheus.instrument_http_handlers", "metrics per HTTP handler" },
-    { "prometheus.recover_metrics", "metrics per namespace" },
-    { "websocket.compression_min_size",
-      "a size from which messages are compressed; smaller than 200 bytes they are not" },
-    { "websocket.compression_level", "a level of compression", .same_as = "1" },
-    { "websocket.read_buffer_size", "buffer sizes; idle connections hold no buffer" },
-    { "websocket.write_buffer_size", "buffer sizes; idle connections hold no buffer" },
-    { "websocket.use_write_buffer_pool", "buffer pools; idle connections hold no buffer" },
-    { "websocket.compression_prepared_message_cache_size",
-      "a cache of compressed messages; each is compressed once anyway" },
-    { "client.token.rsa_public_key", "RSA tokens" },
-    { "client.token.ecdsa_public_key", "ECDSA tokens" },
-    { "client.token.jwks_public_endpoint", "tokens by JWKS" },
-    { "client.token.jwks", "tokens by JWKS" },
-    { "client.token.audience_regex", "matching `aud` by a pattern", .may_not_be_ignored = true },
-    { "client.token.issuer_regex", "matching `iss` by a pattern", .may_not_be_ignored = true },
-    { "client.token.user_id_claim", "another claim for the user id", .same_as = "sub",
-      .may_not_be_ignored = true },
-    { "client.token.hmac_previous_secret_key", "a second secret" },
-    { "client.token.hmac_previous_secret_key_valid_until", "a second secret" },
-    { "client.subscription_token", "separate settings for subscription tokens",
-      .may_not_be_ignored = true },
-    { "client.user_id_http_header", "user ids from a header" },
-    { "client.insecure_skip_token_signature_verify", "unverified tokens" },
-    { "client.user_connection_limit", "a limit of connections per user" },
-    { "client.connection_rate_limit", "a limit of new connections a second" },
-    { "client.subscribe_to_user_personal_channel", "personal channels" },
-    { "client.concurrency", "commands of one connection side by side" },
-    { "client.channel_position_max_time_lag", "position checks by time lag" },
-    { "client.connect_code_to_unidirectional_disconnect", "unidirectional transports" },
-    { "client.connect_code_to_http_response", "HTTP streaming transports" },
-    { "client.write_delay", "delayed writes; writes are batched by turn" },
-    { "client.reply_without_queue", "replies past the queue" },
-    { "client.max_messages_in_frame", "a limit of messages in a frame" },
-    { "channel.private_prefix", "another prefix of private channels", .same_as = "$",
-      .may_not_be_ignored = true },
-    { "channel.namespace_boundary", "another separator of namespaces", .same_as = ":",
-      .may_not_be_ignored = true },
-    { "channel.user_boundary", "another separator of users", .same_as = "#",
-      .may_not_be_ignored = true },
-    { "channel.user_separator", "another separator of users", .same_as = ",",
-      .may_not_be_ignored = true },
+#undef OFFSET_OF
+#define OFFSET_OF(member) offsetof(struct config_api_key, member)
+
+static const struct option KEY_ITEM_OPTIONS[] = {
+    { "key", OPTION_SECRET, AT(key), .max = 4096, .initial = "", .help = "The key." },
+    { "rate", OPTION_COUNT, AT(rate.rate), .min = 1, .max = 1000000, .may_be_zero = true,
+      .initial = "0", .help = "Requests a second in the long run (more: error 111); 0: no limit." },
+    { "burst", OPTION_COUNT, AT(rate.burst), .min = 1, .max = 10000000, .may_be_zero = true,
+      .initial = "0", .help = "Requests at once; 0: twice `rate`." },
 };
 
-static const struct foreign_option FOREIGN_NAMESPACE[] = {
-    { "allowed_delta_types", "delta compression" },
-    { "delta_publish", "delta compression" },
-    { "auto_cache_recover", "recovering a cache unasked" },
-    { "allow_tags_filter", "filters by tags" },
-    { "allow_channel_compaction", "compact channel ids" },
-    { "publication_data_schema", "schemas of publications", .may_not_be_ignored = true },
-    { "subscribe_proxy_enabled", "events sent to a backend" },
-    { "subscribe_proxy_name", "events sent to a backend", .same_as = "default" },
-    { "publish_proxy_enabled", "events sent to a backend", .may_not_be_ignored = true },
-    { "publish_proxy_name", "events sent to a backend", .same_as = "default" },
-    { "sub_refresh_proxy_enabled", "events sent to a backend" },
-    { "sub_refresh_proxy_name", "events sent to a backend", .same_as = "default" },
-    { "subscribe_stream_proxy_enabled", "events sent to a backend" },
-    { "subscribe_stream_proxy_name", "events sent to a backend", .same_as = "default" },
-    { "subscribe_stream_proxy_bidirectional", "events sent to a backend" },
-    { "subscription_type", "map and poll subscriptions", .same_as = "stream" },
-    { "subscription_types", "map and poll subscriptions" },
-    { "map", "map subscriptions" },
-    { "shared_poll", "poll subscriptions" },
-    { "map_clients_presence_channel_prefix", "map subscriptions" },
-    { "map_users_presence_channel_prefix", "map subscriptions" },
+#undef OFFSET_OF
+#define OFFSET_OF(member) offsetof(struct config_webhook, member)
+
+static const struct option WEBHOOK_ITEM_OPTIONS[] = {
+    CALL_OPTIONS("", to),
+    { "secret", OPTION_SECRET, AT(secret), .max = 4096, .initial = "",
+      .help = "Signs every request (HMAC-SHA256); empty: none is." },
+    { "events", OPTION_LIST, AT(events), OFFSET_N(n_events), .max = 16, .initial = "",
+      .help = "Of `connect`, `disconnect`, `channel_occupied`, `channel_vacated`; empty: all." },
+    { "namespaces", OPTION_LIST, AT(namespaces), OFFSET_N(n_namespaces),
+      .max = CONFIG_NAMESPACES_MAX, .initial = "", .help = "Of which channels; empty: all." },
+    { "batch_max", OPTION_COUNT, AT(batch_max), .min = 1, .max = 10000, .initial = "100",
+      .help = "Events in one request." },
 };
+
+#undef OFFSET_OF
+#define OFFSET_OF(member) offsetof(struct config, member)
 
 const struct option *config_options(size_t *ret_n) {
     *ret_n = ELEMENTS_OF(OPTIONS);
     return OPTIONS;
 }
 
-const struct option *namespace_options(size_t *ret_n) {
-    *ret_n = ELEMENTS_OF(NAMESPACE_OPTIONS);
-    return NAMESPACE_OPTIONS;
+const struct option_group *option_groups(void) {
+    static const struct option_group groups[OPTION_GROUPS] = {
+        [GROUP_NAMESPACES] = { .path = "channel.namespaces",
+                               .what = "a namespace",
+                               .item_size = sizeof(struct namespace),
+                               .offset_name = offsetof(struct namespace, name),
+                               AT(namespaces),
+                               OFFSET_N(n_namespaces),
+                               .max = CONFIG_NAMESPACES_MAX },
+        [GROUP_PROXIES] = { .path = "proxies",
+                            .what = "a proxy",
+                            .item_size = sizeof(struct config_proxy),
+                            .offset_name = offsetof(struct config_proxy, name),
+                            AT(proxies),
+                            OFFSET_N(n_proxies),
+                            .max = CONFIG_PROXIES_MAX,
+                            .options = PROXY_ITEM_OPTIONS,
+                            .n_options = ELEMENTS_OF(PROXY_ITEM_OPTIONS) },
+        [GROUP_RPC] = { .path = "rpc.namespaces",
+                        .what = "a namespace",
+                        .item_size = sizeof(struct config_rpc),
+                        .offset_name = offsetof(struct config_rpc, name),
+                        AT(rpc_namespaces),
+                        OFFSET_N(n_rpc_namespaces),
+                        .max = CONFIG_NAMESPACES_MAX,
+                        .options = RPC_ITEM_OPTIONS,
+                        .n_options = ELEMENTS_OF(RPC_ITEM_OPTIONS) },
+        [GROUP_API_KEYS] = { .path = "http_api.keys",
+                             .what = "a key",
+                             .item_size = sizeof(struct config_api_key),
+                             .offset_name = offsetof(struct config_api_key, name),
+                             AT(api.keys),
+                             OFFSET_N(api.n_keys),
+                             .max = CONFIG_API_KEYS_MAX,
+                             .options = KEY_ITEM_OPTIONS,
+                             .n_options = ELEMENTS_OF(KEY_ITEM_OPTIONS) },
+        [GROUP_WEBHOOKS] = { .path = "webhooks.endpoints",
+                             .what = "an endpoint",
+                             .item_size = sizeof(struct config_webhook),
+                             .offset_name = offsetof(struct config_webhook, name),
+                             AT(webhooks.items),
+                             OFFSET_N(webhooks.n),
+                             .max = CONFIG_WEBHOOKS_MAX,
+                             .options = WEBHOOK_ITEM_OPTIONS,
+                             .n_options = ELEMENTS_OF(WEBHOOK_ITEM_OPTIONS) },
+    };
+    return groups;
 }
 
-const struct foreign_option *foreign_options(size_t *ret_n) {
-    *ret_n = ELEMENTS_OF(FOREIGN);
-    return FOREIGN;
-}
-
-const struct foreign_option *foreign_namespace_options(size_t *ret_n) {
-    *ret_n = ELEMENTS_OF(FOREIGN_NAMESPACE);
-    return FOREIGN_NAMESPACE;
+const struct option *group_options(const struct option_group *g, size_t *ret_n) {
+    if (!g->options)
+        return namespace_options(ret_n);
+    *ret_n = g->n_options;
+    return g->options;
 }

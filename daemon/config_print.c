@@ -4,7 +4,7 @@
 #include "daemon/config_impl.h"
 
 /* Opens the groups of path that the one before it was not in, and returns its last step. */
-static const char *open_groups(const char *path, const char *before, struct buffer *out,
+static const char *open_groups(const char *path, const char *before, int indent, struct buffer *out,
                                int *ret_depth) {
     int depth = 0;
     for (;;) {
@@ -15,61 +15,90 @@ static const char *open_groups(const char *path, const char *before, struct buff
         }
         bool is_open = before && strncmp(before, path, step + 1) == 0;
         if (!is_open)
-            buffer_printf(out, "%*s%.*s:\n", depth * 2, "", (int) step, path);
+            buffer_printf(out, "%*s%.*s:\n", (depth + indent) * 2, "", (int) step, path);
         before = is_open ? before + step + 1 : NULL;
         path += step + 1;
         depth++;
     }
 }
 
-static void dump_namespace(const struct namespace *ns, int depth, struct buffer *out) {
-    size_t n;
-    const struct option *options = namespace_options(&n);
+/* The options of one holder, in groups. */
+static void dump_options(const struct option *options, size_t n, const void *holder, int indent,
+                         struct buffer *out) {
+    const char *before = NULL;
     for (size_t i = 0; i < n; i++) {
-        buffer_printf(out, "%*s%s: ", depth * 2, "", options[i].path);
-        value_write(&options[i], ns, out);
+        int depth;
+        const char *name = open_groups(options[i].path, before, indent, out, &depth);
+        before = options[i].path;
+        buffer_printf(out, "%*s%s: ", (depth + indent) * 2, "", name);
+        value_write(&options[i], holder, out);
         buffer_append_byte(out, '\n');
+    }
+}
+
+static void dump_list(const struct config *c, const struct option_group *g, int indent,
+                      struct buffer *out) {
+    const char *dot = strrchr(g->path, '.');
+    size_t n, n_options;
+    const char *items = config_items(c, g, &n);
+    const struct option *options = group_options(g, &n_options);
+
+    buffer_printf(out, "%*s%s:%s\n", indent * 2, "", dot ? dot + 1 : g->path, n ? "" : " []");
+    for (size_t i = 0; i < n; i++) {
+        const void *item = items + i * g->item_size;
+        buffer_printf(out, "%*s- name: \"%s\"\n", indent * 2 + 2, "",
+                      config_item_name(g, item).data);
+        dump_options(options, n_options, item, indent + 2, out);
+    }
+}
+
+/* Lists that stand in the group, "channel."; "": at the top. */
+static void dump_lists(const struct config *c, const char *group, size_t len, struct buffer *out) {
+    const struct option_group *g = option_groups();
+    size_t n;
+
+    if (len == 8 && strncmp(group, "channel.", 8) == 0) {
+        const struct option *options = namespace_options(&n);
+        buffer_append_str(out, STR("  without_namespace:\n"));
+        dump_options(options, n, &c->without_namespace, 2, out);
+    }
+    for (size_t i = 0; i < OPTION_GROUPS; i++) {
+        const char *dot = strchr(g[i].path, '.');
+        if (len == 0 ? !dot : dot && strncmp(g[i].path, group, len) == 0)
+            dump_list(c, &g[i], len ? 1 : 0, out);
     }
 }
 
 void config_dump(const struct config *c, struct buffer *out) {
     size_t n;
     const struct option *options = config_options(&n);
-    const char *before = NULL;
 
-    for (size_t i = 0; i < n; i++) {
-        int depth;
-        const char *name = open_groups(options[i].path, before, out, &depth);
-        buffer_printf(out, "%*s%s: ", depth * 2, "", name);
-        value_write(&options[i], c, out);
-        buffer_append_byte(out, '\n');
-
-        /* The namespaces stand with the channel's options. */
-        before = options[i].path;
-        bool is_last_of_channel = strncmp(before, "channel.", 8) == 0 &&
-                                  (i + 1 == n || strncmp(options[i + 1].path, "channel.", 8) != 0);
-        if (!is_last_of_channel)
-            continue;
-        buffer_append_str(out, STR("  without_namespace:\n"));
-        dump_namespace(&c->without_namespace, 2, out);
-        if (c->n_namespaces == 0)
-            buffer_append_str(out, STR("  namespaces: []\n"));
-        else
-            buffer_append_str(out, STR("  namespaces:\n"));
-        for (size_t k = 0; k < c->n_namespaces; k++) {
-            buffer_printf(out, "    - name: \"%s\"\n", c->namespaces[k].name.data);
-            dump_namespace(&c->namespaces[k], 3, out);
-        }
+    /* Each top group by itself, its lists behind its options. */
+    for (size_t i = 0; i < n;) {
+        size_t len = strcspn(options[i].path, "."), end = i + 1;
+        len += options[i].path[len] == '.';
+        bool is_group = len > 0 && options[i].path[len - 1] == '.';
+        while (is_group && end < n && strncmp(options[end].path, options[i].path, len) == 0)
+            end++;
+        dump_options(options + i, end - i, c, 0, out);
+        if (is_group)
+            dump_lists(c, options[i].path, len, out);
+        i = end;
     }
+    dump_lists(c, "", 0, out);
 }
 
 /* ---- the reference page ---- */
 
 static const char *const KIND_WORDS[] = {
-    [OPTION_BOOL] = "true or false", [OPTION_COUNT] = "number",  [OPTION_SIZE] = "size",
-    [OPTION_MODE] = "octal number",  [OPTION_DURATION] = "time", [OPTION_CHOICE] = "",
-    [OPTION_TEXT] = "text",          [OPTION_SECRET] = "secret", [OPTION_FILE] = "file",
-    [OPTION_LIST] = "list of texts",
+    [OPTION_BOOL] = "true or false",  [OPTION_COUNT] = "number",
+    [OPTION_SIZE] = "size",           [OPTION_MODE] = "octal number",
+    [OPTION_DURATION] = "time",       [OPTION_CHOICE] = "",
+    [OPTION_TEXT] = "text",           [OPTION_SECRET] = "secret",
+    [OPTION_FILE] = "file",           [OPTION_LIST] = "list of texts",
+    [OPTION_TIME] = "Unix time",      [OPTION_PAIRS] = "names with texts",
+    [OPTION_STATUS_CODES] = "list",   [OPTION_DISCONNECT_CODES] = "list",
+    [OPTION_RESPONSE_CODES] = "list",
 };
 
 static void document_number(const struct option *o, int64_t n, struct buffer *out) {
@@ -132,9 +161,13 @@ static const char INTRODUCTION[] =
         "What is said later wins: the default, the file, a credential, the environment, a flag.\n"
         "\n"
         "- **Environment**: `PARLEY_` and the option's path in capitals, `_` for `.`:\n"
-        "  `PARLEY_CLIENT_PING_INTERVAL=10s`. Lists are separated by spaces or commas. Namespaces "
-        "are\n"
-        "  set in the file only.\n"
+        "  `PARLEY_CLIENT_PING_INTERVAL=10s`. Lists are separated by spaces or commas; what has "
+        "parts is\n"
+        "  JSON. Namespaces and other named groups are listed first, then set one by one:\n"
+        "  `PARLEY_CHANNEL_NAMESPACES=\"chat feed\"`, "
+        "`PARLEY_CHANNEL_NAMESPACES_CHAT_PRESENCE=true`. "
+        "Names\n"
+        "  that begin with `CENTRIFUGO_` mean the same; `PARLEY_` wins.\n"
         "- **Flags**: `--listen ADDR:PORT`, `--data-dir DIR`, `--engine sqlite|memory`, and\n"
         "  `--set OPTION=VALUE` for all others.\n"
         "- **Secrets** may stand in files of their own: `hmac_secret_key_file: PATH`, or\n"
@@ -170,6 +203,17 @@ static const char NAMESPACES[] =
         "| Option | Type | Default | |\n"
         "|---|---|---|---|\n";
 
+static void document_list(const struct option_group *g, struct buffer *out) {
+    size_t n;
+    const struct option *options = group_options(g, &n);
+    buffer_printf(out,
+                  "\n## %s\n\nA list; each item has a `name` (2 to 64 letters, digits, `-`, `_`, "
+                  "`.`) and:\n\n| Option | Type | Default | |\n|---|---|---|---|\n",
+                  g->path);
+    for (size_t i = 0; i < n; i++)
+        document_option(&options[i], out);
+}
+
 void config_document(struct buffer *out) {
     size_t n;
     const struct option *options = config_options(&n);
@@ -181,4 +225,8 @@ void config_document(struct buffer *out) {
     options = namespace_options(&n);
     for (size_t i = 0; i < n; i++)
         document_option(&options[i], out);
+    const struct option_group *groups = option_groups();
+    for (size_t i = 0; i < OPTION_GROUPS; i++)
+        if (groups[i].options)
+            document_list(&groups[i], out);
 }

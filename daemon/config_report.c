@@ -112,23 +112,30 @@ static void consider_path(struct candidate *best, const char *path, const char *
         consider(best, (struct candidate){ "", str_of(path), 0, false });
 }
 
-void config_suggest(const char *prefix, struct str name, bool is_in_namespace, struct buffer *out) {
+void config_suggest(const char *prefix, struct str name, const struct option_group *group,
+                    struct buffer *out) {
     struct candidate best = { .distance = INT_MAX };
     size_t n;
 
     const struct option *options = config_options(&n);
     for (size_t i = 0; i < n; i++)
-        consider_path(&best, options[i].path, is_in_namespace ? "\n" : prefix, name);
-    if (!is_in_namespace) {
-        consider_path(&best, "channel.namespaces", prefix, name);
+        consider_path(&best, options[i].path, group ? "\n" : prefix, name);
+    const struct option_group *groups = option_groups();
+    for (size_t i = 0; i < OPTION_GROUPS && !group; i++)
+        consider_path(&best, groups[i].path, prefix, name);
+    if (!group)
         consider_path(&best, "channel.without_namespace", prefix, name);
+    if (group && group->options) {
+        options = group_options(group, &n);
+        for (size_t i = 0; i < n; i++)
+            consider_path(&best, options[i].path, prefix, name);
     }
 
     options = namespace_options(&n);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && (!group || !group->options); i++) {
         struct str option = str_of(options[i].path);
-        if (is_in_namespace)
-            consider(&best, (struct candidate){ "", option, name_distance(name, option), true });
+        if (group)
+            consider_path(&best, options[i].path, prefix, name);
         else if (str_equal(name, option))
             consider(&best, (struct candidate){ "channel.without_namespace.", option, 0, false });
     }

@@ -61,6 +61,10 @@ static void take_option(struct config_loader *l, const struct option *o, const s
         return; /* as if it were not there */
 
     *place = place_of(n);
+    if (option_has_parts(o->kind) && n->kind != YAML_SCALAR) {
+        config_take_parts(l, o, n, holder, name);
+        return;
+    }
     if (n->kind == YAML_SEQUENCE && o->kind == OPTION_LIST) {
         take_list(l, o, n, holder, name);
         return;
@@ -79,7 +83,12 @@ static void take_option(struct config_loader *l, const struct option *o, const s
                         : o->kind == OPTION_TEXT || o->kind == OPTION_SECRET ||
                                         o->kind == OPTION_FILE || o->kind == OPTION_LIST
                                 ? "must be a text; put it in quotes if it is one"
-                                : "must be a number, not true or false");
+                        : option_has_parts(o->kind) ? "must be a group or a list"
+                                                    : "must be a number, not true or false");
+    }
+    if (r == 0 && option_has_parts(o->kind)) {
+        config_take_text(l, o, n->text, holder, place, name);
+        return;
     }
     if (r == 0)
         r = value_parse(o, n->text, l->config->memory, holder, why);
@@ -111,26 +120,33 @@ static bool is_off(const struct yaml_node *n, const char *same_as) {
     return false;
 }
 
-static bool take_foreign(struct config_loader *l, const struct foreign_option *table, size_t n,
+static bool take_foreign(struct config_loader *l, const struct option_group *group,
                          const char *path, const char *name, const struct yaml_node *node) {
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(path, table[i].path) != 0)
-            continue;
-        if (is_off(node, table[i].same_as))
-            return true;
-        struct config_place at = key_place_of(node);
-        if (table[i].may_not_be_ignored)
-            config_problem(l, true, &at, name,
-                           "not supported, and leaving it out would not be safe (%s)",
-                           table[i].what);
-        else
-            config_problem(l, false, &at, name, "not supported, ignored (%s)", table[i].what);
+    const struct foreign_option *f = foreign_option_of(group, path);
+    if (!f)
+        return false;
+    if (is_off(node, f->same_as))
         return true;
-    }
-    return false;
+
+    struct config_place at = key_place_of(node);
+    if (f->may_not_be_ignored)
+        config_problem(l, true, &at, name,
+                       "not supported, and leaving it out would not be safe (%s)", f->what);
+    else
+        config_problem(l, false, &at, name, "not supported, ignored (%s)", f->what);
+    return true;
 }
 
-/* ---- namespaces ---- */
+/* ---- options of one holder: the configuration, or an item of a group ---- */
+
+struct holder {
+    const struct option_group *group; /* NULL: the configuration itself */
+    const struct option *options;
+    size_t n_options;
+    void *at;
+    struct config_place *places;
+    const char *name; /* what messages put before an option's path: "proxies[x]." or "" */
+};
 
 static bool ends_in_file(struct str key, struct str *ret_base) {
     if (key.len <= 5 || memcmp(key.data + key.len - 5, "_file", 5) != 0)
@@ -139,36 +155,105 @@ static bool ends_in_file(struct str key, struct str *ret_base) {
     return true;
 }
 
-static void unknown_name(struct config_loader *l, const struct yaml_node *n, const char *prefix,
-                         const char *name, bool is_in_namespace) {
+static void unknown_name(struct config_loader *l, const struct holder *h, const struct yaml_node *n,
+                         const char *prefix, const char *name) {
     struct buffer hint = BUFFER_INIT;
     struct config_place at = key_place_of(n);
-    config_suggest(prefix, n->key, is_in_namespace, &hint);
+    config_suggest(prefix, n->key, h->group, &hint);
     config_problem(l, true, &at, name, "unknown option%.*s", (int) hint.len,
                    hint.data ? (const char *) hint.data : "");
     buffer_finish(&hint);
 }
 
-static void take_namespace(struct config_loader *l, const struct yaml_node *n, struct namespace *ns,
-                           struct config_place *places, const char *prefix) {
-    size_t n_options, n_foreign;
-    const struct option *options = namespace_options(&n_options);
-    const struct foreign_option *foreign = foreign_namespace_options(&n_foreign);
-    char name[PATH_MAX_BYTES];
+static bool is_group(const struct holder *h, const char *path) {
+    size_t len = strlen(path);
+    for (size_t i = 0; i < h->n_options; i++)
+        if (strncmp(h->options[i].path, path, len) == 0 && h->options[i].path[len] == '.')
+            return true;
+    const struct option_group *groups = option_groups();
+    for (size_t i = 0; i < OPTION_GROUPS && !h->group; i++)
+        if (strncmp(groups[i].path, path, len) == 0 && groups[i].path[len] == '.')
+            return true;
+    return false;
+}
 
-    for (const struct yaml_node *child = n->children; child; child = child->next) {
-        if (ns->name.data && str_equal(child->key, STR("name")))
+/* `NAME_file` of a secret NAME. False: it is not that. */
+static bool take_secret_file(struct config_loader *l, const struct holder *h,
+                             const struct yaml_node *n, const char *path, const char *name) {
+    struct str base;
+    if (!ends_in_file(str_of(path), &base))
+        return false;
+    size_t i = option_index(h->options, h->n_options, base);
+    if (i == SIZE_MAX || h->options[i].kind != OPTION_SECRET)
+        return false;
+
+    struct config_place at = place_of(n);
+    if (n->kind != YAML_SCALAR)
+        wrong_kind(l, n, name, "a file's name");
+    else if (h->places[i].line > 0)
+        config_problem(l, true, &at, name, "%s%s is given, too; one of the two", h->name,
+                       h->options[i].path);
+    else if (n->text.len > 0)
+        config_take_secret(l, &h->options[i], n->text.data, h->at, &at, name);
+    h->places[i] = at;
+    return true;
+}
+
+static bool take_without_namespace(struct config_loader *l, const struct yaml_node *n,
+                                   const char *path);
+
+/* Members of a group. Calls itself once for each level of groups in the table of options: five. */
+static void take_members(struct config_loader *l, const struct holder *h,
+                         const struct yaml_node *group, const char *prefix) {
+    char path[PATH_MAX_BYTES], name[PATH_MAX_BYTES + CONFIG_PREFIX_MAX];
+
+    for (const struct yaml_node *n = group->children; n; n = n->next) {
+        if (h->group && !*prefix && str_equal(n->key, STR("name")))
             continue;
-        (void) snprintf(name, sizeof name, "%s%s", prefix, child->key.data);
-        size_t i = option_index(options, n_options, child->key);
-        if (i != SIZE_MAX)
-            take_option(l, &options[i], child, ns, &places[i], name);
-        else if (!take_foreign(l, foreign, n_foreign, child->key.data, name, child))
-            unknown_name(l, child, "", name, true);
+        (void) snprintf(path, sizeof path - 1, "%s%s", prefix, n->key.data);
+        (void) snprintf(name, sizeof name, "%s%s", h->name, path);
+        size_t i = option_index(h->options, h->n_options, str_of(path));
+        if (i != SIZE_MAX) {
+            take_option(l, &h->options[i], n, h->at, &h->places[i], name);
+            continue;
+        }
+        if (!h->group && (config_take_list(l, n, path) || take_without_namespace(l, n, path)))
+            continue;
+        if (take_secret_file(l, h, n, path, name))
+            continue;
+        if (is_group(h, path) && n->kind == YAML_MAPPING) {
+            (void) strcat(path, ".");
+            take_members(l, h, n, path);
+        } else if (is_group(h, path)) {
+            if (!yaml_is_null(n))
+                wrong_kind(l, n, name, "a group of options");
+        } else if (!take_foreign(l, h->group, path, name, n)) {
+            unknown_name(l, h, n, prefix, name);
+        }
     }
 }
 
-static bool is_namespace_name(struct str s) {
+static bool take_without_namespace(struct config_loader *l, const struct yaml_node *n,
+                                   const char *path) {
+    const struct option_group *group = &option_groups()[GROUP_NAMESPACES];
+    if (strcmp(path, "channel.without_namespace") != 0)
+        return false;
+    if (n->kind == YAML_MAPPING) {
+        struct holder h = { .group = group,
+                            .at = &l->config->without_namespace,
+                            .places = l->without_places,
+                            .name = "channel.without_namespace." };
+        h.options = group_options(group, &h.n_options);
+        take_members(l, &h, n, "");
+    } else if (!yaml_is_null(n)) {
+        wrong_kind(l, n, path, "a group of options");
+    }
+    return true;
+}
+
+/* ---- lists of groups ---- */
+
+bool config_item_name_is_good(struct str s) {
     if (s.len < 2 || s.len > 64)
         return false;
     for (size_t i = 0; i < s.len; i++) {
@@ -180,165 +265,154 @@ static bool is_namespace_name(struct str s) {
     return true;
 }
 
-int config_namespace_defaults(struct config_loader *l, struct namespace *ns) {
-    size_t n;
-    const struct option *options = namespace_options(&n);
+int config_set_defaults(struct config_loader *l, const struct option *options, size_t n,
+                        void *holder) {
     char why[CONFIG_WHY_MAX];
     for (size_t i = 0; i < n; i++) {
-        int r = value_parse(&options[i], str_of(options[i].initial), l->config->memory, ns, why);
+        int r = value_parse(&options[i], str_of(options[i].initial), l->config->memory, holder,
+                            why);
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-/* The name of a namespace of the list; .data NULL: it has none that is right, which is reported. */
-static struct str namespace_name(struct config_loader *l, const struct yaml_node *item,
-                                 size_t n_before) {
+struct str config_item_name(const struct option_group *g, const void *item) {
+    return *(const struct str *) (const void *) ((const char *) item + g->offset_name);
+}
+
+void *config_items(const struct config *c, const struct option_group *g, size_t *ret_n) {
+    *ret_n = *(const size_t *) (const void *) ((const char *) c + g->offset_n);
+    return *(void *const *) (const void *) ((const char *) c + g->offset);
+}
+
+void *config_find_item(const struct config *c, const struct option_group *g, struct str name) {
+    size_t n;
+    char *items = config_items(c, g, &n);
+    for (size_t i = 0; i < n; i++)
+        if (str_equal(config_item_name(g, items + i * g->item_size), name))
+            return items + i * g->item_size;
+    return NULL;
+}
+
+struct config_place *config_item_places(const struct config_loader *l, const struct option_group *g,
+                                        const void *item) {
+    size_t n;
+    const char *items = config_items(l->config, g, &n);
+    size_t i = (size_t) ((const char *) item - items) / g->item_size;
+    return l->item_places[g - option_groups()][i];
+}
+
+void *config_add_item(struct config_loader *l, const struct option_group *g, struct str name) {
+    struct config *c = l->config;
+    struct arena *a = c->memory;
+    struct config_place ***places = &l->item_places[g - option_groups()];
+    size_t n, n_options;
+    char *old = config_items(c, g, &n);
+    const struct option *options = group_options(g, &n_options);
+
+    /* They are few, and arenas do not grow things in place. */
+    char *items = arena_alloc(a, (n + 1) * g->item_size);
+    struct config_place **all = arena_alloc(a, (n + 1) * sizeof *all);
+    struct config_place *of_item = arena_alloc(a, (n_options + 1) * sizeof *of_item);
+    struct str copy = value_text_copy(a, name);
+    if (!items || !all || !of_item || !copy.data) {
+        l->is_out_of_memory = true;
+        return NULL;
+    }
+    if (n) {
+        memcpy(items, old, n * g->item_size);
+        memcpy(all, *places, n * sizeof(struct config_place *));
+    }
+    char *item = items + n * g->item_size;
+    memset(item, 0, g->item_size);
+    memset(of_item, 0, (n_options + 1) * sizeof *of_item);
+    *(struct str *) (void *) (item + g->offset_name) = copy;
+    if (config_set_defaults(l, options, n_options, item) < 0) {
+        l->is_out_of_memory = true;
+        return NULL;
+    }
+    all[n] = of_item;
+    *places = all;
+    *(void **) (void *) ((char *) c + g->offset) = items;
+    *(size_t *) (void *) ((char *) c + g->offset_n) = n + 1;
+    return item;
+}
+
+/* The name of an item; .data NULL: it has none that is right, which is reported. */
+static struct str item_name(struct config_loader *l, const struct option_group *g,
+                            const struct yaml_node *item) {
     struct config_place at = place_of(item);
     const struct yaml_node *name = NULL;
+    char path[CONFIG_PREFIX_MAX];
+
     for (const struct yaml_node *child = item->children; child; child = child->next)
         if (str_equal(child->key, STR("name")))
             name = child;
-
     if (!name || name->kind != YAML_SCALAR) {
-        config_problem(l, true, &at, "channel.namespaces[]", "a namespace needs a `name`");
+        (void) snprintf(path, sizeof path, "%s[]", g->path);
+        config_problem(l, true, &at, path, "%s needs a `name`", g->what);
         return (struct str){ 0 };
     }
+
     at = place_of(name);
-    if (!is_namespace_name(name->text)) {
-        config_problem(l, true, &at, "channel.namespaces[].name",
-                       "must be 2 to 64 letters, digits, `-`, `_` or `.`");
+    (void) snprintf(path, sizeof path, "%s[].name", g->path);
+    if (!config_item_name_is_good(name->text)) {
+        config_problem(l, true, &at, path, "must be 2 to 64 letters, digits, `-`, `_` or `.`");
         return (struct str){ 0 };
     }
-    for (size_t i = 0; i < n_before; i++) {
-        if (!str_equal(l->config->namespaces[i].name, name->text))
-            continue;
-        config_problem(l, true, &at, "channel.namespaces[].name", "\"%s\" is there twice",
-                       name->text.data);
+    if (config_find_item(l->config, g, name->text)) {
+        config_problem(l, true, &at, path, "\"%s\" is there twice", name->text.data);
         return (struct str){ 0 };
     }
     return name->text;
 }
 
-static void take_namespaces(struct config_loader *l, const struct yaml_node *list) {
-    struct config *c = l->config;
+static void take_item(struct config_loader *l, const struct option_group *g,
+                      const struct yaml_node *n) {
     char prefix[CONFIG_PREFIX_MAX];
-    size_t n_options;
-    (void) namespace_options(&n_options);
+    struct str name = item_name(l, g, n);
+    void *item = name.data ? config_add_item(l, g, name) : NULL;
+    if (!item)
+        return;
 
+    (void) snprintf(prefix, sizeof prefix, "%s[%s].", g->path, name.data);
+    struct holder h = {
+        .group = g, .at = item, .places = config_item_places(l, g, item), .name = prefix
+    };
+    h.options = group_options(g, &h.n_options);
+    take_members(l, &h, n, "");
+}
+
+bool config_take_list(struct config_loader *l, const struct yaml_node *list, const char *path) {
+    const struct option_group *g = option_groups();
+    char name[CONFIG_PREFIX_MAX];
+
+    for (size_t i = 0; i < OPTION_GROUPS && strcmp(g->path, path) != 0; i++)
+        g++;
+    if (g == option_groups() + OPTION_GROUPS)
+        return false;
     if (yaml_is_null(list))
-        return;
+        return true;
     if (list->kind != YAML_SEQUENCE) {
-        wrong_kind(l, list, "channel.namespaces", "a list of groups, each with a `name`");
-        return;
+        wrong_kind(l, list, path, "a list of groups, each with a `name`");
+        return true;
     }
-    if (list->n_children > CONFIG_NAMESPACES_MAX) {
+    if (list->n_children > g->max) {
         struct config_place at = place_of(list);
-        config_problem(l, true, &at, "channel.namespaces", "must be at most %d",
-                       CONFIG_NAMESPACES_MAX);
-        return;
+        config_problem(l, true, &at, path, "must be at most %zu", g->max);
+        return true;
     }
-
-    c->namespaces = arena_alloc(c->memory, sizeof *c->namespaces * (list->n_children + 1));
-    l->namespace_places =
-            arena_alloc(c->memory, sizeof *l->namespace_places * (list->n_children + 1));
-    if (!c->namespaces || !l->namespace_places) {
-        l->is_out_of_memory = true;
-        return;
-    }
-    for (const struct yaml_node *item = list->children; item; item = item->next) {
-        if (item->kind != YAML_MAPPING) {
-            wrong_kind(l, item, "channel.namespaces[]", "a group of options with a `name`");
-            continue;
-        }
-        struct str name = namespace_name(l, item, c->n_namespaces);
-        if (!name.data)
-            continue;
-
-        struct namespace *ns = &c->namespaces[c->n_namespaces];
-        struct config_place *places = arena_alloc(c->memory, sizeof *places * n_options);
-        *ns = (struct namespace){ .name = name };
-        if (!places || config_namespace_defaults(l, ns) < 0) {
-            l->is_out_of_memory = true;
-            return;
-        }
-        memset(places, 0, sizeof *places * n_options);
-        l->namespace_places[c->n_namespaces++] = places;
-        (void) snprintf(prefix, sizeof prefix, "channel.namespaces[%s].", name.data);
-        take_namespace(l, item, ns, places, prefix);
-    }
+    (void) snprintf(name, sizeof name, "%s[]", path);
+    for (const struct yaml_node *item = list->children; item; item = item->next)
+        if (item->kind == YAML_MAPPING)
+            take_item(l, g, item);
+        else
+            wrong_kind(l, item, name, "a group of options with a `name`");
+    return true;
 }
 
 /* ---- the file ---- */
-
-static bool is_group(const char *path) {
-    size_t n, len = strlen(path);
-    const struct option *options = config_options(&n);
-    for (size_t i = 0; i < n; i++)
-        if (strncmp(options[i].path, path, len) == 0 && options[i].path[len] == '.')
-            return true;
-    return false;
-}
-
-static void take_group(struct config_loader *l, const struct yaml_node *group, const char *prefix);
-
-static void take_member(struct config_loader *l, const struct yaml_node *n, const char *prefix) {
-    size_t n_options, n_foreign;
-    const struct option *options = config_options(&n_options);
-    const struct foreign_option *foreign = foreign_options(&n_foreign);
-    struct str base;
-    char path[PATH_MAX_BYTES];
-
-    (void) snprintf(path, sizeof path - 1, "%s%s", prefix, n->key.data);
-    size_t i = option_index(options, n_options, str_of(path));
-    if (i != SIZE_MAX) {
-        take_option(l, &options[i], n, l->config, &l->places[i], path);
-        return;
-    }
-    if (strcmp(path, "channel.namespaces") == 0) {
-        take_namespaces(l, n);
-        return;
-    }
-    bool is_without = strcmp(path, "channel.without_namespace") == 0;
-    if (is_without || is_group(path)) {
-        if (yaml_is_null(n))
-            return;
-        if (n->kind != YAML_MAPPING) {
-            wrong_kind(l, n, path, "a group of options");
-            return;
-        }
-        (void) strcat(path, ".");
-        if (is_without)
-            take_namespace(l, n, &l->config->without_namespace, l->without_places, path);
-        else
-            take_group(l, n, path);
-        return;
-    }
-    if (ends_in_file(str_of(path), &base)) {
-        i = option_index(options, n_options, base);
-        if (i != SIZE_MAX && options[i].kind == OPTION_SECRET) {
-            struct config_place at = place_of(n);
-            if (n->kind != YAML_SCALAR)
-                wrong_kind(l, n, path, "a file's name");
-            else if (l->places[i].line > 0)
-                config_problem(l, true, &at, path, "%s is given, too; one of the two",
-                               options[i].path);
-            else if (n->text.len > 0)
-                config_take_secret(l, &options[i], n->text.data, l->config, &at, path);
-            l->places[i] = at;
-            return;
-        }
-    }
-    if (!take_foreign(l, foreign, n_foreign, path, path, n))
-        unknown_name(l, n, prefix, path, false);
-}
-
-/* Calls itself once for each level of groups in the table of options: three. */
-static void take_group(struct config_loader *l, const struct yaml_node *group, const char *prefix) {
-    for (const struct yaml_node *child = group->children; child; child = child->next)
-        take_member(l, child, prefix);
-}
 
 void config_take_tree(struct config_loader *l, const struct yaml_node *root) {
     if (yaml_is_null(root))
@@ -347,5 +421,7 @@ void config_take_tree(struct config_loader *l, const struct yaml_node *root) {
         wrong_kind(l, root, NULL, "a group of options");
         return;
     }
-    take_group(l, root, "");
+    struct holder h = { .at = l->config, .places = l->places, .name = "" };
+    h.options = config_options(&h.n_options);
+    take_members(l, &h, root, "");
 }

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "daemon/config.h"
+
 struct unit {
     const char *name;
     int64_t factor;
@@ -216,6 +218,9 @@ static int parse_number(const struct option *o, struct str text, void *place,
     switch (o->kind) {
     case OPTION_DURATION:
         expected = "must be a time with its unit, like 25s, 5m, 1h30m or 100ms";
+        /* Centrifugo's way to say "never" where 0 means "the default". */
+        if (o->may_be_zero && (str_equal(text, STR("-1")) || str_equal(text, STR("-1s"))))
+            text = STR("0");
         r = duration_parse(text, &n);
         break;
     case OPTION_SIZE:
@@ -242,6 +247,17 @@ static int parse_number(const struct option *o, struct str text, void *place,
         *(int64_t *) place = n;
     else
         *(uint32_t *) place = (uint32_t) n;
+    return 0;
+}
+
+static int parse_time(const struct option *o, struct str text, uint64_t *place,
+                      char why[CONFIG_WHY_MAX]) {
+    int64_t n;
+    if (parse_count(text, &n) < 0 || n > o->max) {
+        (void) snprintf(why, CONFIG_WHY_MAX, "must be a time in seconds since 1970");
+        return -EINVAL;
+    }
+    *place = (uint64_t) n;
     return 0;
 }
 
@@ -348,6 +364,16 @@ int value_parse(const struct option *o, struct str text, struct arena *a, void *
         return parse_text(o, text, a, place, why);
     case OPTION_LIST:
         return parse_list(o, text, a, holder, why);
+    case OPTION_TIME:
+        return parse_time(o, text, place, why);
+    case OPTION_PAIRS:
+    case OPTION_STATUS_CODES:
+    case OPTION_DISCONNECT_CODES:
+    case OPTION_RESPONSE_CODES:
+        if (text.len == 0)
+            return 0; /* none */
+        (void) snprintf(why, CONFIG_WHY_MAX, "must be a group or a list");
+        return -EINVAL;
     default:
         __builtin_unreachable();
     }
@@ -383,6 +409,55 @@ static struct str text_of(const struct option *o, const void *holder) {
 static const struct str *list_of(const struct option *o, const void *holder, size_t *ret_n) {
     *ret_n = *(const size_t *) (const void *) ((const char *) holder + o->offset_n);
     return *(struct str *const *) (const void *) ((const char *) holder + o->offset);
+}
+
+static const void *parts_of(const struct option *o, const void *holder, size_t *ret_n) {
+    *ret_n = *(const size_t *) (const void *) ((const char *) holder + o->offset_n);
+    return *(void *const *) (const void *) ((const char *) holder + o->offset);
+}
+
+/* Values may be keys of a service: masked. */
+static void write_pairs(const struct option *o, const void *holder, struct buffer *out) {
+    size_t n;
+    const struct config_pair *pairs = parts_of(o, holder, &n);
+    buffer_append_byte(out, '{');
+    for (size_t i = 0; i < n; i++) {
+        if (i)
+            buffer_append_str(out, STR(", "));
+        write_quoted(pairs[i].name, out);
+        buffer_append_str(out, STR(": \"********\""));
+    }
+    buffer_append_byte(out, '}');
+}
+
+static void write_transform(const struct option *o, const struct config_transform *t,
+                            struct buffer *out) {
+    if (o->kind == OPTION_STATUS_CODES)
+        buffer_printf(out, "{ status_code: %u, %s: { code: %u, %s: ", t->from,
+                      t->is_disconnect ? "to_disconnect" : "to_error", t->code,
+                      t->is_disconnect ? "reason" : "message");
+    else
+        buffer_printf(out, "{ code: %u, to: { %s: %u, %s: ", t->from,
+                      o->kind == OPTION_RESPONSE_CODES ? "status_code" : "code", t->code,
+                      o->kind == OPTION_RESPONSE_CODES ? "body" : "reason");
+    write_quoted(t->text, out);
+    buffer_append_str(out, t->is_temporary ? STR(", temporary: true } }") : STR(" } }"));
+}
+
+static void write_transforms(const struct option *o, const void *holder, struct buffer *out) {
+    size_t n;
+    const struct config_transform *items = parts_of(o, holder, &n);
+    buffer_append_byte(out, '[');
+    for (size_t i = 0; i < n; i++) {
+        if (i)
+            buffer_append_str(out, STR(", "));
+        write_transform(o, &items[i], out);
+    }
+    buffer_append_byte(out, ']');
+}
+
+static uint64_t time_of(const struct option *o, const void *holder) {
+    return *(const uint64_t *) (const void *) ((const char *) holder + o->offset);
 }
 
 void value_write(const struct option *o, const void *holder, struct buffer *out) {
@@ -424,6 +499,17 @@ void value_write(const struct option *o, const void *holder, struct buffer *out)
         }
         buffer_append_byte(out, ']');
         return;
+    case OPTION_TIME:
+        buffer_append_int(out, (int64_t) time_of(o, holder));
+        return;
+    case OPTION_PAIRS:
+        write_pairs(o, holder, out);
+        return;
+    case OPTION_STATUS_CODES:
+    case OPTION_DISCONNECT_CODES:
+    case OPTION_RESPONSE_CODES:
+        write_transforms(o, holder, out);
+        return;
     default:
         return;
     }
@@ -434,6 +520,11 @@ bool value_equal(const struct option *o, const void *holder, const void *other) 
         return *((const bool *) holder + o->offset) == *((const bool *) other + o->offset);
     if (o->kind == OPTION_TEXT || o->kind == OPTION_SECRET || o->kind == OPTION_FILE)
         return str_equal(text_of(o, holder), text_of(o, other));
+    if (o->kind == OPTION_TIME)
+        return time_of(o, holder) == time_of(o, other);
+    if (option_has_parts(
+                o->kind)) /* none of them needs a restart: whether they are equal is not asked */
+        return false;
     if (o->kind != OPTION_LIST)
         return number_of(o, holder) == number_of(o, other);
 
@@ -467,6 +558,14 @@ int value_copy(const struct option *o, const void *from, struct arena *a, void *
     case OPTION_DURATION:
         *(int64_t *) place = number_of(o, from);
         return 0;
+    case OPTION_TIME:
+        *(uint64_t *) place = time_of(o, from);
+        return 0;
+    case OPTION_PAIRS:
+    case OPTION_STATUS_CODES:
+    case OPTION_DISCONNECT_CODES:
+    case OPTION_RESPONSE_CODES:
+        return -EINVAL; /* see value_equal() */
     default:
         *(uint32_t *) place = (uint32_t) number_of(o, from);
         return 0;

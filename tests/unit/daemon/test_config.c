@@ -235,8 +235,51 @@ static void every_mistake_is_named_with_its_place_and_what_would_be_right(void *
         { "[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]", ":1:17: nested too deeply" },
         { "- 1\n", "must be a group of options, not a list" },
         { "client: \"\xff\"\n", "invalid" },
-        { "client: { token: { audience_regex: '^a$' } }\n",
-          "not supported, and leaving it out would not be safe (matching `aud` by a pattern)" },
+        { "client: { token: { audience_regex: '^(a$' } }\n",
+          "client.token.audience_regex: missing closing parenthesis" },
+        { "client: { token: { issuer: a, issuer_regex: '^a$' } }\n",
+          "issuer is given, too; one of the two" },
+        { "client: { token: { jwks_public_endpoint: 'ftp://a' } }\n",
+          "must begin with http:// or https://" },
+        { "client: { proxy: { connect: { enabled: true } } }\n",
+          "client.proxy.connect.endpoint: is needed" },
+        { "rpc: { proxy: { endpoint: 'grpc://a:1' } }\n",
+          "gRPC is not supported: give an http:// or https:// endpoint" },
+        { "proxies: [ { name: ab } ]\n", "proxies[ab].endpoint: is needed" },
+        { "proxies: [ { name: ab, endpoint: 'http://a', timeuot: 1s } ]\n",
+          ":1:46: proxies[ab].timeuot: unknown option; did you mean \"timeout\"?" },
+        { "proxies: [ { name: ab, endpoint: 'http://a', http: { static_heders: {} } } ]\n",
+          "proxies[ab].http.static_heders: unknown option; did you mean \"static_headers\"?" },
+        { "channel: { without_namespace: { publish_proxy_enabled: true } }\n",
+          "publish_proxy_name: needs channel.proxy.publish.endpoint" },
+        { "channel: { without_namespace: { publish_proxy_enabled: true, publish_proxy_name: xy } "
+          "}\n",
+          "there is no \"xy\" in proxies" },
+        { "channel: { without_namespace: { subscription_type: shared_poll } }\n",
+          "shared_poll.proxy_name: needs channel.proxy.shared_poll_refresh.endpoint" },
+        { "rpc: { namespaces: [ { name: ab, proxy_enabled: true, proxy_name: xy } ] }\n",
+          "rpc.namespaces[ab].proxy_name: there is no \"xy\" in proxies" },
+        { "channel: { without_namespace: { allowed_delta_types: [ xor ] } }\n", "must be fossil" },
+        { "channel: { without_namespace: { auto_cache_recover: true } }\n",
+          "needs force_recovery and force_recovery_mode: cache" },
+        { "channel: { without_namespace: { subscription_type: map, map: { stream_size: 3 } } }\n",
+          "an ephemeral map has no stream" },
+        { "channel: { without_namespace: { subscription_type: map, history_size: 3,\n"
+          "  history_ttl: 1s } }\n",
+          "a map has a stream of changes" },
+        { "client: { connect_code_to_unidirectional_disconnect: { transforms: [ { code: 109 } ] } "
+          "}\n",
+          "needs a `to`" },
+        { "proxies: [ { name: ab, endpoint: 'http://a', http: {\n"
+          "  status_to_code_transforms: [ { status_code: 404, to_error: { code: 99 } } ] } } ]\n",
+          "proxies[ab].http.status_to_code_transforms: `code` must be 100 to 2999" },
+        { "proxies: [ { name: ab, endpoint: 'http://a', http: {\n"
+          "  status_to_code_transforms: [ { status_code: 404 } ] } } ]\n",
+          "needs either a `to_error` or a `to_disconnect`" },
+        { "webhooks: { endpoints: [ { name: ab, endpoint: 'http://a', events: [ login ] } ] }\n",
+          "there is no event \"login\"" },
+        { "sse: { handler_prefix: /metrics }\n", "prometheus.handler_prefix: is that of sse" },
+        { "sse: { handler_prefix: sse }\n", "must begin with a slash" },
         { "channel: { private_prefix: '%' }\n", "leaving it out would not be safe" },
         { "client: { token: { hmac_secret_key: a, hmac_secret_key_file: b } }\n",
           "client.token.hmac_secret_key is given, too; one of the two" },
@@ -264,15 +307,16 @@ static void all_mistakes_are_found_in_one_go(void **state) {
 static void what_has_no_counterpart_is_named_and_ignored(void **state) {
     struct config *c = load(*state,
                             WITH_TOKEN "admin:\n  enabled: true\n  password: x\n"
-                                       "http_api: { key: secret }\n"
+                                       "grpc_api: { key: secret }\n"
                                        "graphite: { enabled: false, host: localhost }\n"
                                        "channel: { private_prefix: $, without_namespace: {\n"
-                                       "    allowed_delta_types: [ fossil ] } }\n",
+                                       "    allow_channel_compaction: true } }\n",
                             (struct config_source){ 0 });
     assert_non_null(c);
     assert_true(reported(*state, false, ":2:1: admin: not supported, ignored (the admin page)"));
-    assert_true(reported(*state, false, ":5:1: http_api: not supported, ignored"));
-    assert_true(reported(*state, false, ":8:5: channel.without_namespace.allowed_delta_types"));
+    assert_true(reported(*state, false, ":5:1: grpc_api: not supported, ignored"));
+    assert_true(
+            reported(*state, false, ":8:5: channel.without_namespace.allow_channel_compaction"));
     assert_int_equal(((struct desk *) *state)->report.n, 3); /* what is off is no news */
     (void) config_unref(c);
 }
@@ -351,17 +395,30 @@ static void a_configuration_nobody_can_connect_with_is_warned_of(void **state) {
 
 static void a_dump_reads_back_as_the_same_and_hides_secrets(void **state) {
     struct desk *d = *state;
-    struct config *c = load(d,
-                            "client: { allowed_origins: [ 'a\"b', '*' ], token: {\n"
-                            "  hmac_secret_key: very-secret-indeed } }\n"
-                            "channel: { namespaces: [ { name: chat, history_size: 3,\n"
-                            "  history_ttl: 90s, channel_regex: '^\\d+$' } ] }\n",
-                            (struct config_source){ 0 });
+    struct config *c = load(
+            d,
+            "client: { allowed_origins: [ 'a\"b', '*' ], token: {\n"
+            "  hmac_secret_key: very-secret-indeed } }\n"
+            "channel: { namespaces: [ { name: chat, history_size: 3,\n"
+            "  history_ttl: 90s, channel_regex: '^\\d+$' } ] }\n"
+            "http_api: { keys: [ { name: app, key: also-secret, rate: 3 } ] }\n"
+            "rpc: { namespaces: [ { name: game, proxy_enabled: true, proxy_name: b1 } ] }\n"
+            "proxies: [ { name: b1, endpoint: 'https://b/', http_headers: [ Cookie ], http: {\n"
+            "  static_headers: { X-Key: k }, status_to_code_transforms: [\n"
+            "    { status_code: 404, to_error: { code: 404, message: no, temporary: true } },\n"
+            "    { status_code: 403, to_disconnect: { code: 4501, reason: out } } ] } } ]\n",
+            (struct config_source){ 0 });
     assert_non_null(c);
+    assert_ptr_equal(c->rpc_namespaces[0].proxy, &c->proxies[0]);
+    assert_true(c->forwards_headers);
+    assert_string_equal(c->proxies[0].http_headers[0].data, "cookie");
+    assert_string_equal(c->proxies[0].static_headers[0].value.data, "k");
+    assert_int_equal(c->api.keys[0].rate.burst, 6);
     struct buffer first = BUFFER_INIT, second = BUFFER_INIT;
     config_dump(c, &first);
     buffer_append_byte(&first, '\0');
     assert_null(strstr((char *) first.data, "very-secret"));
+    assert_null(strstr((char *) first.data, "also-secret"));
     assert_non_null(strstr((char *) first.data, "hmac_secret_key: \"********\""));
 
     struct config *again = load(d, (char *) first.data, (struct config_source){ 0 });
@@ -375,6 +432,36 @@ static void a_dump_reads_back_as_the_same_and_hides_secrets(void **state) {
     buffer_finish(&second);
     (void) config_unref(c);
     (void) config_unref(again);
+}
+
+/* The form in which those who run a Centrifugo in a container have it. */
+static void namespaces_and_proxies_may_come_from_the_environment(void **state) {
+    static const char *const environment[] = {
+        "CENTRIFUGO_CLIENT_TOKEN_HMAC_SECRET_KEY=a-secret-of-some-length",
+        "CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_ALLOWED_DELTA_TYPES=fossil",
+        "CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_HISTORY_SIZE=100",
+        "CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_HISTORY_TTL=300s",
+        "CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_ALLOW_PRESENCE_FOR_SUBSCRIBER=true",
+        "CENTRIFUGO_CHANNEL_NAMESPACES_SMALLHISTORY_HISTORY_SIZE=2",
+        "CENTRIFUGO_CHANNEL_NAMESPACES_SMALLHISTORY_HISTORY_TTL=300s",
+        "CENTRIFUGO_CHANNEL_NAMESPACES=smallhistory other",
+        "CENTRIFUGO_CHANNEL_PROXY_PUBLISH_HTTP_STATIC_HEADERS={\"X-A\": \"1\"}",
+        "CENTRIFUGO_PROXIES=[{\"name\": \"backend\", \"endpoint\": \"http://b\"}]",
+        "CENTRIFUGO_PROXIES_BACKEND_TIMEOUT=3s",
+        "CENTRIFUGO_PORT=3",
+        "PARLEY_CHANNEL_WITHOUT_NAMESPACE_HISTORY_SIZE=7",
+        NULL,
+    };
+    struct config *c = load(*state, "", (struct config_source){ .environment = environment });
+    assert_non_null(c);
+    assert_true(c->without_namespace.allows_delta);
+    assert_int_equal(c->without_namespace.history_size, 7);
+    assert_true(c->without_namespace.presence_of.subscriber);
+    assert_int_equal(c->n_namespaces, 2);
+    assert_int_equal(config_namespace_of(c, STR("smallhistory:a"))->history_size, 2);
+    assert_string_equal(c->channel_proxies.publish.static_headers[0].name.data, "X-A");
+    assert_int_equal(c->proxies[0].timeout_ms, 3000);
+    (void) config_unref(c);
 }
 
 static void a_reload_keeps_what_needs_a_restart(void **state) {
@@ -546,6 +633,8 @@ int main(void) {
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dump_reads_back_as_the_same_and_hides_secrets, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(namespaces_and_proxies_may_come_from_the_environment,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reload_keeps_what_needs_a_restart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(origins_are_matched_by_pattern, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_must_be_ascii_or_match_the_regex, set_up, tear_down),
