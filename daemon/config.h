@@ -247,15 +247,6 @@ struct config_poll_secret {
 enum data_format { DATA_NOT_EMPTY, DATA_JSON, DATA_JSON_OBJECT, DATA_BINARY };
 enum recovery_mode { RECOVERY_STREAM, RECOVERY_CACHE };
 
-/* As command_subscribe.type says it. */
-enum subscription_type {
-    SUBSCRIPTION_STREAM,
-    SUBSCRIPTION_MAP,
-    SUBSCRIPTION_MAP_CLIENTS,
-    SUBSCRIPTION_MAP_USERS,
-    SUBSCRIPTION_SHARED_POLL,
-};
-
 enum map_mode {
     MAP_NONE,        /* not said: ephemeral */
     MAP_EPHEMERAL,   /* state only, gone with the daemon */
@@ -263,7 +254,7 @@ enum map_mode {
     MAP_PERSISTENT,  /* and keys do not expire */
 };
 
-enum map_client_key { MAP_KEY_ANY, MAP_KEY_CLIENT_ID, MAP_KEY_USER_ID };
+enum map_client_key { CLIENT_KEY_ANY, CLIENT_KEY_CLIENT_ID, CLIENT_KEY_USER_ID };
 
 enum poll_mode { POLL_VERSIONLESS, POLL_VERSIONED };
 
@@ -337,7 +328,7 @@ struct namespace {
     bool subscribe_proxy_enabled, publish_proxy_enabled, sub_refresh_proxy_enabled;
     struct str subscribe_proxy_name, publish_proxy_name, sub_refresh_proxy_name;
     const struct config_proxy *subscribe_proxy, *publish_proxy, *sub_refresh_proxy; /* NULL: none */
-    uint32_t type; /* enum subscription_type */
+    uint32_t type; /* enum subscription_type of protocol/command.h */
     struct config_map map;
     struct config_poll poll;
     struct str map_clients_presence_prefix, map_users_presence_prefix; /* empty: none */

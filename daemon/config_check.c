@@ -6,6 +6,7 @@
 
 #include "daemon/config_impl.h"
 #include "daemon/pattern.h"
+#include "protocol/command.h"
 
 static const struct config_place *place(const struct config_loader *l, const char *path) {
     size_t n;
@@ -379,7 +380,7 @@ static void choose_proxies(const struct ns_check *k) {
                  "channel.proxy.map_publish", "map.publish_proxy_name", &ns->map.publish_proxy);
     choose_proxy(k, ns->map.remove_proxy_enabled, ns->map.remove_proxy_name, &p->map_remove,
                  "channel.proxy.map_remove", "map.remove_proxy_name", &ns->map.remove_proxy);
-    choose_proxy(k, ns->type == SUBSCRIPTION_SHARED_POLL, ns->poll.proxy_name, &p->poll,
+    choose_proxy(k, ns->type == SUBSCRIPTION_POLL, ns->poll.proxy_name, &p->poll,
                  "channel.proxy.shared_poll_refresh", "shared_poll.proxy_name", &ns->poll.proxy);
 }
 

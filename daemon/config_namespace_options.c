@@ -1,5 +1,6 @@
 /* The table of a namespace's options. */
 #include "daemon/config_units.h"
+#include "protocol/command.h"
 
 static const struct option_choice DATA_FORMATS[] = {
     { "", DATA_NOT_EMPTY },
@@ -21,7 +22,7 @@ static const struct option_choice SUBSCRIPTION_TYPES[] = {
     { "map", SUBSCRIPTION_MAP },
     { "map_clients", SUBSCRIPTION_MAP_CLIENTS },
     { "map_users", SUBSCRIPTION_MAP_USERS },
-    { "shared_poll", SUBSCRIPTION_SHARED_POLL },
+    { "shared_poll", SUBSCRIPTION_POLL },
     { NULL },
 };
 
@@ -34,9 +35,9 @@ static const struct option_choice MAP_MODES[] = {
 };
 
 static const struct option_choice CLIENT_KEYS[] = {
-    { "", MAP_KEY_ANY },
-    { "client_id", MAP_KEY_CLIENT_ID },
-    { "user_id", MAP_KEY_USER_ID },
+    { "", CLIENT_KEY_ANY },
+    { "client_id", CLIENT_KEY_CLIENT_ID },
+    { "user_id", CLIENT_KEY_USER_ID },
     { NULL },
 };
 
