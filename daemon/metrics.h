@@ -24,7 +24,7 @@
     X(COUNT_HANDSHAKE_ERRORS, "client_handshake_errors_total",                                     \
       "Bad HTTP, WebSocket or TLS opening.")                                                       \
     X(COUNT_HEAD_LIMIT, "client_head_limit_total", "Request heads over a limit.")                  \
-    X(COUNT_BODY_LIMIT, "http_body_limit_total", "Request bodies over their endpoint's limit.")   \
+    X(COUNT_BODY_LIMIT, "http_body_limit_total", "Request bodies over their endpoint's limit.")    \
     X(COUNT_UPGRADES, "client_upgrades_total", "WebSocket connections opened.")                    \
     X(COUNT_CONNECTED, "client_connected_total", "Sessions that were let in.")                     \
     X(COUNT_PROTOCOL_ERRORS, "client_protocol_errors_total", "WebSocket rules broken by a peer.")  \
@@ -32,6 +32,8 @@
     X(COUNT_QUEUE_LIMIT, "client_queue_limit_total", "Connections over queue_max_size.")           \
     X(COUNT_WRITE_TIMEOUTS, "client_write_timeouts_total", "Connections over write_timeout.")      \
     X(COUNT_RATE_LIMIT, "client_command_rate_limit_total", "Commands over command_rate.")          \
+    X(COUNT_USER_LIMIT, "client_user_connection_limit_total",                                      \
+      "Connections over user_connection_limit.")                                                   \
     X(COUNT_CHANNEL_LIMIT, "client_channel_limit_total", "Subscriptions over channel_limit.")      \
     X(COUNT_CHANNEL_LENGTH, "client_channel_length_total", "Names over channel.max_length.")       \
     X(COUNT_PONG_TIMEOUTS, "client_pong_timeouts_total",                                           \
