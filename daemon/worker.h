@@ -10,7 +10,6 @@
 #include "async/inbox.h"
 #include "async/loop.h"
 #include "daemon/channel.h"
-#include "daemon/hub.h"
 #include "daemon/metrics.h"
 #include "daemon/outbound.h"
 #include "daemon/outbox.h"
@@ -57,7 +56,6 @@ struct worker {
 
     struct group connections, tasks;
     struct list sessions;
-    struct hub hub;
     size_t n_connections;
     bool is_draining;
 
