@@ -32,8 +32,6 @@
     X(COUNT_QUEUE_LIMIT, "client_queue_limit_total", "Connections over queue_max_size.")           \
     X(COUNT_WRITE_TIMEOUTS, "client_write_timeouts_total", "Connections over write_timeout.")      \
     X(COUNT_RATE_LIMIT, "client_command_rate_limit_total", "Commands over command_rate.")          \
-    X(COUNT_USER_LIMIT, "client_user_connection_limit_total",                                      \
-      "Connections over user_connection_limit.")                                                   \
     X(COUNT_CHANNEL_LIMIT, "client_channel_limit_total", "Subscriptions over channel_limit.")      \
     X(COUNT_CHANNEL_LENGTH, "client_channel_length_total", "Names over channel.max_length.")       \
     X(COUNT_PONG_TIMEOUTS, "client_pong_timeouts_total",                                           \
@@ -58,6 +56,13 @@
     X(COUNT_HTTP_REQUESTS, "http_requests_total", "HTTP requests other than upgrades.")            \
     X(COUNT_OUT_OF_MEMORY, "out_of_memory_total", "Connections ended because memory ran out.")     \
     X(COUNT_SLOW_TASKS, "loop_slow_tasks_total", "Warnings of tasks that held the loop too long.") \
+    X(COUNT_PROXY_CALLS, "proxy_calls_total", "Requests to backends.")                             \
+    X(COUNT_PROXY_FAILED, "proxy_failed_total", "Of them, without a usable answer.")               \
+    X(COUNT_PROXY_TIMEOUTS, "proxy_timeouts_total", "Of them, not answered in time.")              \
+    X(COUNT_PROXY_WAITING_LIMIT, "proxy_waiting_limit_total",                                      \
+      "Of them, refused: too many waited already.")                                                \
+    X(COUNT_PROXY_RESPONSE_LIMIT, "proxy_response_limit_total",                                    \
+      "Of them, with an answer that was too large.")                                               \
     X(COUNT_TASKS_SPAWNED, "async_tasks_spawned_total", "Tasks started.")                          \
     X(COUNT_SWITCHES, "async_switches_total", "Switches between tasks.")                           \
     X(COUNT_TURNS, "async_turns_total", "Turns of the loops.")                                     \
@@ -70,6 +75,8 @@
     X(GAUGE_SUBSCRIPTIONS, "node_num_subscriptions", "Subscriptions of all sessions.")             \
     X(GAUGE_CHANNELS, "node_num_channels", "Channels with subscribers, counted on each worker.")   \
     X(GAUGE_OUTBOX_BYTES, "client_queued_bytes", "Bytes that wait for slow sockets.")              \
+    X(GAUGE_PROXY_RUNNING, "proxy_inflight_requests", "Requests to backends under way.")           \
+    X(GAUGE_PROXY_WAITING, "proxy_waiting_requests", "Requests that wait for those.")              \
     X(GAUGE_TASKS, "async_tasks", "Tasks that have not ended.")                                    \
     X(GAUGE_TASKS_DORMANT, "async_tasks_dormant", "Of them, those that hold no stack.")            \
     X(GAUGE_TIMERS, "async_timers", "Timers set.")                                                 \
@@ -80,7 +87,8 @@
 #define METRICS_HISTOGRAMS(X)                                                                      \
     X(TIME_PUBLISH, "publish_duration_seconds", "From a publish command to its acknowledgement.")  \
     X(TIME_SUBSCRIBE, "subscribe_duration_seconds", "From a subscribe command to its reply.")      \
-    X(TIME_PONG, "client_ping_pong_duration_seconds", "From a ping to its pong.")
+    X(TIME_PONG, "client_ping_pong_duration_seconds", "From a ping to its pong.")                  \
+    X(TIME_PROXY, "proxy_duration_seconds", "From a request to a backend to its answer.")
 
 /* Label values of commands_total{method}. */
 #define METRICS_METHODS(X)                                                                         \

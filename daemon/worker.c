@@ -16,6 +16,7 @@
 #include "daemon/keeper.h"
 #include "daemon/keys.h"
 #include "daemon/log.h"
+#include "daemon/proxy.h"
 #include "daemon/survey.h"
 
 enum {
@@ -67,15 +68,22 @@ static void on_broken(struct outbox *o, int why) {
 
 int worker_configure(struct worker *w, struct config *c, const struct tls *tls) {
     struct keys *keys = NULL;
+    struct proxies *proxies = NULL;
     struct tls *own_tls = NULL;
 
     int r = keys_new(w, c, w->keys, &keys);
     if (r < 0)
         return r;
+    r = proxies_new(c, &proxies);
+    if (r < 0) {
+        keys_unref(keys);
+        return r;
+    }
     if (tls) {
         r = tls_share(tls, &own_tls);
         if (r < 0) {
             keys_unref(keys);
+            proxies_unref(proxies);
             return r;
         }
         tls_free(w->tls);
@@ -83,10 +91,10 @@ int worker_configure(struct worker *w, struct config *c, const struct tls *tls) 
     }
     keys_unref(w->keys);
     w->keys = keys;
+    proxies_unref(w->proxies);
+    w->proxies = proxies;
     config_unref(w->config);
     w->config = config_ref(c);
-    if (c->client.user_connection_limit)
-        hub_count_users(w);
 
     w->frame_limits = (struct frame_limits){ .max_message = c->websocket.message_size_limit,
                                              .max_inflated = c->websocket.inflated_size_limit };
@@ -110,7 +118,6 @@ int worker_open(struct worker *w, struct daemon *d, unsigned index) {
     group_init(&w->tasks);
     outbox_set_init(&w->outboxes, &(struct outbox_limits){ 0 }, &w->flush, on_broken);
     channels_init(&w->channels, &seed, d->engine, &w->sink, &w->wire, session_lost);
-    hub_init(&w->hub, &seed);
     wheel_init(&w->wheel, on_tick);
     w->flush.run = on_turn_end;
     outbound_init(&w->outbound, d->http);
@@ -148,7 +155,6 @@ void worker_close(struct worker *w) {
     loop_forget_hook(&w->flush);
     keeper_finish(w);
     channels_finish(&w->channels);
-    hub_finish(&w->hub);
     if (w->has_sink)
         engine_remove_sink(w->daemon->engine, &w->sink);
     w->inbox = inbox_close(w->inbox);
@@ -163,6 +169,7 @@ void worker_close(struct worker *w) {
         w->inputs = i->next;
         free(i);
     }
+    w->proxies = proxies_unref(w->proxies);
     w->config = config_unref(w->config);
     w->daemon = NULL;
 }
@@ -250,6 +257,10 @@ void worker_collect(struct worker *w) {
         queued += CONTAINER_OF(k, struct session, all)->outbox.waiting;
     metrics_gauge_set(m, GAUGE_OUTBOX_BYTES, (int64_t) queued);
     metrics_gauge_set(m, GAUGE_CHANNELS, (int64_t) table_size(&w->channels.table));
+    size_t running, waiting;
+    proxies_count(w->proxies, &running, &waiting);
+    metrics_gauge_set(m, GAUGE_PROXY_RUNNING, (int64_t) running);
+    metrics_gauge_set(m, GAUGE_PROXY_WAITING, (int64_t) waiting);
     metrics_put(m, COUNT_DELIVERED, w->channels.delivered);
     metrics_put(m, COUNT_SENDS, w->outboxes.sends);
     metrics_put(m, COUNT_BYTES_OUT, w->outboxes.bytes_sent);

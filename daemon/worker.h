@@ -10,7 +10,6 @@
 #include "async/inbox.h"
 #include "async/loop.h"
 #include "daemon/channel.h"
-#include "daemon/hub.h"
 #include "daemon/metrics.h"
 #include "daemon/outbound.h"
 #include "daemon/outbox.h"
@@ -32,6 +31,7 @@ struct daemon;
 struct keeper_job;
 struct keys;
 struct opening;
+struct proxies;
 struct stream;
 struct tls;
 
@@ -54,10 +54,10 @@ struct worker {
     struct buffer scratch; /* frames on their way into an outbox; within one call */
 
     struct outbound outbound; /* HTTP to other servers */
+    struct proxies *proxies;  /* limits of the configuration's */
 
     struct group connections, tasks;
     struct list sessions;
-    struct hub hub;
     size_t n_connections;
     bool is_draining;
 
