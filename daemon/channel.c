@@ -8,6 +8,7 @@
 #include "async/future.h"
 #include "daemon/outbox.h"
 #include "daemon/session.h"
+#include "daemon/special.h"
 #include "daemon/wire_page.h"
 #include "storage/engine.h"
 
@@ -37,6 +38,9 @@ void channels_init(struct channels *all, const struct table_seed *seed, struct e
 void channels_finish(struct channels *all) {
     assert(table_size(&all->table) == 0);
     table_finish(&all->table);
+    if (all->fan)
+        delta_fan_finish(all->fan);
+    free(all->fan);
 }
 
 struct channel *channel_find(const struct channels *all, struct str name) {
@@ -51,6 +55,7 @@ static struct channel *channel_new(struct channels *all, struct str name) {
     if (!c)
         return NULL;
     c->all = all;
+    c->lanes = &c->lane;
     c->name_len = (uint16_t) name.len;
     memcpy(c->name, name.data, name.len);
     list_init(&c->joiners);
@@ -97,7 +102,7 @@ void channel_release(struct channel *c) {
     if (--c->users > 0)
         return;
 
-    assert(c->n == 0 && list_is_empty(&c->joiners));
+    assert(channel_size(c) == 0 && list_is_empty(&c->joiners));
     if (c->is_attached)
         engine_detach(c->all->engine, c->all->sink, channel_name(c));
     if (link_is_linked(&c->dirty)) {
@@ -105,8 +110,11 @@ void channel_release(struct channel *c) {
         c->all->n_dirty--;
     }
     table_remove(&c->all->table, &c->entry);
-    for (int f = 0; f < WIRE_FORMATS; f++)
-        batch_unref(c->batches[f]);
+    for (unsigned i = 0; i < c->n_lanes; i++)
+        batch_unref(c->lanes[i].batch);
+    if (c->lanes != &c->lane)
+        free(c->lanes);
+    specials_free(c->specials);
     free(c->subscribers);
     free(c);
 }
@@ -147,20 +155,20 @@ static void joiner_keep(struct joiner *j, struct publication *p) {
 
 static size_t run_bytes(const struct channel *c) {
     size_t most = 0;
-    for (int f = 0; f < WIRE_FORMATS; f++)
-        if (c->batches[f] && c->batches[f]->bytes.len > most)
-            most = c->batches[f]->bytes.len;
+    for (unsigned i = 0; i < c->n_lanes; i++)
+        if (c->lanes[i].batch && c->lanes[i].batch->bytes.len > most)
+            most = c->lanes[i].batch->bytes.len;
     return most;
 }
 
 /* After a run went out: its memory serves the next one, unless an outbox still needs it. */
 static void run_reset(struct channel *c) {
-    for (int f = 0; f < WIRE_FORMATS; f++) {
-        struct batch *b = c->batches[f];
-        if (b && b->refs == 1 && b->bytes.cap <= BATCH_KEPT_BYTES && c->n_by_format[f] > 0)
+    for (unsigned i = 0; i < c->n_lanes; i++) {
+        struct batch *b = c->lanes[i].batch;
+        if (b && b->refs == 1 && b->bytes.cap <= BATCH_KEPT_BYTES && c->lanes[i].n > 0)
             buffer_reset(&b->bytes);
         else
-            c->batches[f] = batch_unref(b);
+            c->lanes[i].batch = batch_unref(b);
     }
     c->run = RUN_NONE;
 }
@@ -184,15 +192,20 @@ static bool run_concerns(struct channel *c, struct subscriber *s) {
 /* Hands the run to the subscribers. directly: nothing else is published this turn, so it may be
  * sent at once; otherwise outboxes gather. */
 static void run_send(struct channel *c, bool directly) {
+    struct batch *batches[WIRE_FORMATS] = { 0 };
     if (c->run == RUN_NONE)
         return;
+    for (unsigned i = 0; i < c->n_lanes; i++)
+        batches[c->lanes[i].format] = c->lanes[i].batch;
 
     /* Backwards, so that the one who takes a lost one's place has been served. */
     for (uint32_t i = c->n; i-- > 0;) {
         struct subscriber *s = &c->subscribers[i];
         if (!run_concerns(c, s))
             continue;
-        struct batch *b = c->batches[session_format(s->session)];
+        struct batch *b = batches[session_format(s->session)];
+        if (!b) /* nothing of it can be said in that format */
+            continue;
         struct outbox *o = session_outbox(s->session);
         if (directly)
             outbox_send(o, b);
@@ -214,35 +227,61 @@ void channels_flush(struct channels *all) {
     }
 }
 
-static struct push push_of(const struct publication *p) {
-    struct push push = { .channel = p->channel };
+static int push_of(const struct publication *p, bool is_text, struct push *ret) {
+    *ret = (struct push){ .channel = p->channel };
     if (p->kind == PUBLICATION_DATA) {
-        push.kind = PUSH_PUBLICATION;
-        push.publication = wire_publication_of(p);
-    } else {
-        push.kind = p->kind == PUBLICATION_JOIN ? PUSH_JOIN : PUSH_LEAVE;
-        push.info = p->info;
+        ret->kind = PUSH_PUBLICATION;
+        return wire_publication_of(p, is_text, &ret->publication);
     }
-    return push;
+    ret->kind = p->kind == PUBLICATION_JOIN ? PUSH_JOIN : PUSH_LEAVE;
+    ret->info = p->info;
+    return 0;
 }
 
-/* Without memory for it the subscribers miss the publication: those with a position are told. */
-static int run_append(struct channel *c, const struct publication *p, enum run_kind kind) {
-    struct push push = push_of(p);
-    int r = 0;
-
-    for (int f = 0; f < WIRE_FORMATS && r == 0; f++) {
-        if (c->n_by_format[f] == 0)
-            continue;
-        if (!c->batches[f])
-            c->batches[f] = batch_new();
-        r = c->batches[f] ? wire_append_push(c->all->wire, (enum wire_format) f, &push,
-                                             &c->batches[f]->bytes)
-                          : -ENOMEM;
+/* Not JSON: those who talk JSON cannot be told. */
+static void end_all_of(struct channel *c, uint8_t format) {
+    for (uint32_t i = c->n; i-- > 0;)
+        if (session_format(c->subscribers[i].session) == format)
+            session_disconnect(c->subscribers[i].session, DISCONNECT_INAPPROPRIATE_PROTOCOL);
+    for (uint32_t i = c->specials ? c->specials->n : 0; i-- > 0;) {
+        struct subscriber *s = &c->specials->items[i].subscriber;
+        if (session_format(s->session) == format)
+            session_disconnect(s->session, DISCONNECT_INAPPROPRIATE_PROTOCOL);
     }
-    if (r < 0)
-        return r;
+}
 
+static int lane_append(struct channel *c, struct lane *l, const struct publication *p,
+                       struct raw_frame *ret) {
+    struct push push;
+
+    int r = push_of(p, wire_codec((enum wire_format) l->format)->is_text, &push);
+    if (r < 0) {
+        end_all_of(c, l->format);
+        return 0;
+    }
+    if (!l->batch)
+        l->batch = batch_new();
+    if (!l->batch)
+        return -ENOMEM;
+    ret->batch = l->batch;
+    ret->from = (uint32_t) l->batch->bytes.len;
+    r = wire_append_push(c->all->wire, (enum wire_format) l->format, &push, &l->batch->bytes);
+    ret->to = (uint32_t) l->batch->bytes.len;
+    return r;
+}
+
+/* Without memory for it the subscribers miss the publication: those with a position are told.
+ * ret: where it lies, by wire format. */
+static int run_append(struct channel *c, const struct publication *p, enum run_kind kind,
+                      struct raw_frame ret[static WIRE_FORMATS]) {
+    for (unsigned i = 0; i < c->n_lanes; i++) {
+        struct lane *l = &c->lanes[i];
+        if ((kind == RUN_JOINS ? l->n : l->n_raw) == 0)
+            continue;
+        int r = lane_append(c, l, p, &ret[l->format]);
+        if (r < 0)
+            return r;
+    }
     if (c->run == RUN_NONE) {
         c->run = kind;
         c->run_first = p->position.offset;
@@ -255,10 +294,21 @@ static int run_append(struct channel *c, const struct publication *p, enum run_k
     return 0;
 }
 
-static void lose_all(struct channel *c) {
+static void lose_if_before(struct channel *c, const struct subscriber *s, uint64_t next) {
+    if ((s->flags & SUBSCRIBER_POSITIONED) && s->next < next)
+        c->all->lost(s->session, c);
+}
+
+/* Those who expect an offset below next have missed something. */
+static void lose_all_before(struct channel *c, uint64_t next) {
     for (uint32_t i = c->n; i-- > 0;)
-        if (c->subscribers[i].flags & SUBSCRIBER_POSITIONED)
-            c->all->lost(c->subscribers[i].session, c);
+        lose_if_before(c, &c->subscribers[i], next);
+    for (uint32_t i = c->specials ? c->specials->n : 0; i-- > 0;)
+        lose_if_before(c, &c->specials->items[i].subscriber, next);
+}
+
+static void lose_all(struct channel *c) {
+    lose_all_before(c, UINT64_MAX);
 }
 
 static void stream_begins(struct channel *c, const char *epoch) {
@@ -292,15 +342,18 @@ static void deliver(struct channel *c, struct publication *p) {
         run_send(c, false);
     if (kind == RUN_STREAM)
         c->top = offset;
-    if (c->n == 0 || (kind == RUN_JOINS && c->n_joins == 0))
+    if (channel_size(c) == 0 || (kind == RUN_JOINS && c->n_joins == 0))
         return;
 
     c->all->delivered++;
-    if (run_append(c, p, kind) < 0) {
+    struct raw_frame raw[WIRE_FORMATS] = { 0 };
+    if (run_append(c, p, kind, raw) < 0) {
         run_reset(c);
         lose_all(c);
         return;
     }
+    if (c->specials && c->specials->n)
+        specials_deliver(c, p, c->all->fan, raw);
     if (kind == RUN_STREAM && offset < c->one_by_one)
         run_send(c, false);
 }
@@ -316,51 +369,116 @@ void channels_deliver(struct channels *all, struct publication *p) {
 
 /* ---- subscribers ---- */
 
-int channel_add(struct channel *c, struct session *s, const struct subscriber_options *options) {
-    unsigned flags = options->flags;
+/* In an index: of the specials. */
+enum { SPECIAL_BIT = 1U << 31 };
+
+uint32_t channel_size(const struct channel *c) {
+    return c->n + (c->specials ? c->specials->n : 0);
+}
+
+static struct lane *lane_of(struct channel *c, enum wire_format format) {
+    for (unsigned i = 0; i < c->n_lanes; i++)
+        if (c->lanes[i].format == format)
+            return &c->lanes[i];
+    return NULL;
+}
+
+/* The place of a format that nobody has now serves another. */
+static struct lane *lane_make(struct channel *c, enum wire_format format) {
+    struct lane *l = lane_of(c, format);
+    for (unsigned i = 0; !l && i < c->n_lanes; i++)
+        if (c->lanes[i].n == 0 && !c->lanes[i].batch)
+            l = &c->lanes[i];
+    if (!l && c->n_lanes > 0) {
+        struct lane *more = malloc((c->n_lanes + 1u) * sizeof *more);
+        if (!more)
+            return NULL;
+        memcpy(more, c->lanes, c->n_lanes * sizeof *more);
+        if (c->lanes != &c->lane)
+            free(c->lanes);
+        c->lanes = more;
+    }
+    if (!l) {
+        l = &c->lanes[c->n_lanes++];
+        *l = (struct lane){ 0 };
+    }
+    l->format = (uint8_t) format;
+    return l;
+}
+
+static int make_room(struct channel *c) {
+    if (c->n < c->capacity)
+        return 0;
+    uint32_t capacity = c->capacity ? c->capacity + (c->capacity + 1) / 2 : 1;
+    struct subscriber *more = realloc(c->subscribers, capacity * sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    c->subscribers = more;
+    c->capacity = capacity;
+    return 0;
+}
+
+static int add_plain(struct channel *c, const struct subscriber *s, uint32_t *ret_index) {
+    if (make_room(c) < 0)
+        return -ENOMEM;
+    *ret_index = c->n;
+    c->subscribers[c->n++] = *s;
+    return 0;
+}
+
+static int add_special(struct channel *c, const struct subscriber *s,
+                       const struct subscriber_options *options, uint32_t *ret_index) {
+    if (!c->all->fan)
+        c->all->fan = calloc(1, sizeof *c->all->fan);
+    if (!c->all->fan || specials_add(&c->specials, s, options) < 0)
+        return -ENOMEM;
+    *ret_index = (c->specials->n - 1) | SPECIAL_BIT;
+    return 0;
+}
+
+static void count(struct channel *c, struct lane *l, const struct subscriber *s, uint32_t change) {
+    l->n += change;
+    if (!(s->flags & SUBSCRIBER_DELTA))
+        l->n_raw += change;
+    if (s->flags & SUBSCRIBER_POSITIONED)
+        c->n_positioned += change;
+    if (s->flags & SUBSCRIBER_JOINS)
+        c->n_joins += change;
+}
+
+int channel_add(struct channel *c, struct session *session,
+                const struct subscriber_options *options) {
     uint64_t next = options->next;
     struct str epoch = options->epoch;
+    struct subscriber s = { .session = session, .next = next, .flags = (uint8_t) options->flags };
+    uint32_t index;
 
     run_send(c, false); /* what was published before is not the new one's */
-
-    if (c->n == c->capacity) {
-        uint32_t capacity = c->capacity ? c->capacity + (c->capacity + 1) / 2 : 1;
-        struct subscriber *more = realloc(c->subscribers, capacity * sizeof *more);
-        if (!more)
-            return -ENOMEM;
-        c->subscribers = more;
-        c->capacity = capacity;
-    }
+    struct lane *l = lane_make(c, session_format(session));
+    if (!l)
+        return -ENOMEM;
     if (epoch.len && !str_equal(epoch, str_of(c->epoch))) {
         char terminated[EPOCH_SIZE] = "";
         memcpy(terminated, epoch.data, epoch.len < EPOCH_SIZE ? epoch.len : EPOCH_SIZE - 1);
         stream_begins(c, terminated);
     }
+    int r = options->filter || (s.flags & SUBSCRIBER_DELTA) ? add_special(c, &s, options, &index)
+                                                            : add_plain(c, &s, &index);
+    if (r < 0)
+        return r;
 
-    uint32_t i = c->n++;
-    c->subscribers[i] = (struct subscriber){ .session = s, .next = next, .flags = (uint8_t) flags };
-    c->n_by_format[session_format(s)]++;
-    c->n_positioned += (flags & SUBSCRIBER_POSITIONED) != 0;
-    c->n_joins += (flags & SUBSCRIBER_JOINS) != 0;
+    count(c, l, &s, 1);
     c->all->subscriptions++;
-    if ((flags & SUBSCRIBER_POSITIONED) && next > c->one_by_one && next > c->top + 1)
+    if ((s.flags & SUBSCRIBER_POSITIONED) && next > c->one_by_one && next > c->top + 1)
         c->one_by_one = next;
-    session_subscriber_moved(s, c, i);
+    session_subscriber_moved(session, c, index);
     return 0;
 }
 
-void channel_remove(struct channel *c, uint32_t index) {
-    assert(index < c->n);
-    struct subscriber *s = &c->subscribers[index];
-
-    c->n_by_format[session_format(s->session)]--;
-    c->n_positioned -= (s->flags & SUBSCRIBER_POSITIONED) != 0;
-    c->n_joins -= (s->flags & SUBSCRIBER_JOINS) != 0;
-    c->all->subscriptions--;
-
-    *s = c->subscribers[--c->n];
+static void remove_plain(struct channel *c, uint32_t index) {
+    c->subscribers[index] = c->subscribers[--c->n];
     if (index < c->n)
-        session_subscriber_moved(s->session, c, index);
+        session_subscriber_moved(c->subscribers[index].session, c, index);
     if (c->capacity > 16 && c->n < c->capacity / 4) { /* give back after a crowd has left */
         uint32_t capacity = c->capacity / 2;
         struct subscriber *less = realloc(c->subscribers, capacity * sizeof *less);
@@ -371,15 +489,33 @@ void channel_remove(struct channel *c, uint32_t index) {
     }
 }
 
+static void remove_special(struct channel *c, uint32_t index) {
+    specials_remove(c->specials, index);
+    if (index < c->specials->n)
+        session_subscriber_moved(c->specials->items[index].subscriber.session, c,
+                                 index | SPECIAL_BIT);
+}
+
+void channel_remove(struct channel *c, uint32_t index) {
+    bool is_special = index & SPECIAL_BIT;
+    index &= ~(uint32_t) SPECIAL_BIT;
+    assert(index < (is_special ? c->specials->n : c->n));
+    const struct subscriber *s =
+            is_special ? &c->specials->items[index].subscriber : &c->subscribers[index];
+
+    count(c, lane_of(c, session_format(s->session)), s, UINT32_MAX);
+    c->all->subscriptions--;
+    if (is_special)
+        remove_special(c, index);
+    else
+        remove_plain(c, index);
+}
+
 void channel_check(struct channel *c, const struct position *distributed) {
     if (c->epoch[0] && strcmp(c->epoch, distributed->epoch) != 0) {
         stream_begins(c, distributed->epoch);
         return;
     }
     run_send(c, false);
-    for (uint32_t i = c->n; i-- > 0;) {
-        struct subscriber *s = &c->subscribers[i];
-        if ((s->flags & SUBSCRIBER_POSITIONED) && s->next <= distributed->offset)
-            c->all->lost(s->session, c);
-    }
+    lose_all_before(c, distributed->offset + 1);
 }

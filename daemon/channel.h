@@ -18,7 +18,9 @@ struct channel;
 struct engine;
 struct engine_sink;
 struct future;
+struct delta_fan;
 struct session;
+struct specials;
 struct tags_filter;
 
 enum subscriber_flag {
@@ -43,6 +45,14 @@ struct subscriber {
     uint64_t flags : 8;
 };
 
+/* The subscribers of one wire format. */
+struct lane {
+    uint32_t n;
+    uint32_t n_raw;      /* of them those who get publications as they are: without delta */
+    struct batch *batch; /* the turn's run, framed */
+    uint8_t format;
+};
+
 /* What is published while a subscriber-to-be reads the history. Of its task's frame. */
 struct joiner {
     struct link link;
@@ -61,6 +71,7 @@ struct channels {
     struct engine *engine;
     struct engine_sink *sink;
     struct wire *wire;
+    struct delta_fan *fan;          /* made when the first one with delta comes */
     uint64_t subscriptions;         /* now */
     uint64_t delivered, duplicates; /* publications that came; that had come before */
 
@@ -79,8 +90,11 @@ struct channel {
 
     struct subscriber *subscribers;
     uint32_t n, capacity;
-    uint32_t n_by_format[WIRE_FORMATS];
     uint32_t n_positioned, n_joins;
+    struct specials *specials; /* subscribers with a filter or delta; NULL: there was none */
+    struct lane *lanes;        /* of the formats that were ever wanted: one, or of the heap */
+    struct lane lane;
+    uint8_t n_lanes;
     struct list joiners;
 
     char epoch[EPOCH_SIZE]; /* of the stream; empty: not known yet */
@@ -91,7 +105,6 @@ struct channel {
     /* the turn's run: publications of one kind with offsets from first to last */
     enum run_kind run;
     uint64_t run_first, run_last;
-    struct batch *batches[WIRE_FORMATS];
     struct link dirty;
 
     uint16_t name_len;
@@ -130,6 +143,10 @@ void joiner_finish(struct joiner *j);
  */
 MUST_CHECK int channel_add(struct channel *c, struct session *s,
                            const struct subscriber_options *options);
+
+/* How many are subscribed. */
+uint32_t channel_size(const struct channel *c);
+
 void channel_remove(struct channel *c,
                     uint32_t index); /* nothing more goes out to it, this turn's run included */
 

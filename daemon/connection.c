@@ -9,6 +9,7 @@
 #include "daemon/config.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "daemon/session_control.h"
 #include "daemon/worker.h"
 
 enum {
@@ -142,7 +143,7 @@ static void close_frame(struct connection *conn, int why, struct buffer *out) {
                                   : w->daemon->is_stopping ? DISCONNECT_SHUTDOWN
                                                            : DISCONNECT_CONNECTION_CLOSED);
         code = s->close_code;
-        reason = disconnect_reason(code);
+        reason = session_close_reason(s);
     }
     frame_encode_close(w->wire.frames, code, reason, NULL, out);
 }
@@ -205,6 +206,7 @@ static int rest_or_end(struct connection *conn, int r) {
 
 static int connection_resume(void *arg) {
     struct connection *conn = arg;
+    session_run_errands(&conn->session);
     return rest_or_end(conn, task_cancelled() ? -ECANCELED : read_and_handle(conn));
 }
 

@@ -12,6 +12,7 @@
 #include "async/task.h"
 #include "async/tls.h"
 #include "daemon/health.h"
+#include "daemon/hub.h"
 #include "daemon/listen.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
@@ -58,6 +59,15 @@ static int start_workers(struct daemon *d) {
     return 0;
 }
 
+static void make_node_id(char id[static NODE_ID_LEN + 1]) {
+    static const char digits[] = "0123456789abcdef";
+    uint8_t random[NODE_ID_LEN];
+    loop_random(random, sizeof random);
+    for (size_t i = 0; i < sizeof random; i++)
+        id[i] = digits[random[i] & 15];
+    id[NODE_ID_LEN] = '\0';
+}
+
 static struct daemon *daemon_new(const struct daemon_options *o) {
     struct daemon *d = calloc(1, sizeof *d);
     if (!d)
@@ -70,6 +80,13 @@ static struct daemon *daemon_new(const struct daemon_options *o) {
     d->is_single_threaded = o->is_single_threaded;
     d->started_ms = loop_now();
     group_init(&d->tasks);
+    make_node_id(d->node_id);
+    d->user_counts = user_counts_new();
+    if (!d->user_counts) {
+        config_unref(d->config);
+        free(d);
+        return NULL;
+    }
     return d;
 }
 
@@ -152,6 +169,7 @@ struct daemon *daemon_close(struct daemon *d) {
     d->tls = tls_free(d->tls);
     inbox_close(d->inbox);
     config_unref(d->config);
+    user_counts_free(d->user_counts);
     free(d->threads);
     free(d);
     return NULL;

@@ -20,6 +20,7 @@ struct http_client_options;
 struct log;
 struct stream;
 struct tls;
+struct user_counts;
 struct worker;
 
 struct daemon_options {
@@ -83,6 +84,8 @@ bool daemon_is_alive(struct daemon *d, int64_t within_ms);
 
 /* ---- what workers use ---- */
 
+enum { NODE_ID_LEN = 32 };
+
 enum { DAEMON_ADDRESSES_MAX = CONFIG_LISTENERS_MAX + 32 };
 
 struct daemon {
@@ -94,6 +97,8 @@ struct daemon {
     struct tls *tls;     /* NULL: not configured. Main loop only, workers have their own */
     struct asset_table assets;
     const struct http_client_options *http;
+    struct user_counts *user_counts; /* of all workers; any thread */
+    char node_id[NODE_ID_LEN + 1];   /* names this run of the daemon to emulated transports */
     struct worker_thread *threads;
     size_t n_workers;
     struct survey_desk surveys;

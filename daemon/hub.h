@@ -66,3 +66,6 @@ struct user_counts *user_counts_free(struct user_counts *c);
 /* One more, if there are fewer than limit (0: none is set). 0; -EDQUOT: there are not; -ENOMEM. */
 MUST_CHECK int user_counts_add(struct user_counts *c, struct str user, uint32_t limit);
 void user_counts_remove(struct user_counts *c, struct str user);
+
+/* Counts those of the worker's sessions that came while there was no limit. */
+void hub_count_users(struct worker *w);

@@ -32,6 +32,8 @@
     X(COUNT_QUEUE_LIMIT, "client_queue_limit_total", "Connections over queue_max_size.")           \
     X(COUNT_WRITE_TIMEOUTS, "client_write_timeouts_total", "Connections over write_timeout.")      \
     X(COUNT_RATE_LIMIT, "client_command_rate_limit_total", "Commands over command_rate.")          \
+    X(COUNT_USER_LIMIT, "client_user_connection_limit_total",                                      \
+      "Connections over user_connection_limit.")                                                   \
     X(COUNT_CHANNEL_LIMIT, "client_channel_limit_total", "Subscriptions over channel_limit.")      \
     X(COUNT_CHANNEL_LENGTH, "client_channel_length_total", "Names over channel.max_length.")       \
     X(COUNT_PONG_TIMEOUTS, "client_pong_timeouts_total",                                           \

@@ -48,6 +48,10 @@ int publish_start_on(struct publish *p, struct worker *w, const struct namespace
         publication_unref(terms->map.stream);
         return -ENOMEM;
     }
+    /* Looked at once, not by each worker and for each wire format. */
+    publication->is_json_line = parts->is_json_line || (json_is_valid(parts->data, NULL) &&
+                                                        !json_has_newline(parts->data));
+    publication->wants_delta |= ns->delta_publish;
     struct keep keep = terms->map.is_map      ? terms->keep
                        : terms->skips_history ? (struct keep){ 0 }
                                               : ns->keep;

@@ -7,8 +7,10 @@
 #include "async/deadline.h"
 #include "async/stream.h"
 #include "async/task.h"
+#include "daemon/hub.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
+#include "daemon/session_control.h"
 #include "daemon/session_impl.h"
 #include "protocol/json.h"
 
@@ -32,22 +34,43 @@ void session_init(struct session *s, struct worker *w, struct stream *stream,
 void session_leave(struct session *s) {
     struct worker *w = s->worker;
 
-    if (s->state == SESSION_CONNECTED)
-        s->state = SESSION_CLOSING;
+    s->state = SESSION_CLOSING; /* nothing is posted to it any more */
     keeper_forget(w, s);
     wheel_clear(&w->wheel, &s->tick);
     publishes_forget(s);
+    session_forget_user(s);
+    session_drop_errands(s);
     while (s->n_subs > 0)
         subscription_end(s, &s->subs[s->n_subs - 1]);
 }
 
 void session_finish(struct session *s) {
-    if (s->identity)
-        metrics_gauge_add(&s->worker->metrics, GAUGE_CLIENTS, -1);
     list_remove(&s->all);
     free(s->subs);
     free(s->identity);
+    free(s->more);
     outbox_finish(&s->outbox);
+}
+
+void session_forget_user(struct session *s) {
+    struct worker *w = s->worker;
+
+    if (s->is_in_hub)
+        metrics_gauge_add(&w->metrics, GAUGE_CLIENTS, -1);
+    hub_remove(w, s);
+    hub_forget_session(w, s);
+    if (s->is_user_counted)
+        user_counts_remove(w->daemon->user_counts, session_user(s));
+    s->is_user_counted = false;
+}
+
+struct session_more *session_more(struct session *s) {
+    if (!s->more) {
+        s->more = calloc(1, sizeof *s->more);
+        if (s->more)
+            s->more->session = s;
+    }
+    return s->more;
 }
 
 struct str session_label(const struct session *s, char *buf) {
@@ -93,6 +116,20 @@ int session_error(struct session *s, uint32_t id, uint32_t code) {
     return 0;
 }
 
+int session_refuse(struct session *s, uint32_t id, struct refusal why) {
+    if (why.is_disconnect) {
+        session_disconnect_with(s, why.code, why.text);
+        return -ECONNABORTED;
+    }
+    metrics_count_error(&s->worker->metrics, why.code);
+    session_reply(s, &(struct reply){ .kind = REPLY_ERROR,
+                                      .id = id,
+                                      .error = { .code = why.code,
+                                                 .message = why.text,
+                                                 .is_temporary = why.is_temporary } });
+    return 0;
+}
+
 void session_disconnect(struct session *s, uint32_t code) {
     if (s->state == SESSION_CLOSING)
         return;
@@ -103,7 +140,7 @@ void session_disconnect(struct session *s, uint32_t code) {
         char label[SESSION_LABEL_MAX];
         LOG_INFO(s->worker->daemon->log, "client disconnected",
                  LOG_STR("client", session_label(s, label)), LOG_UINT("code", code),
-                 LOG_STR("reason", disconnect_reason(code)));
+                 LOG_STR("reason", session_close_reason(s)));
     }
     task_cancel(s->task);
 }
@@ -114,7 +151,7 @@ int session_end(struct session *s, uint32_t code) {
 }
 
 int session_failed(struct session *s, uint32_t id, int error) {
-    if (error == -ECANCELED || error == -ETIMEDOUT)
+    if (error == -ECANCELED || error == -ETIMEDOUT || error == -ECONNABORTED)
         return error;
     if (error == -ENOMEM)
         metrics_count(&s->worker->metrics, COUNT_OUT_OF_MEMORY);
@@ -166,12 +203,12 @@ static const enum metrics_method methods[COMMAND_KINDS] = {
     [COMMAND_SUB_REFRESH] = METHOD_SUB_REFRESH,
 };
 
-static int dispatch(struct session *s, const struct command *c) {
+static int dispatch(struct session *s, struct command_reader *reader, const struct command *c) {
     switch (c->kind) {
     case COMMAND_PONG:
         return on_pong(s);
     case COMMAND_CONNECT:
-        return session_connect(s, c->id, &c->connect);
+        return session_connect(s, c->id, reader, &c->connect);
     case COMMAND_SUBSCRIBE:
         return subscription_start(s, c->id, &c->subscribe);
     case COMMAND_UNSUBSCRIBE:
@@ -243,7 +280,7 @@ static int wait_for_room(struct session *s) {
     return r < 0 ? r : s->state == SESSION_CLOSING ? -ECONNABORTED : 0;
 }
 
-static int handle(struct session *s, const struct command *c) {
+static int handle(struct session *s, struct command_reader *reader, const struct command *c) {
     struct worker *w = s->worker;
 
     metrics_count_command(&w->metrics, methods[c->kind]);
@@ -264,7 +301,7 @@ static int handle(struct session *s, const struct command *c) {
         if (r < 0)
             return r;
     }
-    return dispatch(s, c);
+    return dispatch(s, reader, c);
 }
 
 static int bad_message(struct session *s, int error, const char *why) {
@@ -278,14 +315,14 @@ static int bad_message(struct session *s, int error, const char *why) {
     return session_end(s, DISCONNECT_BAD_REQUEST);
 }
 
-int session_handle(struct session *s, struct bytes message) {
+static int handle_all(struct session *s, struct bytes message) {
     CLEANUP(command_reader_finish) struct command_reader reader;
     command_reader_init(&reader, &codec_json, message);
     struct command c;
     int r;
 
     while ((r = command_next(&reader, &c)) > 0) {
-        r = handle(s, &c);
+        r = handle(s, &reader, &c);
         if (r < 0)
             return r;
         if (s->state == SESSION_CLOSING)
@@ -294,6 +331,21 @@ int session_handle(struct session *s, struct bytes message) {
             return 0;
     }
     return r < 0 ? bad_message(s, r, reader.why) : 0;
+}
+
+int session_handle(struct session *s, struct bytes message) {
+    int r = handle_all(s, message);
+    if (r < 0)
+        return r;
+    session_run_errands(s); /* a client that never pauses has no way to keep them waiting */
+    return s->state == SESSION_CLOSING ? -ECONNABORTED : 0;
+}
+
+int session_handle_connect(struct session *s, struct command_reader *reader,
+                           const struct command_connect *c) {
+    struct command command = { .kind = COMMAND_CONNECT, .connect = *c };
+    int r = handle(s, reader, &command);
+    return r < 0 ? r : s->state == SESSION_CLOSING ? -ECONNABORTED : 0;
 }
 
 /* ---- time ---- */

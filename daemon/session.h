@@ -10,22 +10,32 @@
 #include "daemon/wire.h"
 #include "protocol/client_info.h"
 #include "protocol/codes.h"
+#include "storage/table.h"
 
 struct channel;
 struct command;
+struct command_connect;
+struct command_reader;
+struct errand;
 struct publishes;
+struct session_more;
 struct subscription;
 struct task;
 struct worker;
 
-enum { CLIENT_ID_LEN = 36 }; /* a UUID as text */
+enum {
+    CLIENT_ID_LEN = 36,     /* a UUID as text */
+    CLOSE_REASON_MAX = 123, /* what a close frame holds */
+};
 
-/* Who the client is, from a successful connect on. One allocation. */
+/* Who the client is, from a successful connect on. One allocation; a refresh makes another, of the
+ * same client and user. */
 struct identity {
+    int64_t issued_at_s; /* of the token; 0: unknown */
     char client[CLIENT_ID_LEN];
-    uint16_t user_len;
-    uint32_t info_len;
-    char text[]; /* user, then conn_info */
+    uint32_t info_len, meta_len;
+    uint16_t user_len, token_id_len;
+    char text[]; /* user, conn_info, meta, token's id */
 };
 
 enum session_state {
@@ -57,9 +67,15 @@ struct session {
     bool is_waiting_for_room;       /* of the outbox, before the next command */
     bool answers_pings;             /* as the connect reply said */
     uint16_t n_subs, subs_capacity; /* the configuration's limit, 32768, fits */
+    bool is_in_hub : 1;             /* from connect until it leaves */
+    bool is_user_counted : 1;       /* for the limit of a user's connections */
+    bool is_server_refreshed : 1;   /* its expiry is not the client's to move */
+    bool runs_errands : 1;
     struct subscription *subs;
     struct identity *identity;   /* NULL before connect */
     struct publishes *publishes; /* under way; NULL: none */
+    struct errand *errands;      /* a ring, its last; NULL: none */
+    struct session_more *more;   /* what few sessions have; NULL: nothing */
 
     struct wheel_entry tick; /* the earliest of the ticks below; 0: not wanted */
     uint32_t ping_every_ms;  /* as the connect reply said, whatever a reload says since; 0: never */
@@ -67,6 +83,10 @@ struct session {
     int64_t rate_us;          /* of the command rate: when the bucket is full again */
     struct link all;          /* worker.sessions */
     struct link presence_due; /* worker.presence_due */
+
+    /* hub.c */
+    struct table_entry by_client, by_user;
+    struct session *next_of_user, *prev_of_user;
 };
 
 void session_init(struct session *s, struct worker *w, struct stream *stream,
@@ -83,6 +103,11 @@ void session_finish(struct session *s);
  */
 SUSPENDS MUST_CHECK int session_handle(struct session *s, struct bytes message);
 
+/* A connect request without a command around it, as unidirectional transports begin: reader has
+ * decoded it. As session_handle(). */
+SUSPENDS MUST_CHECK int session_handle_connect(struct session *s, struct command_reader *reader,
+                                               const struct command_connect *c);
+
 /* The client is told this code, and soon gone. Any time; only the first call counts. */
 void session_disconnect(struct session *s, uint32_t code);
 
@@ -92,13 +117,12 @@ void session_schedule(struct session *s); /* after one of the ticks was changed 
 /* Sends. */
 void session_reply(struct session *s, const struct reply *r);
 void session_push(struct session *s, const struct push *p);
-void session_refuse(struct session *s, uint32_t id, enum command_kind kind, enum error_code code);
 
 /* Its entry in channel's array is now at index. */
 void session_subscriber_moved(struct session *s, struct channel *c, uint32_t index);
 
 /* It missed something in the channel: unsubscribed with a push that makes the client come back
- * (2500). */
+ * (2500), or where the server had subscribed it disconnected for the same purpose (3010). */
 void session_lost(struct session *s, struct channel *c);
 
 /* What its publications, joins and presence say of it; chan_info is left empty. Spans of the

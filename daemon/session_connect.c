@@ -1,10 +1,11 @@
-/* connect and refresh: who the client is, and for how long. */
+/* connect and refresh: who the client is, for how long, and what the server subscribes it to. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/keys.h"
-#include "daemon/log.h"
+#include "daemon/grant.h"
+#include "daemon/hub.h"
+#include "daemon/session_control.h"
 #include "daemon/session_impl.h"
 
 /* A UUID of version 4 (RFC 9562 §5.4). */
@@ -23,70 +24,271 @@ static void make_client_id(char id[static CLIENT_ID_LEN]) {
     }
 }
 
-static struct identity *identity_new(struct str user, struct bytes info) {
-    if (user.len > UINT16_MAX || info.len > UINT32_MAX / 2)
+static char *put(char *at, const void *from, size_t len) {
+    if (len)
+        memcpy(at, from, len);
+    return at + len;
+}
+
+struct identity *identity_new(const struct credentials *who, const struct identity *old) {
+    if (who->user.len > UINT16_MAX || who->id.len > UINT16_MAX || who->info.len > UINT32_MAX / 2 ||
+        who->meta.len > UINT32_MAX / 2)
         return NULL;
-    struct identity *i = malloc(sizeof *i + user.len + info.len);
+    struct identity *i =
+            malloc(sizeof *i + who->user.len + who->info.len + who->meta.len + who->id.len);
     if (!i)
         return NULL;
-    i->user_len = (uint16_t) user.len;
-    i->info_len = (uint32_t) info.len;
-    if (user.len)
-        memcpy(i->text, user.data, user.len);
-    if (info.len)
-        memcpy(i->text + user.len, info.data, info.len);
+    i->issued_at_s = who->issued_at_s;
+    i->user_len = (uint16_t) who->user.len;
+    i->info_len = (uint32_t) who->info.len;
+    i->meta_len = (uint32_t) who->meta.len;
+    i->token_id_len = (uint16_t) who->id.len;
+    char *at = put(i->text, who->user.data, who->user.len);
+    at = put(at, who->info.data, who->info.len);
+    at = put(at, who->meta.data, who->meta.len);
+    (void) put(at, who->id.data, who->id.len);
+    if (old)
+        memcpy(i->client, old->client, CLIENT_ID_LEN);
+    else
+        make_client_id(i->client);
     return i;
 }
 
-/* 0: *ret is who. Otherwise the reply or the disconnect it deserves: an error code, or a disconnect
- * code. < 0: the wait was cut short. */
-static int verify(struct session *s, struct str token, struct arena *a,
-                  struct connection_claims *ret) {
-    struct worker *w = s->worker;
-    const char *why = NULL;
+/* ---- a connect on its way ---- */
 
-    int r = keys_verify_connection(w, token, a, ret, &why);
-    if (r == -ECANCELED || r == -ETIMEDOUT)
+struct connecting {
+    struct session *session;
+    uint32_t id; /* of the command; 0 of a bare request */
+    const struct command_connect *asked;
+    struct command_reader *reader;
+    struct config *config; /* a reference */
+    struct arena arena;
+    struct credentials who;
+    struct refusal refusal; /* if a step gave 1 */
+    struct server_sub *subs;
+    size_t n_subs, capacity;
+    struct grant *grants;
+    struct reply_sub *results;
+};
+
+static void connecting_finish(struct connecting *c) {
+    for (size_t i = 0; c->grants && i < c->n_subs; i++)
+        grant_finish(&c->grants[i]);
+    free(c->grants);
+    free(c->results);
+    free(c->subs);
+    arena_finish(&c->arena);
+    config_unref(c->config);
+}
+
+/* The steps below: 0: go on. 1: refused, as c->refusal says. < 0: as session_handle(). */
+static int refused(struct connecting *c, uint32_t code) {
+    c->refusal = refusal_of(code);
+    return code != 0;
+}
+
+static int result_of(struct connecting *c, int r) {
+    if (r == 0 || r == -ECANCELED || r == -ETIMEDOUT || r == -ECONNABORTED)
         return r;
-    int64_t now_s = loop_wall_ms() / 1000;
-    if (r == 0 && session_one_line(a, &ret->info) < 0) {
-        r = -EKEYREJECTED;
-        why = "info is not JSON";
-    }
-    if (r < 0) {
-        char label[SESSION_LABEL_MAX];
-        LOG_INFO(w->daemon->log, "connection token refused",
-                 LOG_STR("client", session_label(s, label)), LOG_TEXT("why", why));
-    }
-    if (r == -EAGAIN)
-        return ERROR_INTERNAL;
-    if (r == -EKEYEXPIRED || r == -EKEYREVOKED ||
-        (r == 0 && ret->expire_at_s && ret->expire_at_s <= now_s))
-        return ERROR_TOKEN_EXPIRED;
+    if (r == -ESTALE)
+        return refused(c, DISCONNECT_INSUFFICIENT_STATE);
     if (r == -ENOMEM)
-        return DISCONNECT_SERVER_ERROR;
-    if (r < 0)
-        return DISCONNECT_INVALID_TOKEN;
-    if (ret->user.len == 0 && w->config->client.disallow_anonymous_tokens)
-        return DISCONNECT_PERMISSION_DENIED;
+        metrics_count(&c->session->worker->metrics, COUNT_OUT_OF_MEMORY);
+    return refused(c, ERROR_INTERNAL);
+}
+
+/* ---- who is it? ---- */
+
+static int from_token(struct connecting *c) {
+    int code = session_verify(c->session, c->asked->token, &c->arena, &c->who);
+    return code < 0 ? code : refused(c, (uint32_t) code);
+}
+
+/* Reference §4.2: the token, else the header of a proxy in front, else the application, else
+ * nobody, where nobody is let in. */
+static int find_credentials(struct connecting *c) {
+    const struct config_client *client = &c->config->client;
+    int r = 0;
+
+    c->who = (struct credentials){ .source = CREDENTIALS_NOBODY };
+    if (c->asked->token.len > 0)
+        r = from_token(c);
+    else if (!client->insecure && !client->allow_anonymous_without_token)
+        r = refused(c, DISCONNECT_BAD_REQUEST);
+    if (r == 0 && client->insecure)
+        c->who.expire_at_s = 0;
+    return r;
+}
+
+/* Of the whole daemon, and therefore first counted, then looked at again by nobody. */
+static int count_user(struct connecting *c) {
+    struct session *s = c->session;
+    uint32_t limit = c->config->client.user_connection_limit;
+
+    if (limit == 0 || c->who.user.len == 0)
+        return 0;
+    int r = user_counts_add(s->worker->daemon->user_counts, c->who.user, limit);
+    if (r == -EDQUOT) {
+        metrics_count(&s->worker->metrics, COUNT_USER_LIMIT);
+        return refused(c, DISCONNECT_CONNECTION_LIMIT);
+    }
+    s->is_user_counted = r == 0;
+    return result_of(c, r);
+}
+
+static int identify(struct connecting *c) {
+    struct session *s = c->session;
+    s->identity = identity_new(&c->who, NULL);
+    if (!s->identity)
+        return refused(c, DISCONNECT_SERVER_ERROR);
+    s->is_server_refreshed = c->who.is_server_refreshed;
+    uint64_t hash = session_subs_hash(s, c->who.subs, c->who.n_subs);
+    if (c->who.source != CREDENTIALS_TOKEN || hash == 0)
+        return 0;
+    struct session_more *more = session_more(s);
+    if (!more)
+        return refused(c, DISCONNECT_SERVER_ERROR);
+    more->token_subs = hash;
     return 0;
 }
 
-/* Without a token: anybody in insecure mode, the anonymous where they are let in. */
-static int credentials(struct session *s, struct str token, struct arena *a,
-                       struct connection_claims *ret) {
-    const struct config_client *c = &s->worker->config->client;
+/* ---- what the server subscribes it to ---- */
 
-    *ret = (struct connection_claims){ 0 };
-    if (c->insecure)
-        return 0;
-    if (token.len > 0)
-        return verify(s, token, a, ret);
-    return c->allow_anonymous_without_token ? 0 : DISCONNECT_BAD_REQUEST;
+static struct server_sub *find_sub(struct connecting *c, struct str channel) {
+    for (size_t i = 0; i < c->n_subs; i++)
+        if (str_equal(c->subs[i].channel, channel))
+            return &c->subs[i];
+    return NULL;
 }
 
-/* The grace is on top of what the token says. */
-static void set_expiry(struct session *s, int64_t expire_at_s) {
+static int add_sub(struct connecting *c, const struct server_sub *sub) {
+    if (find_sub(c, sub->channel)) /* named twice, or by several: the first counts */
+        return 0;
+    if (c->n_subs >= c->config->client.channel_limit) {
+        metrics_count(&c->session->worker->metrics, COUNT_CHANNEL_LIMIT);
+        return refused(c, DISCONNECT_CHANNEL_LIMIT);
+    }
+    if (c->n_subs == c->capacity) {
+        size_t capacity = c->capacity ? c->capacity * 2 : 4;
+        struct server_sub *more = realloc(c->subs, capacity * sizeof *more);
+        if (!more)
+            return result_of(c, -ENOMEM);
+        c->subs = more;
+        c->capacity = capacity;
+    }
+    c->subs[c->n_subs++] = *sub;
+    return 0;
+}
+
+/* The user's own channel: "#42", or "ns:#42". */
+static int add_personal(struct connecting *c) {
+    const struct config_personal_channel *p = &c->config->client.personal_channel;
+    struct str user = c->who.user, ns = p->channel_namespace;
+
+    if (!p->enabled || user.len == 0)
+        return 0;
+    size_t len = (ns.len ? ns.len + 1 : 0) + 1 + user.len;
+    char *name = arena_alloc(&c->arena, len), *at = name;
+    if (!name)
+        return result_of(c, -ENOMEM);
+    if (ns.len) {
+        at = put(at, ns.data, ns.len);
+        *at++ = ':';
+    }
+    *at++ = '#';
+    (void) put(at, user.data, user.len);
+    return add_sub(c,
+                   &(struct server_sub){ .channel = { name, len }, .source = SERVER_SUB_PERSONAL });
+}
+
+/* May the client have a channel that it names in its connect? As if it subscribed without a token.
+ */
+static bool may_have(struct connecting *c, struct str channel, const struct namespace *ns) {
+    struct asker who = { .user = c->who.user };
+    const struct namespace *found = NULL;
+    return permission_namespace(c->config, channel, &found) == 0 && found == ns &&
+           ns->type == SUBSCRIPTION_STREAM && permission_subscribes(c->config, ns, channel, who);
+}
+
+/* A position to go on from, of a channel that the server subscribes to anyway, or the client may
+ * have. Others are not for it, without a word. */
+static int add_requested(struct connecting *c, const struct command_subscribe *asked) {
+    if (asked->channel.len == 0)
+        return refused(c, DISCONNECT_BAD_REQUEST);
+    struct server_sub *sub = find_sub(c, asked->channel);
+    if (!sub) {
+        const struct namespace *ns = config_namespace_of(c->config, asked->channel);
+        if (!ns)
+            return refused(c, DISCONNECT_BAD_REQUEST);
+        if (!may_have(c, asked->channel, ns))
+            return 0;
+        int r = add_sub(
+                c, &(struct server_sub){ .channel = asked->channel, .source = SERVER_SUB_REQUEST });
+        if (r)
+            return r;
+        sub = &c->subs[c->n_subs - 1];
+    }
+    if (asked->recover && !sub->has_since) {
+        sub->has_since = true;
+        sub->since_offset = asked->offset;
+        sub->since_epoch = asked->epoch;
+    }
+    return 0;
+}
+
+static int collect_subs(struct connecting *c) {
+    struct command_map map = c->asked->subs;
+    struct command_subscribe asked;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < c->who.n_subs; i++)
+        r = add_sub(c, &c->who.subs[i]);
+    if (r == 0)
+        r = add_personal(c);
+    while (r == 0 && (r = command_next_sub(c->reader, &map, &asked)) > 0)
+        r = add_requested(c, &asked);
+    if (r == -EBADMSG)
+        return refused(c, DISCONNECT_BAD_REQUEST);
+    return r < 0 ? result_of(c, r) : r;
+}
+
+/* One after the other: each keeps what is published from its place in this on. */
+static int prepare_subs(struct connecting *c) {
+    if (c->n_subs == 0)
+        return 0;
+    c->grants = calloc(c->n_subs, sizeof *c->grants);
+    c->results = calloc(c->n_subs, sizeof *c->results);
+    if (!c->grants || !c->results)
+        return result_of(c, -ENOMEM);
+
+    for (size_t i = 0; i < c->n_subs; i++) {
+        struct grant *g = &c->grants[i];
+        int code = server_sub_check(c->session, c->config, c->subs[i].channel, &g->ns);
+        if (code)
+            return refused(c, (uint32_t) code);
+        g->session = c->session;
+        g->config = c->config;
+        server_sub_fill(&c->subs[i], g);
+        int r = grant_prepare(g);
+        if (r < 0)
+            return result_of(c, r);
+    }
+    return 0;
+}
+
+static int settle_subs(struct connecting *c) {
+    for (size_t i = 0; i < c->n_subs; i++) {
+        c->results[i].channel = c->subs[i].channel;
+        int r = grant_settle(&c->grants[i], &c->results[i].result);
+        if (r < 0)
+            return result_of(c, r);
+    }
+    return 0;
+}
+
+/* ---- then it is connected ---- */
+
+void session_set_expiry(struct session *s, int64_t expire_at_s) {
     struct worker *w = s->worker;
     s->expires = expire_at_s != 0;
     s->deadline = 0;
@@ -109,60 +311,115 @@ static void start_pings(struct session *s) {
     s->ping_at = wheel_tick_in(&w->wheel, first);
 }
 
-static void reply_connected(struct session *s, uint32_t id, int64_t expire_at_s) {
-    const struct config_client *c = &s->worker->config->client;
-    struct reply reply = { .kind = REPLY_CONNECT, .id = id };
-
-    reply.connect.client = session_client(s);
-    reply.connect.version = STR(PARLEY_VERSION);
-    reply.connect.ping_s = (uint32_t) (c->ping_interval_ms / 1000);
-    reply.connect.pong = reply.connect.ping_s > 0 && c->pong_timeout_ms > 0;
-    if (expire_at_s) {
-        reply.connect.expires = true;
-        reply.connect.ttl_s = session_ttl_s(expire_at_s, loop_wall_ms() / 1000);
-    }
-    if (c->includes_server_time)
-        reply.connect.time_ms = loop_wall_ms();
-    session_reply(s, &reply);
+static int name_session(struct connecting *c, struct reply_connect *r) {
+    struct session *s = c->session;
+    const struct wire_traits *t = wire_traits(session_format(s));
+    if (t->is_websocket && !t->is_unidirectional)
+        return 0;
+    int e = hub_name_session(s->worker, s, &r->session);
+    if (e == 0 && !t->is_unidirectional) /* commands come by other requests */
+        r->node = (struct str){ s->worker->daemon->node_id, NODE_ID_LEN };
+    return result_of(c, e);
 }
 
-int session_connect(struct session *s, uint32_t id, const struct command_connect *c) {
-    struct worker *w = s->worker;
-    CLEANUP(arena_finish) struct arena arena = ARENA_INIT;
-    struct connection_claims who;
+static void reply_connected(struct connecting *c, struct reply_connect *r) {
+    const struct config_client *client = &c->session->worker->config->client;
 
-    int code = credentials(s, c->token, &arena, &who);
-    if (code < 0)
-        return code;
-    if (code >= 3000)
-        return session_end(s, (uint32_t) code);
-    if (code > 0) {
-        s->state = SESSION_REFUSED;
-        return session_error(s, id, (uint32_t) code);
+    r->client = session_client(c->session);
+    r->version = STR(PARLEY_VERSION);
+    r->data = c->who.data;
+    r->subs = c->results;
+    r->n_subs = c->n_subs;
+    r->ping_s = c->session->ping_every_ms / 1000;
+    r->pong = c->session->answers_pings;
+    if (c->who.expire_at_s && !c->session->is_server_refreshed) {
+        r->expires = true;
+        r->ttl_s = session_ttl_s(c->who.expire_at_s, loop_wall_ms() / 1000);
     }
+    if (client->includes_server_time)
+        r->time_ms = loop_wall_ms();
+    struct reply reply = { .kind = REPLY_CONNECT, .id = c->id, .connect = *r };
+    session_reply(c->session, &reply);
+}
 
-    s->identity = identity_new(who.user, who.info);
-    if (!s->identity)
-        return session_end(s, DISCONNECT_SERVER_ERROR);
-    make_client_id(s->identity->client);
+/* Nothing suspends here: from the reply on the client gets everything, and nothing before it. */
+static int enter(struct connecting *c) {
+    struct session *s = c->session;
+    struct worker *w = s->worker;
+    struct reply_connect result = { 0 };
+
+    int r = settle_subs(c);
+    if (r == 0)
+        r = name_session(c, &result);
+    if (r == 0)
+        r = result_of(c, hub_add(w, s));
+    if (r)
+        return r;
     s->state = SESSION_CONNECTED;
     metrics_count(&w->metrics, COUNT_CONNECTED);
     metrics_gauge_add(&w->metrics, GAUGE_CLIENTS, 1);
 
-    reply_connected(s, id, who.expire_at_s);
-    set_expiry(s, who.expire_at_s);
     start_pings(s);
+    reply_connected(c, &result);
+    session_set_expiry(s, c->who.expire_at_s);
+    for (size_t i = 0; i < c->n_subs; i++)
+        grant_begin(&c->grants[i]);
     session_schedule(s);
     return 0;
 }
 
+/* What had begun is undone: nobody is connected. */
+static int turn_away(struct connecting *c) {
+    struct session *s = c->session;
+    for (size_t i = 0; c->grants && i < c->n_subs; i++)
+        grant_finish(&c->grants[i]);
+    while (s->n_subs > 0)
+        subscription_end(s, &s->subs[s->n_subs - 1]);
+    session_forget_user(s);
+    if (!c->refusal.is_disconnect)
+        s->state = SESSION_REFUSED;
+    return session_refuse(s, c->id, c->refusal);
+}
+
+int session_connect(struct session *s, uint32_t id, struct command_reader *reader,
+                    const struct command_connect *asked) {
+    CLEANUP(connecting_finish)
+    struct connecting c = { .session = s,
+                            .id = id,
+                            .asked = asked,
+                            .reader = reader,
+                            .config = config_ref(s->worker->config) };
+
+    int r = find_credentials(&c);
+    if (r == 0)
+        r = identify(&c);
+    if (r == 0)
+        r = count_user(&c);
+    if (r == 0)
+        r = collect_subs(&c);
+    if (r == 0)
+        r = prepare_subs(&c);
+    if (r == 0)
+        r = enter(&c);
+    return r > 0 ? turn_away(&c) : r;
+}
+
+/* ---- refresh ---- */
+
+/* What the connect was given the server subscribed to: with another set the client has to come
+ * again. */
+static bool has_same_subs(const struct session *s, const struct credentials *who) {
+    uint64_t then = s->more ? s->more->token_subs : 0;
+    return session_subs_hash(s, who->subs, who->n_subs) == then;
+}
+
 int session_refresh(struct session *s, uint32_t id, const struct command_refresh *c) {
     CLEANUP(arena_finish) struct arena arena = ARENA_INIT;
-    struct connection_claims who;
+    struct credentials who;
 
-    if (c->token.len == 0)
+    if (c->token.len == 0 || s->is_server_refreshed)
         return session_end(s, DISCONNECT_BAD_REQUEST);
-    int code = verify(s, c->token, &arena, &who);
+    int code = session_verify(s, c->token, &arena, &who);
     if (code < 0)
         return code;
     if (code == ERROR_INTERNAL)
@@ -173,15 +430,14 @@ int session_refresh(struct session *s, uint32_t id, const struct command_refresh
         return session_end(s, (uint32_t) code);
     if (!str_equal(who.user, session_user(s)))
         return session_end(s, DISCONNECT_INVALID_TOKEN);
-
-    struct identity *identity = identity_new(who.user, who.info);
-    if (!identity)
+    if (!has_same_subs(s, &who))
+        return session_end(s, DISCONNECT_INSUFFICIENT_STATE);
+    if (session_renew_identity(s, &who) < 0)
         return session_end(s, DISCONNECT_SERVER_ERROR);
-    memcpy(identity->client, s->identity->client, CLIENT_ID_LEN);
-    free(s->identity);
-    s->identity = identity;
 
-    set_expiry(s, who.expire_at_s);
+    if (s->worker->config->client.insecure)
+        who.expire_at_s = 0;
+    session_set_expiry(s, who.expire_at_s);
     session_schedule(s);
     struct reply reply = { .kind = REPLY_REFRESH, .id = id };
     if (who.expire_at_s) {

@@ -58,7 +58,8 @@ struct str session_close_reason(const struct session *s);
 MUST_CHECK int session_refresh_server(struct session *s, bool expired, int64_t expire_at_s,
                                       bool has_info, struct bytes info);
 
-/* The same for a subscription; expired: as when its time had run out. 0; -ENOENT; -ENOMEM. */
+/* The same for a subscription, of which the client is told nothing; expired: as when its time had
+ * run out. 0; -ENOENT; -ENOMEM. */
 MUST_CHECK int session_sub_refresh_server(struct session *s, struct str channel, bool expired,
                                           int64_t expire_at_s, bool has_info, struct bytes info);
 

@@ -3,19 +3,40 @@
 #pragma once
 
 #include "daemon/config.h"
+#include "daemon/credentials.h"
 #include "daemon/daemon.h"
 #include "daemon/permission.h"
+#include "daemon/refusal.h"
 #include "daemon/session.h"
 #include "daemon/subscription.h"
 #include "daemon/worker.h"
 #include "protocol/command.h"
 #include "protocol/reply.h"
 
+enum { SESSION_ID_LEN = 34 };
+
+/* What few sessions have; made when the first of it is needed. */
+struct session_more {
+    struct session *session;
+    struct table_entry by_name; /* worker.hub.by_session */
+    char name[SESSION_ID_LEN];  /* the session id, of emulated and unidirectional transports */
+    bool has_name;
+    bool has_reason;
+    uint8_t reason_len;
+    char reason[CLOSE_REASON_MAX]; /* the caller's own, of session_disconnect_with() */
+    uint64_t token_subs;           /* of the connection token: session_subs_hash() */
+};
+
+/* s->more, made if need be. NULL: no memory. */
+struct session_more *session_more(struct session *s);
+
 /* Handlers: 0: done, whatever was answered. < 0: session_handle() returns it; -ECONNABORTED after
- * session_disconnect(). */
+ * session_disconnect(). reader: to walk the request's subs and headers. */
 SUSPENDS MUST_CHECK int session_connect(struct session *s, uint32_t id,
+                                        struct command_reader *reader,
                                         const struct command_connect *c);
-SUSPENDS MUST_CHECK int session_refresh(struct session *s, uint32_t id, const struct command_refresh *c);
+SUSPENDS MUST_CHECK int session_refresh(struct session *s, uint32_t id,
+                                        const struct command_refresh *c);
 SUSPENDS MUST_CHECK int session_publish(struct session *s, uint32_t id,
                                         const struct command_publish *c);
 SUSPENDS MUST_CHECK int session_presence(struct session *s, uint32_t id,
@@ -34,12 +55,55 @@ void publishes_forget(struct session *s); /* the session goes; they go on withou
 /* An error reply; 0. */
 int session_error(struct session *s, uint32_t id, uint32_t code);
 
+/* An error reply, 0; or session_disconnect_with(), -ECONNABORTED. */
+int session_refuse(struct session *s, uint32_t id, struct refusal why);
+
 /* The largest reply that is always good to send: before a command that may have a big one
  * session_handle() waits until little else is in the outbox. */
 size_t session_reply_max(const struct session *s);
 
 /* session_disconnect(); -ECONNABORTED. */
 int session_end(struct session *s, uint32_t code);
+
+/* ---- tokens (session_token.c) ---- */
+
+/*
+ * 0: *ret is what a connection's or a subscription's token says, in the arena, fit for replies.
+ * > 0: an error code or a disconnect code: what it deserves. < 0: the wait was cut short.
+ * channel: which the token must be for, and for this client.
+ */
+SUSPENDS MUST_CHECK int session_verify(struct session *s, struct str token, struct arena *a,
+                                       struct credentials *ret);
+SUSPENDS MUST_CHECK int session_verify_subscription(struct session *s, struct str token,
+                                                    struct str channel, struct arena *a,
+                                                    struct subscription_claims *ret);
+
+/* Of the set of channels; 0: of none. In whatever order they are. */
+uint64_t session_subs_hash(const struct session *s, const struct server_sub *subs, size_t n);
+
+/* ---- server-side subscriptions (session_control.c) ---- */
+
+/* Whether there may be one, whoever wants it. 0, or an error code. */
+MUST_CHECK int server_sub_check(const struct session *s, const struct config *c, struct str channel,
+                                const struct namespace **ret);
+struct grant;
+void server_sub_fill(const struct server_sub *sub, struct grant *g); /* its ns and config are set */
+
+void session_drop_errands(struct session *s);
+
+/* Nobody finds it any more, and it no longer counts as a connection of its user. */
+void session_forget_user(struct session *s);
+
+/* ---- who it is (session_connect.c) ---- */
+
+/* NULL: no memory, or too much of something. client: kept from old, or (NULL) made. */
+struct identity *identity_new(const struct credentials *who, const struct identity *old);
+
+/* A refresh: info, meta and token of who; what of it is empty stays as it was. -ENOMEM. */
+MUST_CHECK int session_renew_identity(struct session *s, const struct credentials *who);
+
+/* The grace is on top of when it expires; 0: never. */
+void session_set_expiry(struct session *s, int64_t expire_at_s);
 
 /* What a failed suspending call means: storage's trouble is answered (error 100, temporary), 0; the
  * end of the task or of memory is passed on. */

@@ -153,10 +153,12 @@ int session_publish(struct session *s, uint32_t id, const struct command_publish
         struct client_info info = publisher(s, c->channel);
         op->publish.done = published;
         r = publish_start(&op->publish, s->worker, ns,
-                          &(struct publication_parts){ .kind = PUBLICATION_DATA,
-                                                       .channel = c->channel,
-                                                       .data = c->data,
-                                                       .info = &info });
+                          &(struct publication_parts){
+                                  .kind = PUBLICATION_DATA,
+                                  .channel = c->channel,
+                                  .data = c->data,
+                                  .info = &info,
+                                  .is_json_line = wire_codec(session_format(s))->is_text });
         if (r == 0)
             return 0;
         op->error = ERROR_INTERNAL;

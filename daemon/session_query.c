@@ -110,12 +110,17 @@ int session_history(struct session *s, uint32_t id, const struct command_history
     struct str epoch = str_of(page.top.epoch);
     if (c->has_since && c->since_epoch.len && !str_equal(c->since_epoch, epoch))
         return session_error(s, id, ERROR_UNRECOVERABLE_POSITION);
-    struct wire_page items = { .page = page.items, .n_page = page.n };
+    struct wire_page items = { .page = page.items,
+                               .n_page = page.n,
+                               .is_text = wire_codec(session_format(s))->is_text };
+    struct wire_publications publications;
     if (wire_page_bytes(&items) > session_reply_max(s)) /* it may ask for fewer */
         return session_error(s, id, ERROR_LIMIT_EXCEEDED);
+    if (wire_page_list(&items, &publications) < 0)
+        return session_end(s, DISCONNECT_INAPPROPRIATE_PROTOCOL);
     session_reply(s, &(struct reply){ .kind = REPLY_HISTORY,
                                       .id = id,
-                                      .history = { .publications = wire_page_list(&items),
+                                      .history = { .publications = publications,
                                                    .epoch = epoch,
                                                    .offset = page.top.offset } });
     return 0;

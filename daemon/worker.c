@@ -95,6 +95,8 @@ int worker_configure(struct worker *w, struct config *c, const struct tls *tls) 
     w->proxies = proxies;
     config_unref(w->config);
     w->config = config_ref(c);
+    if (c->client.user_connection_limit)
+        hub_count_users(w);
 
     w->frame_limits = (struct frame_limits){ .max_message = c->websocket.message_size_limit,
                                              .max_inflated = c->websocket.inflated_size_limit };
@@ -118,6 +120,7 @@ int worker_open(struct worker *w, struct daemon *d, unsigned index) {
     group_init(&w->tasks);
     outbox_set_init(&w->outboxes, &(struct outbox_limits){ 0 }, &w->flush, on_broken);
     channels_init(&w->channels, &seed, d->engine, &w->sink, &w->wire, session_lost);
+    hub_init(&w->hub, &seed);
     wheel_init(&w->wheel, on_tick);
     w->flush.run = on_turn_end;
     outbound_init(&w->outbound, d->http);
@@ -155,6 +158,7 @@ void worker_close(struct worker *w) {
     loop_forget_hook(&w->flush);
     keeper_finish(w);
     channels_finish(&w->channels);
+    hub_finish(&w->hub);
     if (w->has_sink)
         engine_remove_sink(w->daemon->engine, &w->sink);
     w->inbox = inbox_close(w->inbox);

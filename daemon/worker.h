@@ -10,6 +10,7 @@
 #include "async/inbox.h"
 #include "async/loop.h"
 #include "daemon/channel.h"
+#include "daemon/hub.h"
 #include "daemon/metrics.h"
 #include "daemon/outbound.h"
 #include "daemon/outbox.h"
@@ -58,6 +59,7 @@ struct worker {
 
     struct group connections, tasks;
     struct list sessions;
+    struct hub hub;
     size_t n_connections;
     bool is_draining;
 

@@ -35,6 +35,23 @@ void *arena_alloc(struct arena *a, size_t len) {
     return at;
 }
 
+void *arena_list_add(struct arena *a, struct arena_list *l, size_t item_size) {
+    if (l->n == l->cap) {
+        size_t cap = l->cap ? l->cap * 2 : 4;
+        void *items = arena_alloc(a, cap * item_size);
+        if (!items)
+            return NULL;
+        if (l->n)
+            memcpy(items, l->items, l->n * item_size);
+        l->items = items;
+        l->cap = cap;
+    }
+
+    void *item = (char *) l->items + l->n++ * item_size;
+    memset(item, 0, item_size);
+    return item;
+}
+
 void arena_finish(struct arena *a) {
     while (a->chunks) {
         struct arena_chunk *c = a->chunks;

@@ -9,6 +9,8 @@ void json_encode_push(const struct push *push, struct buffer *out);
 void json_encode_bare_push(const struct push *push, struct buffer *out);
 MUST_CHECK int json_next_reply(struct bytes *frame, struct arena *a, struct reply *ret,
                                const char **ret_why);
+MUST_CHECK int json_decode_filter(struct bytes encoded, struct arena *a,
+                                  const struct filter_node **ret, const char **ret_why);
 
 /* A message's line: white space before it (false: the line is empty), and its end, past the newline
  * (false: something else stands there). */

@@ -2,213 +2,235 @@
 #include <errno.h>
 
 #include "protocol/codec_json.h"
+#include "protocol/emulation.h"
 #include "protocol/json_fields.h"
 
-static void map_field(struct json *j, struct arena *a, struct command_map *ret) {
-    *ret = (struct command_map){ 0 };
-    if (json_field_is_null(j))
-        return;
-    if (json_peek(j) == JSON_IS_OBJECT)
-        json_value_line(j, a, &ret->encoded);
-    else
-        json_fail(j, "a map is not an object");
+/* The tables stand in the order of the protocol's field numbers, which is the order of encoding. */
+static const struct json_field connect_fields[] = {
+    JSON_FIELD(struct command_connect, token),   JSON_FIELD(struct command_connect, data),
+    JSON_FIELD(struct command_connect, subs),    JSON_FIELD(struct command_connect, name),
+    JSON_FIELD(struct command_connect, version), JSON_FIELD(struct command_connect, headers),
+    JSON_FIELD(struct command_connect, flag),
+};
+
+static const struct json_field subscribe_fields[] = {
+    JSON_FIELD(struct command_subscribe, channel),
+    JSON_FIELD(struct command_subscribe, token),
+    JSON_FIELD(struct command_subscribe, recover),
+    JSON_FIELD(struct command_subscribe, epoch),
+    JSON_FIELD(struct command_subscribe, offset),
+    JSON_FIELD(struct command_subscribe, data),
+    JSON_FIELD(struct command_subscribe, positioned),
+    JSON_FIELD(struct command_subscribe, recoverable),
+    JSON_FIELD(struct command_subscribe, join_leave),
+    JSON_FIELD(struct command_subscribe, delta),
+    JSON_FIELD_NAMED(struct command_subscribe, tags_filter, "tf"),
+    JSON_FIELD(struct command_subscribe, flag),
+    JSON_FIELD(struct command_subscribe, type),
+    JSON_FIELD(struct command_subscribe, phase),
+    JSON_FIELD(struct command_subscribe, cursor),
+    JSON_FIELD(struct command_subscribe, limit),
+    JSON_FIELD(struct command_subscribe, asc),
+};
+
+static const struct json_field unsubscribe_fields[] = {
+    JSON_FIELD(struct command_unsubscribe, channel),
+};
+
+static const struct json_field publish_fields[] = {
+    JSON_FIELD(struct command_publish, channel),
+    JSON_FIELD(struct command_publish, data),
+    JSON_FIELD(struct command_publish, type),
+    JSON_FIELD(struct command_publish, key),
+    JSON_FIELD_NAMED(struct command_publish, is_removed, "removed"),
+};
+
+static const struct json_field presence_fields[] = {
+    JSON_FIELD(struct command_presence, channel),
+};
+
+static const struct json_field since_fields[] = {
+    JSON_FIELD_NAMED(struct command_history, since_offset, "offset"),
+    JSON_FIELD_NAMED(struct command_history, since_epoch, "epoch"),
+};
+
+static void decode_since(struct json *j, struct arena *a, void *at) {
+    struct command_history *h = at;
+
+    h->has_since = true;
+    h->since_offset = 0;
+    h->since_epoch = (struct str){ 0 };
+    json_decode_object(j, a, JSON_TABLE(since_fields), h);
 }
 
-static void decode_connect(struct json *j, struct arena *a, struct command_connect *ret) {
-    struct json_string key;
+static void encode_since(struct buffer *out, struct str quoted, const void *at) {
+    const struct command_history *h = at;
 
-    *ret = (struct command_connect){ 0 };
-    if (!json_enter_object(j))
+    if (!h->has_since)
         return;
-    while (json_member(j, &key)) {
-        if (json_is(key, STR("token")))
-            json_field_text(j, a, &ret->token);
-        else if (json_is(key, STR("name")))
-            json_field_text(j, a, &ret->name);
-        else if (json_is(key, STR("version")))
-            json_field_text(j, a, &ret->version);
-        else if (json_is(key, STR("data")))
-            json_field_raw(j, a, &ret->data);
-        else if (json_is(key, STR("subs")))
-            map_field(j, a, &ret->subs);
-        else if (json_is(key, STR("headers")))
-            map_field(j, a, &ret->headers);
-        else if (json_is(key, STR("flag")))
-            json_field_int64(j, &ret->flag);
-        else
-            json_skip(j);
+    json_put(out, quoted);
+    buffer_append_byte(out, '{');
+    json_put_members(out, JSON_TABLE(since_fields), h);
+    buffer_append_byte(out, '}');
+}
+
+static const struct json_field history_fields[] = {
+    JSON_FIELD(struct command_history, channel),
+    JSON_FIELD(struct command_history, limit),
+    JSON_WHOLE_BY("since", decode_since, encode_since),
+    JSON_FIELD(struct command_history, reverse),
+};
+
+static const struct json_field send_fields[] = {
+    JSON_FIELD(struct command_send, data),
+};
+
+static const struct json_field rpc_fields[] = {
+    JSON_FIELD(struct command_rpc, data),
+    JSON_FIELD(struct command_rpc, method),
+};
+
+static const struct json_field refresh_fields[] = {
+    JSON_FIELD(struct command_refresh, token),
+};
+
+static const struct json_field tracked_fields[] = {
+    JSON_FIELD(struct tracked_key, key),
+    JSON_FIELD(struct tracked_key, version),
+};
+
+/* An array of objects, into the arena. */
+static struct arena_list decode_objects(struct json *j, struct arena *a, struct json_table t,
+                                        size_t item_size) {
+    struct arena_list list = { 0 };
+
+    if (!json_enter_array(j))
+        return list;
+    while (json_element(j)) {
+        void *item = json_list_add(j, a, &list, item_size);
+        if (item)
+            json_decode_object(j, a, t, item);
+    }
+    return list;
+}
+
+static void encode_objects(struct buffer *out, struct str quoted, struct json_table t,
+                           const void *items, size_t n, size_t item_size) {
+    if (!n)
+        return;
+    json_put(out, quoted);
+    for (size_t i = 0; i < n; i++) {
+        buffer_append_byte(out, i ? ',' : '[');
+        buffer_append_byte(out, '{');
+        json_put_members(out, t, (const char *) items + i * item_size);
+        buffer_append_byte(out, '}');
+    }
+    buffer_append_byte(out, ']');
+}
+
+static void decode_tracked(struct json *j, struct arena *a, void *at) {
+    struct command_track *t = at;
+    struct arena_list list = decode_objects(j, a, JSON_TABLE(tracked_fields), sizeof *t->items);
+
+    t->items = list.items;
+    t->n_items = list.n;
+}
+
+static void encode_tracked(struct buffer *out, struct str quoted, const void *at) {
+    const struct command_track *t = at;
+
+    encode_objects(out, quoted, JSON_TABLE(tracked_fields), t->items, t->n_items, sizeof *t->items);
+}
+
+static const struct json_field track_fields[] = {
+    JSON_FIELD(struct command_track, signature),
+    JSON_WHOLE_BY("items", decode_tracked, encode_tracked),
+};
+
+static void decode_track(struct json *j, struct arena *a, void *at) {
+    struct command_sub_refresh *s = at;
+    struct arena_list list = decode_objects(j, a, JSON_TABLE(track_fields), sizeof *s->track);
+
+    s->track = list.items;
+    s->n_track = list.n;
+}
+
+static void encode_track(struct buffer *out, struct str quoted, const void *at) {
+    const struct command_sub_refresh *s = at;
+
+    encode_objects(out, quoted, JSON_TABLE(track_fields), s->track, s->n_track, sizeof *s->track);
+}
+
+static void decode_untrack(struct json *j, struct arena *a, void *at) {
+    struct command_sub_refresh *s = at;
+    struct arena_list list = { 0 };
+
+    if (!json_enter_array(j))
+        return;
+    while (json_element(j)) {
+        struct str *key = json_list_add(j, a, &list, sizeof *key);
+        if (key)
+            json_text(j, a, key);
+    }
+    s->untrack = list.items;
+    s->n_untrack = list.n;
+}
+
+static void encode_untrack(struct buffer *out, struct str quoted, const void *at) {
+    const struct command_sub_refresh *s = at;
+
+    if (!s->n_untrack)
+        return;
+    json_put(out, quoted);
+    for (size_t i = 0; i < s->n_untrack; i++) {
+        buffer_append_byte(out, i ? ',' : '[');
+        json_append_string(out, s->untrack[i]);
+    }
+    buffer_append_byte(out, ']');
+}
+
+static const struct json_field sub_refresh_fields[] = {
+    JSON_FIELD(struct command_sub_refresh, channel),
+    JSON_FIELD(struct command_sub_refresh, token),
+    JSON_FIELD(struct command_sub_refresh, type),
+    JSON_WHOLE_BY("track", decode_track, encode_track),
+    JSON_WHOLE_BY("untrack", decode_untrack, encode_untrack),
+};
+
+/* Of a command's payload, which is at the start of the union. */
+static struct json_table table_of(enum command_kind kind) {
+    switch (kind) {
+    case COMMAND_CONNECT:
+        return JSON_TABLE(connect_fields);
+    case COMMAND_SUBSCRIBE:
+        return JSON_TABLE(subscribe_fields);
+    case COMMAND_UNSUBSCRIBE:
+        return JSON_TABLE(unsubscribe_fields);
+    case COMMAND_PUBLISH:
+        return JSON_TABLE(publish_fields);
+    case COMMAND_PRESENCE:
+    case COMMAND_PRESENCE_STATS:
+        return JSON_TABLE(presence_fields);
+    case COMMAND_HISTORY:
+        return JSON_TABLE(history_fields);
+    case COMMAND_SEND:
+        return JSON_TABLE(send_fields);
+    case COMMAND_RPC:
+        return JSON_TABLE(rpc_fields);
+    case COMMAND_REFRESH:
+        return JSON_TABLE(refresh_fields);
+    case COMMAND_SUB_REFRESH:
+        return JSON_TABLE(sub_refresh_fields);
+    case COMMAND_PONG:
+    case COMMAND_PING: /* refused whatever it holds */
+    case COMMAND_KINDS:
+    default:
+        return (struct json_table){ 0 };
     }
 }
 
-static void decode_subscribe(struct json *j, struct arena *a, struct command_subscribe *ret) {
-    struct json_string key;
-
-    *ret = (struct command_subscribe){ 0 };
-    if (!json_enter_object(j))
-        return;
-    while (json_member(j, &key)) {
-        if (json_is(key, STR("channel")))
-            json_field_text(j, a, &ret->channel);
-        else if (json_is(key, STR("token")))
-            json_field_text(j, a, &ret->token);
-        else if (json_is(key, STR("recover")))
-            json_field_bool(j, &ret->recover);
-        else if (json_is(key, STR("epoch")))
-            json_field_text(j, a, &ret->epoch);
-        else if (json_is(key, STR("offset")))
-            json_field_uint64(j, &ret->offset);
-        else if (json_is(key, STR("data")))
-            json_field_raw(j, a, &ret->data);
-        else if (json_is(key, STR("positioned")))
-            json_field_bool(j, &ret->positioned);
-        else if (json_is(key, STR("recoverable")))
-            json_field_bool(j, &ret->recoverable);
-        else if (json_is(key, STR("join_leave")))
-            json_field_bool(j, &ret->join_leave);
-        else if (json_is(key, STR("delta")))
-            json_field_text(j, a, &ret->delta);
-        else if (json_is(key, STR("tf")))
-            json_field_raw(j, a, &ret->tags_filter);
-        else if (json_is(key, STR("flag")))
-            json_field_int64(j, &ret->flag);
-        else if (json_is(key, STR("type")))
-            json_field_uint32(j, &ret->type);
-        else
-            json_skip(j);
-    }
-}
-
-static void decode_channel(struct json *j, struct arena *a, struct str *ret) {
-    struct json_string key;
-
-    *ret = (struct str){ 0 };
-    if (!json_enter_object(j))
-        return;
-    while (json_member(j, &key)) {
-        if (json_is(key, STR("channel")))
-            json_field_text(j, a, ret);
-        else
-            json_skip(j);
-    }
-}
-
-static void decode_publish(struct json *j, struct arena *a, struct command_publish *ret) {
-    struct json_string key;
-
-    *ret = (struct command_publish){ 0 };
-    if (!json_enter_object(j))
-        return;
-    while (json_member(j, &key)) {
-        if (json_is(key, STR("channel")))
-            json_field_text(j, a, &ret->channel);
-        else if (json_is(key, STR("data")))
-            json_field_raw(j, a, &ret->data);
-        else if (json_is(key, STR("type")))
-            json_field_uint32(j, &ret->type);
-        else
-            json_skip(j);
-    }
-}
-
-static void decode_since(struct json *j, struct arena *a, struct command_history *ret) {
-    struct json_string key;
-
-    ret->has_since = false;
-    ret->since_offset = 0;
-    ret->since_epoch = (struct str){ 0 };
-    if (json_field_is_null(j) || !json_enter_object(j))
-        return;
-    ret->has_since = true;
-    while (json_member(j, &key)) {
-        if (json_is(key, STR("offset")))
-            json_field_uint64(j, &ret->since_offset);
-        else if (json_is(key, STR("epoch")))
-            json_field_text(j, a, &ret->since_epoch);
-        else
-            json_skip(j);
-    }
-}
-
-static void decode_history(struct json *j, struct arena *a, struct command_history *ret) {
-    struct json_string key;
-
-    *ret = (struct command_history){ 0 };
-    if (!json_enter_object(j))
-        return;
-    while (json_member(j, &key)) {
-        if (json_is(key, STR("channel")))
-            json_field_text(j, a, &ret->channel);
-        else if (json_is(key, STR("limit")))
-            json_field_int32(j, &ret->limit);
-        else if (json_is(key, STR("since")))
-            decode_since(j, a, ret);
-        else if (json_is(key, STR("reverse")))
-            json_field_bool(j, &ret->reverse);
-        else
-            json_skip(j);
-    }
-}
-
-static void decode_send(struct json *j, struct arena *a, struct command_send *ret) {
-    struct json_string key;
-
-    *ret = (struct command_send){ 0 };
-    if (!json_enter_object(j))
-        return;
-    while (json_member(j, &key)) {
-        if (json_is(key, STR("data")))
-            json_field_raw(j, a, &ret->data);
-        else
-            json_skip(j);
-    }
-}
-
-static void decode_rpc(struct json *j, struct arena *a, struct command_rpc *ret) {
-    struct json_string key;
-
-    *ret = (struct command_rpc){ 0 };
-    if (!json_enter_object(j))
-        return;
-    while (json_member(j, &key)) {
-        if (json_is(key, STR("data")))
-            json_field_raw(j, a, &ret->data);
-        else if (json_is(key, STR("method")))
-            json_field_text(j, a, &ret->method);
-        else
-            json_skip(j);
-    }
-}
-
-static void decode_refresh(struct json *j, struct arena *a, struct command_refresh *ret) {
-    struct json_string key;
-
-    *ret = (struct command_refresh){ 0 };
-    if (!json_enter_object(j))
-        return;
-    while (json_member(j, &key)) {
-        if (json_is(key, STR("token")))
-            json_field_text(j, a, &ret->token);
-        else
-            json_skip(j);
-    }
-}
-
-static void decode_sub_refresh(struct json *j, struct arena *a, struct command_sub_refresh *ret) {
-    struct json_string key;
-
-    *ret = (struct command_sub_refresh){ 0 };
-    if (!json_enter_object(j))
-        return;
-    while (json_member(j, &key)) {
-        if (json_is(key, STR("channel")))
-            json_field_text(j, a, &ret->channel);
-        else if (json_is(key, STR("token")))
-            json_field_text(j, a, &ret->token);
-        else if (json_is(key, STR("type")))
-            json_field_uint32(j, &ret->type);
-        else
-            json_skip(j);
-    }
+static void *payload_of(struct command *c) {
+    return &c->connect;
 }
 
 /* What a member of the envelope asks for; COMMAND_PONG: nothing we know. */
@@ -222,45 +244,12 @@ static enum command_kind kind_of(struct json_string key) {
 }
 
 static void decode_payload(struct json *j, struct arena *a, struct command *ret) {
-    switch (ret->kind) {
-    case COMMAND_CONNECT:
-        decode_connect(j, a, &ret->connect);
-        break;
-    case COMMAND_SUBSCRIBE:
-        decode_subscribe(j, a, &ret->subscribe);
-        break;
-    case COMMAND_UNSUBSCRIBE:
-        decode_channel(j, a, &ret->unsubscribe.channel);
-        break;
-    case COMMAND_PUBLISH:
-        decode_publish(j, a, &ret->publish);
-        break;
-    case COMMAND_PRESENCE:
-    case COMMAND_PRESENCE_STATS:
-        decode_channel(j, a, &ret->presence.channel);
-        break;
-    case COMMAND_HISTORY:
-        decode_history(j, a, &ret->history);
-        break;
-    case COMMAND_SEND:
-        decode_send(j, a, &ret->send);
-        break;
-    case COMMAND_RPC:
-        decode_rpc(j, a, &ret->rpc);
-        break;
-    case COMMAND_REFRESH:
-        decode_refresh(j, a, &ret->refresh);
-        break;
-    case COMMAND_SUB_REFRESH:
-        decode_sub_refresh(j, a, &ret->sub_refresh);
-        break;
-    case COMMAND_PONG:
-    case COMMAND_PING:
-    case COMMAND_KINDS:
-    default:
+    if (ret->kind == COMMAND_PING) {
         json_skip(j);
-        break;
+        return;
     }
+    memset(payload_of(ret), 0, sizeof *ret - offsetof(struct command, connect));
+    json_decode_object(j, a, table_of(ret->kind), payload_of(ret));
 }
 
 static void decode_command(struct json *j, struct arena *a, struct command *ret) {
@@ -318,6 +307,21 @@ static int next_command(struct command_reader *r, struct command *ret) {
     return 1;
 }
 
+static int decode_connect(struct command_reader *r, struct command_connect *ret) {
+    struct json j;
+
+    *ret = (struct command_connect){ 0 };
+    if (!r->left.len)
+        return 0;
+    json_init(&j, r->left);
+    json_decode_object(&j, &r->arena, JSON_TABLE(connect_fields), ret);
+    json_end(&j);
+    if (json_error(&j))
+        return broken(r, json_result(&j), json_error(&j));
+    r->left = (struct bytes){ 0 };
+    return 0;
+}
+
 /*
  * A map is walked from a cursor that is itself a span: all of it at first, later what is left from
  * a comma or the closing brace on. Its syntax was checked when the command was decoded.
@@ -355,10 +359,9 @@ static int next_sub(struct command_reader *r, struct command_map *map,
     if (!next_in_map(&j, map, &key))
         return map_result(r, &j, map, 0);
 
-    if (json_field_is_null(&j))
-        *ret = (struct command_subscribe){ 0 };
-    else
-        decode_subscribe(&j, &r->arena, ret);
+    *ret = (struct command_subscribe){ 0 };
+    if (!json_field_is_null(&j))
+        json_decode_object(&j, &r->arena, JSON_TABLE(subscribe_fields), ret);
     if (!json_error(&j) && json_string_text(key, &r->arena, &ret->channel) < 0)
         return -ENOMEM;
     return map_result(r, &j, map, 1);
@@ -378,82 +381,6 @@ static int next_header(struct command_reader *r, struct command_map *map, struct
     return map_result(r, &j, map, 1);
 }
 
-static void encode_subscribe(const struct command_subscribe *s, struct buffer *out) {
-    json_put_text(out, STR("\"channel\":"), s->channel);
-    json_put_text(out, STR("\"token\":"), s->token);
-    json_put_flag(out, STR("\"recover\":"), s->recover);
-    json_put_text(out, STR("\"epoch\":"), s->epoch);
-    json_put_uint(out, STR("\"offset\":"), s->offset);
-    json_put_raw(out, STR("\"data\":"), s->data);
-    json_put_flag(out, STR("\"positioned\":"), s->positioned);
-    json_put_flag(out, STR("\"recoverable\":"), s->recoverable);
-    json_put_flag(out, STR("\"join_leave\":"), s->join_leave);
-    json_put_text(out, STR("\"delta\":"), s->delta);
-    json_put_raw(out, STR("\"tf\":"), s->tags_filter);
-    json_put_int(out, STR("\"flag\":"), s->flag);
-    json_put_uint(out, STR("\"type\":"), s->type);
-}
-
-static void encode_payload(const struct command *c, struct buffer *out) {
-    switch (c->kind) {
-    case COMMAND_CONNECT:
-        json_put_text(out, STR("\"token\":"), c->connect.token);
-        json_put_raw(out, STR("\"data\":"), c->connect.data);
-        json_put_raw(out, STR("\"subs\":"), c->connect.subs.encoded);
-        json_put_text(out, STR("\"name\":"), c->connect.name);
-        json_put_text(out, STR("\"version\":"), c->connect.version);
-        json_put_raw(out, STR("\"headers\":"), c->connect.headers.encoded);
-        json_put_int(out, STR("\"flag\":"), c->connect.flag);
-        break;
-    case COMMAND_SUBSCRIBE:
-        encode_subscribe(&c->subscribe, out);
-        break;
-    case COMMAND_UNSUBSCRIBE:
-        json_put_text(out, STR("\"channel\":"), c->unsubscribe.channel);
-        break;
-    case COMMAND_PUBLISH:
-        json_put_text(out, STR("\"channel\":"), c->publish.channel);
-        json_put_raw(out, STR("\"data\":"), c->publish.data);
-        json_put_uint(out, STR("\"type\":"), c->publish.type);
-        break;
-    case COMMAND_PRESENCE:
-    case COMMAND_PRESENCE_STATS:
-        json_put_text(out, STR("\"channel\":"), c->presence.channel);
-        break;
-    case COMMAND_HISTORY:
-        json_put_text(out, STR("\"channel\":"), c->history.channel);
-        json_put_int(out, STR("\"limit\":"), c->history.limit);
-        if (c->history.has_since) {
-            json_put(out, STR("\"since\":{"));
-            json_put_uint(out, STR("\"offset\":"), c->history.since_offset);
-            json_put_text(out, STR("\"epoch\":"), c->history.since_epoch);
-            buffer_append_byte(out, '}');
-        }
-        json_put_flag(out, STR("\"reverse\":"), c->history.reverse);
-        break;
-    case COMMAND_SEND:
-        json_put_raw(out, STR("\"data\":"), c->send.data);
-        break;
-    case COMMAND_RPC:
-        json_put_raw(out, STR("\"data\":"), c->rpc.data);
-        json_put_text(out, STR("\"method\":"), c->rpc.method);
-        break;
-    case COMMAND_REFRESH:
-        json_put_text(out, STR("\"token\":"), c->refresh.token);
-        break;
-    case COMMAND_SUB_REFRESH:
-        json_put_text(out, STR("\"channel\":"), c->sub_refresh.channel);
-        json_put_text(out, STR("\"token\":"), c->sub_refresh.token);
-        json_put_uint(out, STR("\"type\":"), c->sub_refresh.type);
-        break;
-    case COMMAND_PONG:
-    case COMMAND_PING:
-    case COMMAND_KINDS:
-    default:
-        break;
-    }
-}
-
 static void encode_command(const struct command *c, struct buffer *out) {
     buffer_append_byte(out, '{');
     json_put_uint(out, STR("\"id\":"), c->id);
@@ -461,10 +388,39 @@ static void encode_command(const struct command *c, struct buffer *out) {
         json_put(out, STR("\""));
         buffer_append_str(out, command_name(c->kind));
         buffer_append_str(out, STR("\":{"));
-        encode_payload(c, out);
+        json_put_members(out, table_of(c->kind), &c->connect);
         buffer_append_byte(out, '}');
     }
     buffer_append_byte(out, '}');
+}
+
+/* The commands' text stands in a string. */
+struct emulation_text {
+    struct str session, node, data;
+};
+
+static const struct json_field emulation_fields[] = {
+    JSON_FIELD(struct emulation_text, session),
+    JSON_FIELD(struct emulation_text, node),
+    JSON_FIELD(struct emulation_text, data),
+};
+
+static int decode_emulation(struct bytes body, struct arena *a, struct emulation_request *ret,
+                            const char **ret_why) {
+    struct emulation_text text = { 0 };
+    struct json j;
+
+    json_init(&j, body);
+    json_decode_object(&j, a, JSON_TABLE(emulation_fields), &text);
+    json_end(&j);
+    if (json_error(&j)) {
+        *ret_why = json_error(&j);
+        return json_result(&j);
+    }
+    *ret = (struct emulation_request){ .session = text.session,
+                                       .node = text.node,
+                                       .data = str_bytes(text.data) };
+    return 0;
 }
 
 static void separate(struct buffer *out) {
@@ -477,6 +433,9 @@ const struct codec codec_json = {
     .next_command = next_command,
     .next_sub = next_sub,
     .next_header = next_header,
+    .decode_connect = decode_connect,
+    .decode_filter = json_decode_filter,
+    .decode_emulation = decode_emulation,
     .separate = separate,
     .encode_reply = json_encode_reply,
     .encode_push = json_encode_push,

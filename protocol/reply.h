@@ -31,6 +31,8 @@ struct wire_publication {
     uint64_t version;    /* of polls */
     bool is_removed;     /* of maps: the key went; no data then */
     bool is_delta;       /* data is a patch */
+    bool data_is_spaced; /* data is JSON with newlines between its tokens: in JSON it goes out
+                            without. To encode only */
     bool data_is_string; /* in JSON: data goes out as a string that holds it, as subscribers with
                             delta want it; it must be UTF-8. To encode only */
 };

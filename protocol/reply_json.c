@@ -23,6 +23,8 @@ static void append_publication(struct buffer *out, const struct wire_publication
     buffer_append_str(out, STR("{\"data\":"));
     if (p->data.len && p->data_is_string)
         json_append_string(out, (struct str){ (const char *) p->data.data, p->data.len });
+    else if (p->data.len && p->data_is_spaced)
+        json_compact(p->data, out);
     else if (p->data.len)
         buffer_append_bytes(out, p->data);
     else

@@ -36,6 +36,7 @@ struct publication *publication_new(const struct publication_parts *parts) {
         return NULL;
     *p = (struct publication){ .kind = parts->kind,
                                .n_tags = parts->n_tags,
+                               .is_json_line = parts->is_json_line,
                                .wants_delta = parts->wants_delta,
                                .is_removed = parts->is_removed,
                                .score = parts->score,

@@ -31,6 +31,7 @@ struct publication {
     struct client_info info;
     const struct tag *tags;
     size_t n_tags;
+    bool is_json_line; /* data is known to be JSON of one line; if not it may be anything */
     bool wants_delta; /* the publisher asked for deltas to those who take them */
     bool is_removed;  /* of a map: the key is gone */
     struct str key;   /* of a map; empty: not of one */
@@ -46,6 +47,7 @@ struct publication_parts {
     const struct client_info *info; /* or NULL */
     const struct tag *tags;
     size_t n_tags;
+    bool is_json_line; /* of data, if it is known */
     bool wants_delta;
     bool is_removed;
     struct str key;

@@ -1,0 +1,205 @@
+#include "daemon/grant.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/keeper.h"
+#include "daemon/subscription.h"
+
+static bool overridden(struct token_override o, bool otherwise) {
+    return o.is_set ? o.value : otherwise;
+}
+
+/* What the client asked for and may have, and what the namespace gives unasked. */
+static void choose_options(struct grant *g) {
+    const struct namespace *ns = g->ns;
+    const struct token_overrides *o = &g->overrides;
+    struct asker who = { .user = session_user(g->session), .is_subscribed = true };
+
+    bool reads = permission_has(g->config, &ns->history, who);
+    if (namespace_has_history(ns)) {
+        g->is_recoverable = (g->wants_recoverable && (ns->allow_recovery || reads)) ||
+                            overridden(o->force_recovery, ns->force_recovery);
+        g->is_positioned = g->is_recoverable ||
+                           (g->wants_positioned && (ns->allow_positioning || reads)) ||
+                           overridden(o->force_positioning, ns->force_positioning);
+    }
+
+    bool has_joins = overridden(o->join_leave, ns->join_leave);
+    bool sees = permission_has(g->config, &ns->presence_of, who);
+    g->has_presence = overridden(o->presence, ns->presence);
+    g->emits_joins = has_joins;
+    g->has_joins = has_joins && ((g->wants_joins && sees) ||
+                                 overridden(o->force_push_join_leave, ns->force_push_join_leave));
+}
+
+static int make_room(struct session *s) {
+    if (s->n_subs < s->subs_capacity)
+        return 0;
+    unsigned capacity = s->subs_capacity ? s->subs_capacity * 2u : 1u;
+    if (capacity > UINT16_MAX)
+        return -ENOMEM;
+    struct subscription *subs = realloc(s->subs, capacity * sizeof *subs);
+    if (!subs)
+        return -ENOMEM;
+    s->subs = subs;
+    s->subs_capacity = (uint16_t) capacity;
+    return 0;
+}
+
+/* In the session's list, not in the channel's yet. Takes the hold of the channel on success. */
+static int insert(struct grant *g, struct channel *c) {
+    struct session *s = g->session;
+    struct sub_info *info = NULL;
+
+    if (g->info.len) {
+        info = sub_info_new(g->info);
+        if (!info)
+            return -ENOMEM;
+    }
+    if (make_room(s) < 0) {
+        free(info);
+        return -ENOMEM;
+    }
+    s->subs[s->n_subs++] = (struct subscription){
+        .channel = c,
+        .info = info,
+        .has_presence = g->has_presence,
+        .is_server_side = g->is_server_side,
+        .is_server_refreshed = g->is_server_refreshed,
+    };
+    metrics_gauge_add(&s->worker->metrics, GAUGE_SUBSCRIPTIONS, 1);
+    return 0;
+}
+
+static int set_presence(struct grant *g) {
+    struct session *s = g->session;
+    struct client_info info = subscription_client_info(s, subscription_of(s, g->held));
+    keeper_keep_presence(s->worker, channel_name(g->held), info.client);
+    return engine_presence_set(s->worker->daemon->engine, channel_name(g->held), &info,
+                               g->config->client.presence_ttl_ms);
+}
+
+/* Reads what the answer needs, while what is published is kept aside. */
+static int read_history(struct grant *g) {
+    g->request = (struct recovery_request){
+        .is_asked = g->recovers && g->is_recoverable,
+        .mode = g->ns->recovery_mode,
+        .limit = g->config->client.recovery_max,
+        .max_bytes = session_reply_max(g->session),
+        .offset = g->since_offset,
+        .epoch = g->since_epoch,
+    };
+    channel_join(g->held, &g->joiner);
+    struct history_query q = recovery_query(&g->request, channel_name(g->held), g->ns->keep);
+    return engine_history(g->session->worker->daemon->engine, &q, &g->page);
+}
+
+int grant_prepare(struct grant *g) {
+    struct channel *c;
+
+    choose_options(g);
+    int r = channel_hold(&g->session->worker->channels, g->channel, &c);
+    if (r < 0)
+        return r;
+    r = insert(g, c);
+    if (r < 0) {
+        channel_release(c);
+        return r;
+    }
+    g->held = c;
+    if (g->has_presence)
+        r = set_presence(g);
+    if (r == 0 && g->is_positioned)
+        r = read_history(g);
+    return r;
+}
+
+static int fill_reply(struct grant *g, struct reply_subscribe *r) {
+    *r = (struct reply_subscribe){ .recoverable = g->is_recoverable,
+                                   .positioned = g->is_positioned,
+                                   .was_recovering = g->request.is_asked,
+                                   .recovered = g->recovery.recovered,
+                                   .data = g->data };
+    g->items = (struct wire_page){
+        .page = g->page.items ? g->page.items + g->recovery.first_page : NULL,
+        .n_page = g->recovery.n_page,
+        .live = g->joiner.items ? g->joiner.items + g->recovery.first_live : NULL,
+        .n_live = g->recovery.n_live,
+        .is_text = wire_codec(session_format(g->session))->is_text,
+    };
+    if (wire_page_list(&g->items, &r->publications) < 0)
+        return session_end(g->session, DISCONNECT_INAPPROPRIATE_PROTOCOL);
+    if (g->is_positioned) {
+        r->epoch = str_of(g->page.top.epoch);
+        r->offset = g->recovery.offset;
+    }
+    if (g->expire_at_s && !g->is_server_refreshed) {
+        r->expires = true;
+        r->ttl_s = session_ttl_s(g->expire_at_s, loop_wall_ms() / 1000);
+    }
+    return 0;
+}
+
+/* Nothing suspends from here until the client has been told, so that no publication gets between
+ * the answer and the place in the channel. */
+int grant_settle(struct grant *g, struct reply_subscribe *ret) {
+    struct session *s = g->session;
+    int r = 0;
+
+    if (g->is_positioned)
+        r = g->joiner.is_overrun ? -ESTALE
+                                 : recovery_decide(&g->request, &g->page, g->joiner.items,
+                                                   g->joiner.n, &g->recovery);
+    if (r < 0)
+        return r;
+    if (g->request.is_asked)
+        metrics_count(&s->worker->metrics,
+                      g->recovery.recovered ? COUNT_RECOVERED : COUNT_UNRECOVERED);
+    if (g->request.is_asked && !g->recovery.recovered && g->rejects_unrecovered)
+        return -ENODATA;
+
+    struct subscriber_options options = {
+        .flags = (g->is_positioned ? SUBSCRIBER_POSITIONED : 0) |
+                 (g->has_joins ? SUBSCRIBER_JOINS : 0),
+        .next = g->recovery.next,
+        .epoch = g->is_positioned ? str_of(g->page.top.epoch) : (struct str){ 0 },
+    };
+    r = fill_reply(g, ret);
+    if (r == 0)
+        r = channel_add(g->held, s, &options);
+    g->is_settled = r == 0;
+    return r;
+}
+
+void grant_begin(struct grant *g) {
+    struct session *s = g->session;
+    /* Telling the client may have been its end (nothing can be told any more), and the end of its
+     * subscriptions comes later: it is still there. */
+    struct subscription *sub = subscription_of(s, g->held);
+
+    subscription_set_expiry(s, sub, g->expire_at_s);
+    if (g->emits_joins) {
+        sub->emits_joins = true;
+        subscription_announce(s, sub, PUBLICATION_JOIN);
+    }
+    if (g->has_presence && !s->presence_at) {
+        s->presence_at = wheel_tick_in(&s->worker->wheel, g->config->client.presence_update_ms);
+        session_schedule(s);
+    }
+    if (g->is_positioned)
+        keeper_watch_positions(s->worker);
+}
+
+void grant_finish(struct grant *g) {
+    if (!g->session)
+        return;
+    /* Others wait for nothing of ours: first what the channel knows of this memory. */
+    joiner_finish(&g->joiner);
+    page_finish(&g->page);
+    if (g->held && !g->is_settled)
+        subscription_end(g->session, subscription_of(g->session, g->held));
+    g->held = NULL;
+    g->session = NULL;
+}

@@ -1,0 +1,69 @@
+/*
+ * One subscription on its way, whoever wants it: the client by a command, its connect, or the
+ * server. What has been granted goes in; out comes what the client is told, and a place in the
+ * channel.
+ *
+ * In three steps, so that several can become true in the same moment: prepare() may wait, and keeps
+ * what is published meanwhile; settle() waits for nothing and takes the place in the channel: what
+ * comes from then on follows the answer; begin() is for after the answer. Nobody else works on the
+ * session meanwhile (session_control.h). For session*.c, subscription.c and grant.c only.
+ */
+#pragma once
+
+#include "daemon/channel.h"
+#include "daemon/credentials.h"
+#include "daemon/recovery.h"
+#include "daemon/session_impl.h"
+#include "daemon/wire_page.h"
+
+/* Lies still from grant_prepare() to grant_finish(): the channel knows it. */
+struct grant {
+    struct session *session;
+    struct config *config; /* the asker's reference, for as long as this lives */
+    const struct namespace *ns;
+    struct str channel;
+
+    /* what was asked for */
+    bool wants_positioned, wants_recoverable, wants_joins;
+    bool recovers; /* since a position */
+    bool rejects_unrecovered;
+    uint64_t since_offset;
+    struct str since_epoch;
+
+    /* what comes with it */
+    struct bytes info, data;
+    int64_t expire_at_s; /* 0: never */
+    struct token_overrides overrides;
+    bool is_server_side, is_server_refreshed;
+
+    /* what it is given; made of the above by grant_prepare() */
+    bool is_positioned, is_recoverable, has_joins, has_presence, emits_joins;
+
+    /* under way */
+    struct channel *held; /* the subscription's, once there is one */
+    bool is_settled;
+    struct joiner joiner;
+    struct page page;
+    struct recovery_request request;
+    struct recovery recovery;
+    struct wire_page items; /* recovered */
+};
+
+/*
+ * 0; -ENOMEM, -ECANCELED, -ETIMEDOUT, and what the engine says.
+ */
+SUSPENDS MUST_CHECK int grant_prepare(struct grant *g);
+
+/*
+ * Does not suspend. 0: subscribed, *ret is to be told at once (without `type`); spans and list are
+ * the grant's. -ESTALE: what was published meanwhile does not go with what was read
+ * (DISCONNECT_INSUFFICIENT_STATE). -ENODATA: it rejects_unrecovered, and could not be recovered
+ * (ERROR_UNRECOVERABLE_POSITION). -ECONNABORTED: the session ends. -ENOMEM.
+ */
+MUST_CHECK int grant_settle(struct grant *g, struct reply_subscribe *ret);
+
+/* The client has been told. Does not suspend. */
+void grant_begin(struct grant *g);
+
+/* Undoes what was not settled. Takes a zeroed one. */
+SUSPENDS void grant_finish(struct grant *g);
