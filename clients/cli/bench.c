@@ -80,6 +80,7 @@ static int open_one(struct bench *b, struct client **ret) {
     struct client_options options = { .url = &b->options->url,
                                       .tls = b->options->tls,
                                       .token = str_of(b->options->token),
+                                      .is_protobuf = b->options->is_protobuf,
                                       .timeout_ms = 30000 };
     struct client_end end = { 0 };
     int r = semaphore_acquire(&b->connecting);

@@ -16,6 +16,7 @@ struct cli_options {
     const char *token;
     char token_memory[CLI_TOKEN_MAX]; /* of --token-file */
     const char *ca_file;              /* NULL: the system's */
+    bool is_protobuf;
     bool is_json;
     bool is_quiet;
 
@@ -75,6 +76,9 @@ void cli_print_publication(const struct cli_options *o, struct str channel,
 
 /* That publications of a channel are missing, as a JSON line. */
 void cli_print_gap(struct str channel);
+
+/* A payload as one-line JSON: as it is, or what is no JSON as a string; in the arena. */
+struct bytes cli_json_of(struct bytes payload, struct arena *a);
 
 /* Writes out what was printed. 0, or -EPIPE: nobody reads it any more. */
 MUST_CHECK int cli_flush(void);

@@ -21,6 +21,7 @@ enum {
 
 struct client {
     struct client_options options;
+    const struct codec *codec;
     struct stream *stream;
     struct frame_pool *pool;
     struct frame_limits limits;
@@ -102,6 +103,8 @@ static int judge_answer(struct client *c, const struct http_response *response, 
     if (r < 0)
         return end_with(end, -EPROTO, 0, true, "%s broke the WebSocket protocol in its handshake",
                         c->options.url->host);
+    if (offered->subprotocol_count && !agreed.subprotocol.len)
+        return end_with(end, -EPROTO, 0, true, "%s does not speak Protobuf", c->options.url->host);
     frame_decoder_init(&c->decoder, FRAME_CLIENT, c->pool, &c->limits, agreed.is_deflated);
     return 0;
 }
@@ -114,7 +117,9 @@ static int shake_hands(struct client *c, struct client_end *end) {
     const struct url *u = c->options.url;
     CLEANUP(buffer_finish) struct buffer in = BUFFER_INIT;
     CLEANUP(freep) struct http_response *response = calloc(1, sizeof *response);
-    struct handshake_options offer = { 0 };
+    const struct str protobuf = STR("centrifuge-protobuf");
+    struct handshake_options offer = { .subprotocols = &protobuf,
+                                       .subprotocol_count = c->options.is_protobuf };
     uint8_t key[HANDSHAKE_KEY_BYTES];
 
     if (!response)
@@ -192,6 +197,7 @@ int client_open(const struct client_options *o, struct client **ret, struct clie
         return end_with(ret_end, -ENOMEM, 0, true, "out of memory");
     }
     c->options = *o;
+    c->codec = o->is_protobuf ? &codec_protobuf : &codec_json;
     c->stream = o->stream;
     c->pool = frame_pool_new(1);
     if (!c->pool)
@@ -229,10 +235,10 @@ static void queue_frame(struct client *c, enum frame_opcode opcode, struct bytes
 static int queue_command(struct client *c, const struct command *command) {
     CLEANUP(buffer_finish) struct buffer message = BUFFER_INIT;
 
-    codec_json.encode_command(command, &message);
+    c->codec->encode_command(command, &message);
     if (buffer_error(&message) < 0)
         return buffer_error(&message);
-    queue_frame(c, FRAME_TEXT, buffer_bytes(&message));
+    queue_frame(c, c->codec->is_text ? FRAME_TEXT : FRAME_BINARY, buffer_bytes(&message));
     return buffer_error(&c->out);
 }
 
@@ -340,7 +346,7 @@ int client_next(struct client *c, struct reply *ret, struct client_end *ret_end)
 
     arena_finish(&c->arena);
     for (;;) {
-        int r = codec_json.next_reply(&c->message, &c->arena, ret, &why);
+        int r = c->codec->next_reply(&c->message, &c->arena, ret, &why);
         if (r < 0)
             return end_with(ret_end, -EPROTO, 0, true,
                             "what the server sent cannot be understood: %s", why);

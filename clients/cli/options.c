@@ -30,6 +30,7 @@ enum {
     OPTION_CA_FILE,
     OPTION_SINCE,
     OPTION_NO_RECOVER,
+    OPTION_PROTOBUF,
     OPTION_WINDOW,
     OPTION_TEXT,
     OPTION_STATS,
@@ -53,6 +54,7 @@ static const struct option long_options[] = {
     { "token", required_argument, NULL, 't' },
     { "token-file", required_argument, NULL, OPTION_TOKEN_FILE },
     { "ca-file", required_argument, NULL, OPTION_CA_FILE },
+    { "protobuf", no_argument, NULL, OPTION_PROTOBUF },
     { "json", no_argument, NULL, 'j' },
     { "quiet", no_argument, NULL, 'q' },
     { "since", required_argument, NULL, OPTION_SINCE },
@@ -91,6 +93,7 @@ static void help(FILE *to) {
           "  -t, --token TOKEN      connect with a token; also PARLEY_TOKEN in the environment\n"
           "      --token-file FILE  the same, from a file\n"
           "      --ca-file FILE     certificates to trust for wss://, instead of the system's\n"
+          "      --protobuf         speak Protobuf with the server instead of JSON\n"
           "\noutput\n"
           "  -j, --json             one JSON object a line\n"
           "  -q, --quiet            nothing on stderr but errors\n"
@@ -195,6 +198,8 @@ static bool parse_option(int option, const char *value, struct cli_options *o) {
     case OPTION_CA_FILE:
         o->ca_file = value;
         return true;
+    case OPTION_PROTOBUF:
+        return o->is_protobuf = true;
     case 'j':
         return o->is_json = true;
     case 'q':

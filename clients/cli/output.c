@@ -47,7 +47,9 @@ int cli_exit_code_of_error(const struct reply_error *e) {
 }
 
 int cli_open(const struct cli_options *o, struct client **ret, int *ret_exit) {
-    struct client_options options = { .url = &o->url, .tls = o->tls, .token = str_of(o->token) };
+    struct client_options options = {
+        .url = &o->url, .tls = o->tls, .token = str_of(o->token), .is_protobuf = o->is_protobuf
+    };
     struct client_end end;
     int r = client_open(&options, ret, &end);
 
@@ -98,10 +100,35 @@ void cli_print_gap(struct str channel) {
     fwrite(line.data, 1, line.len, stdout);
 }
 
+struct bytes cli_json_of(struct bytes payload, struct arena *a) {
+    CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
+
+    if (!payload.len)
+        return payload;
+    if (!json_is_valid(payload, NULL))
+        json_append_string(&out, (struct str){ (const char *) payload.data, payload.len });
+    else if (json_has_newline(payload))
+        json_compact(payload, &out);
+    else
+        return payload;
+
+    void *copy = buffer_error(&out) < 0 ? NULL : arena_alloc(a, out.len);
+    return copy ? bytes_of(memcpy(copy, out.data, out.len), out.len) : (struct bytes){ 0 };
+}
+
 static void print_json(struct str channel, const struct wire_publication *p) {
+    CLEANUP(arena_finish) struct arena arena = ARENA_INIT;
     CLEANUP(buffer_finish) struct buffer line = BUFFER_INIT;
     struct push push = { .kind = PUSH_PUBLICATION, .channel = channel, .publication = *p };
+    struct client_info info;
 
+    push.publication.data = cli_json_of(p->data, &arena);
+    if (p->info) {
+        info = *p->info;
+        info.conn_info = cli_json_of(info.conn_info, &arena);
+        info.chan_info = cli_json_of(info.chan_info, &arena);
+        push.publication.info = &info;
+    }
     codec_json.encode_bare_push(&push, &line);
     fwrite(line.data, 1, line.len, stdout);
     putchar('\n');

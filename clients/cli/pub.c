@@ -121,7 +121,8 @@ static int keep_connected(void *arg) {
     struct pub *p = arg;
     struct client_options options = { .url = &p->options->url,
                                       .tls = p->options->tls,
-                                      .token = str_of(p->options->token) };
+                                      .token = str_of(p->options->token),
+                                      .is_protobuf = p->options->is_protobuf };
     unsigned tries = 0;
 
     for (bool was_connected = false;;) {

@@ -83,6 +83,20 @@ static int presence_stats(const struct cli_options *o, struct str channel) {
     return EX_OK;
 }
 
+static void print_presence(struct reply *reply) {
+    CLEANUP(arena_finish) struct arena arena = ARENA_INIT;
+    struct client_info *items = arena_alloc(&arena, reply->presence.n * sizeof *items);
+
+    for (size_t i = 0; items && i < reply->presence.n; i++) {
+        items[i] = reply->presence.items[i];
+        items[i].conn_info = cli_json_of(items[i].conn_info, &arena);
+        items[i].chan_info = cli_json_of(items[i].chan_info, &arena);
+    }
+    if (items)
+        reply->presence.items = items;
+    print_reply(reply);
+}
+
 int cli_presence(const struct cli_options *o) {
     CLEANUP(client_closep) struct client *c = NULL;
     struct str channel = str_of(o->arguments[0]);
@@ -95,7 +109,7 @@ int cli_presence(const struct cli_options *o) {
     if (code)
         return code;
     if (o->is_json) {
-        print_reply(&reply);
+        print_presence(&reply);
         return EX_OK;
     }
     for (size_t i = 0; i < reply.presence.n; i++) {
@@ -116,7 +130,10 @@ int cli_info(const struct cli_options *o) {
         return code;
     const struct reply_connect *r = client_result(c);
     if (o->is_json) {
-        print_reply(&(struct reply){ .kind = REPLY_CONNECT, .id = 1, .connect = *r });
+        CLEANUP(arena_finish) struct arena arena = ARENA_INIT;
+        struct reply reply = { .kind = REPLY_CONNECT, .id = 1, .connect = *r };
+        reply.connect.data = cli_json_of(r->data, &arena);
+        print_reply(&reply);
         return EX_OK;
     }
     printf("server   %s%s\n", o->url.host, o->url.path);

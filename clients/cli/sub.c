@@ -184,7 +184,9 @@ static int prepare(struct sub *s, const struct cli_options *o) {
 
 int cli_sub(const struct cli_options *o) {
     struct sub s = { .options = o };
-    struct client_options options = { .url = &o->url, .tls = o->tls, .token = str_of(o->token) };
+    struct client_options options = {
+        .url = &o->url, .tls = o->tls, .token = str_of(o->token), .is_protobuf = o->is_protobuf
+    };
 
     if (prepare(&s, o) < 0)
         return EX_OSERR;
