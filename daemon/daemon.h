@@ -109,4 +109,5 @@ struct daemon {
     int64_t started_ms;
     _Atomic bool is_stopping;
     _Atomic uint32_t connections; /* of all workers, for the limit */
+    _Atomic uint64_t entered;     /* sessions so far that are to be their users' only ones */
 };

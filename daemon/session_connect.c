@@ -1,12 +1,15 @@
 /* connect and refresh: who the client is, for how long, and what the server subscribes it to. */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/grant.h"
 #include "daemon/hub.h"
+#include "daemon/log.h"
 #include "daemon/session_control.h"
 #include "daemon/session_impl.h"
+#include "daemon/survey.h"
 
 /* A UUID of version 4 (RFC 9562 §5.4). */
 static void make_client_id(char id[static CLIENT_ID_LEN]) {
@@ -286,6 +289,53 @@ static int settle_subs(struct connecting *c) {
     return 0;
 }
 
+/* ---- one connection of a user ---- */
+
+struct newest {
+    struct str user;
+    uint64_t entered;
+};
+
+static int end_older(struct worker *w, void *arg, void *part) {
+    const struct newest *n = arg;
+    (void) part;
+    HUB_FOREACH_USER(w, n->user, s) {
+        if ((s->more ? s->more->entered : 0) < n->entered)
+            session_disconnect(s, DISCONNECT_CONNECTION_LIMIT);
+    }
+    return 0;
+}
+
+static bool is_single(const struct connecting *c) {
+    const struct config_personal_channel *p = &c->config->client.personal_channel;
+    return p->enabled && p->single_connection && c->who.user.len > 0;
+}
+
+/* Numbered before anybody can find it, so that of two who come together the later one stays. */
+static int number_session(struct connecting *c) {
+    struct session *s = c->session;
+    if (!is_single(c))
+        return 0;
+    struct session_more *more = session_more(s);
+    if (!more)
+        return result_of(c, -ENOMEM);
+    more->entered = atomic_fetch_add(&s->worker->daemon->entered, 1) + 1;
+    return 0;
+}
+
+/* The user's earlier connections, on whatever worker they are, make room for this one. */
+static int end_others(struct connecting *c) {
+    struct session *s = c->session;
+    if (!is_single(c))
+        return 0;
+    struct newest n = { .user = c->who.user, .entered = s->more->entered };
+    int r = survey(s->worker, &(struct survey){ .ask = end_older, .arg = &n });
+    if (r < 0) /* a worker that ends takes its connections along */
+        LOG_WARNING(s->worker->daemon->log, "earlier connections of a user may have stayed",
+                    LOG_STR("user", c->who.user), LOG_RESULT(r));
+    return s->state == SESSION_CLOSING ? -ECONNABORTED : 0;
+}
+
 /* ---- then it is connected ---- */
 
 void session_set_expiry(struct session *s, int64_t expire_at_s) {
@@ -352,6 +402,8 @@ static int enter(struct connecting *c) {
     if (r == 0)
         r = name_session(c, &result);
     if (r == 0)
+        r = number_session(c);
+    if (r == 0)
         r = result_of(c, hub_add(w, s));
     if (r)
         return r;
@@ -401,6 +453,8 @@ int session_connect(struct session *s, uint32_t id, struct command_reader *reade
         r = prepare_subs(&c);
     if (r == 0)
         r = enter(&c);
+    if (r == 0)
+        r = end_others(&c);
     return r > 0 ? turn_away(&c) : r;
 }
 

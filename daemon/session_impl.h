@@ -24,7 +24,8 @@ struct session_more {
     bool has_reason;
     uint8_t reason_len;
     char reason[CLOSE_REASON_MAX]; /* the caller's own, of session_disconnect_with() */
-    uint64_t token_subs;           /* of the connection token: session_subs_hash() */
+    uint64_t entered;    /* the how-manieth of the daemon, where users have single connections */
+    uint64_t token_subs; /* of the connection token: session_subs_hash() */
 };
 
 /* s->more, made if need be. NULL: no memory. */
