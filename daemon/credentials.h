@@ -47,6 +47,7 @@ struct credentials {
     struct bytes meta; /* kept, never shown to clients */
     struct str id;     /* jti of the token */
     int64_t issued_at_s;
+    struct str name, version; /* of the client's library, as it says; cut to 255 bytes */
     int64_t expire_at_s;      /* of the connection; 0: never */
     bool is_server_refreshed; /* its expiry is the refresh proxy's to move, not the client's */
     const struct server_sub *subs;

@@ -117,7 +117,8 @@ int session_error(struct session *s, uint32_t id, uint32_t code) {
 }
 
 int session_refuse(struct session *s, uint32_t id, struct refusal why) {
-    if (why.is_disconnect) {
+    /* A client that only listens cannot be answered: its transport makes the best of the code. */
+    if (why.is_disconnect || wire_traits(session_format(s))->is_unidirectional) {
         session_disconnect_with(s, why.code, why.text);
         return -ECONNABORTED;
     }

@@ -31,11 +31,13 @@ enum {
 /* Who the client is, from a successful connect on. One allocation; a refresh makes another, of the
  * same client and user. */
 struct identity {
-    int64_t issued_at_s; /* of the token; 0: unknown */
+    int64_t issued_at_s;  /* of the token; 0: unknown */
+    int64_t connected_ms; /* wall clock */
     char client[CLIENT_ID_LEN];
     uint32_t info_len, meta_len;
     uint16_t user_len, token_id_len;
-    char text[]; /* user, conn_info, meta, token's id */
+    uint8_t name_len, version_len;
+    char text[]; /* user, conn_info, meta, token's id, library's name, its version */
 };
 
 enum session_state {

@@ -33,12 +33,24 @@ static char *put(char *at, const void *from, size_t len) {
     return at + len;
 }
 
+/* Between characters. */
+static struct str cut(struct str s, size_t max) {
+    if (s.len <= max)
+        return s;
+    s.len = max;
+    while (s.len > 0 && ((uint8_t) s.data[s.len] & 0xc0) == 0x80)
+        s.len--;
+    return s;
+}
+
 struct identity *identity_new(const struct credentials *who, const struct identity *old) {
+    struct str name = cut(who->name, UINT8_MAX), version = cut(who->version, UINT8_MAX);
+
     if (who->user.len > UINT16_MAX || who->id.len > UINT16_MAX || who->info.len > UINT32_MAX / 2 ||
         who->meta.len > UINT32_MAX / 2)
         return NULL;
-    struct identity *i =
-            malloc(sizeof *i + who->user.len + who->info.len + who->meta.len + who->id.len);
+    struct identity *i = malloc(sizeof *i + who->user.len + who->info.len + who->meta.len +
+                                who->id.len + name.len + version.len);
     if (!i)
         return NULL;
     i->issued_at_s = who->issued_at_s;
@@ -46,10 +58,15 @@ struct identity *identity_new(const struct credentials *who, const struct identi
     i->info_len = (uint32_t) who->info.len;
     i->meta_len = (uint32_t) who->meta.len;
     i->token_id_len = (uint16_t) who->id.len;
+    i->name_len = (uint8_t) name.len;
+    i->version_len = (uint8_t) version.len;
     char *at = put(i->text, who->user.data, who->user.len);
     at = put(at, who->info.data, who->info.len);
     at = put(at, who->meta.data, who->meta.len);
-    (void) put(at, who->id.data, who->id.len);
+    at = put(at, who->id.data, who->id.len);
+    at = put(at, name.data, name.len);
+    (void) put(at, version.data, version.len);
+    i->connected_ms = old ? old->connected_ms : loop_wall_ms();
     if (old)
         memcpy(i->client, old->client, CLIENT_ID_LEN);
     else
@@ -141,6 +158,8 @@ static int count_user(struct connecting *c) {
 
 static int identify(struct connecting *c) {
     struct session *s = c->session;
+    c->who.name = c->asked->name;
+    c->who.version = c->asked->version;
     s->identity = identity_new(&c->who, NULL);
     if (!s->identity)
         return refused(c, DISCONNECT_SERVER_ERROR);
@@ -354,7 +373,7 @@ static void start_pings(struct session *s) {
     if (interval <= 0)
         return;
     s->ping_every_ms = (uint32_t) interval; /* an hour at most */
-    s->answers_pings = c->pong_timeout_ms > 0;
+    s->answers_pings = c->pong_timeout_ms > 0 && s->pings != PINGS_ONE_WAY;
     /* Anywhere in the second half of the interval: those who came together are not pinged together.
      */
     int64_t first = interval / 2 + (int64_t) loop_random_below((uint64_t) (interval / 2 + 1));
@@ -380,8 +399,10 @@ static void reply_connected(struct connecting *c, struct reply_connect *r) {
     r->data = c->who.data;
     r->subs = c->results;
     r->n_subs = c->n_subs;
-    r->ping_s = c->session->ping_every_ms / 1000;
-    r->pong = c->session->answers_pings;
+    /* WebSocket's own pings are none of the client's business, and only it can answer others. */
+    if (c->session->pings != PINGS_FRAME)
+        r->ping_s = c->session->ping_every_ms / 1000;
+    r->pong = c->session->pings == PINGS_COMMAND && c->session->answers_pings;
     if (c->who.expire_at_s && !c->session->is_server_refreshed) {
         r->expires = true;
         r->ttl_s = session_ttl_s(c->who.expire_at_s, loop_wall_ms() / 1000);

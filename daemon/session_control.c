@@ -200,6 +200,8 @@ int session_renew_identity(struct session *s, const struct credentials *who) {
 
     /* What is not said anew stays as it was. */
     all.user = session_user(s);
+    all.name = session_library(s);
+    all.version = session_library_version(s);
     if (all.info.len == 0)
         all.info = session_info(s).conn_info;
     if (all.meta.len == 0)
@@ -259,16 +261,39 @@ int session_sub_refresh_server(struct session *s, struct str channel, bool expir
 
 /* ---- what is kept ---- */
 
+static const char *meta_at(const struct identity *i) {
+    return i->text + i->user_len + i->info_len;
+}
+
+static const char *token_id_at(const struct identity *i) {
+    return meta_at(i) + i->meta_len;
+}
+
+static const char *name_at(const struct identity *i) {
+    return token_id_at(i) + i->token_id_len;
+}
+
 struct bytes session_meta(const struct session *s) {
-    const struct identity *i = s->identity;
-    return bytes_of(i->text + i->user_len + i->info_len, i->meta_len);
+    return bytes_of(meta_at(s->identity), s->identity->meta_len);
 }
 
 struct str session_token_id(const struct session *s) {
-    const struct identity *i = s->identity;
-    return (struct str){ i->text + i->user_len + i->info_len + i->meta_len, i->token_id_len };
+    return (struct str){ token_id_at(s->identity), s->identity->token_id_len };
 }
 
 int64_t session_token_issued_at_s(const struct session *s) {
     return s->identity->issued_at_s;
+}
+
+int64_t session_connected_ms(const struct session *s) {
+    return s->identity->connected_ms;
+}
+
+struct str session_library(const struct session *s) {
+    return (struct str){ name_at(s->identity), s->identity->name_len };
+}
+
+struct str session_library_version(const struct session *s) {
+    const struct identity *i = s->identity;
+    return (struct str){ name_at(i) + i->name_len, i->version_len };
 }

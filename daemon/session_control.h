@@ -63,7 +63,10 @@ MUST_CHECK int session_refresh_server(struct session *s, bool expired, int64_t e
 MUST_CHECK int session_sub_refresh_server(struct session *s, struct str channel, bool expired,
                                           int64_t expire_at_s, bool has_info, struct bytes info);
 
-/* Kept from the credentials for whoever asks for it later; empty where there is none. */
+/* Kept of the connect for whoever asks for it later; empty where there is none. */
 struct bytes session_meta(const struct session *s);
 struct str session_token_id(const struct session *s);
 int64_t session_token_issued_at_s(const struct session *s); /* 0: unknown */
+int64_t session_connected_ms(const struct session *s);      /* wall clock */
+struct str session_library(const struct session *s);        /* as the client says: "js" */
+struct str session_library_version(const struct session *s);

@@ -523,6 +523,41 @@ static void a_user_s_single_connection_is_the_newest(void **state) {
             single, NULL));
 }
 
+static int library(struct world *w, void *arg) {
+    struct peer *p = peer_open(w, NULL);
+    PLAYS(p, "> {'id':1,'connect':{'token':'<<{'sub':'42','meta':{'m':1}}>>','name':'js',"
+             "'version':'5.8.0'}}\n < {'id':1,'connect':{*");
+    struct session *s = hub_first_of_user(worker_of(w, 0), STR("42"));
+    STORY_EXPECT(w, s && str_equal(session_library(s), STR("js")));
+    STORY_EXPECT(w, str_equal(session_library_version(s), STR("5.8.0")));
+    STORY_EXPECT(w, task_sleep(1000) == 0);
+    PLAYS(p, "> {'id':2,'refresh':{'token':'<<{'sub':'42','jti':'new','iat':NOW-1}>>'}}\n"
+             "< {'id':2,'refresh':{}}");
+    STORY_EXPECT(w, str_equal(session_library(s), STR("js")));
+    STORY_EXPECT(w, str_equal(session_library_version(s), STR("5.8.0")));
+    STORY_EXPECT(w, str_equal(session_token_id(s), STR("new")));
+    STORY_EXPECT(w, session_token_issued_at_s(s) == world_now_s() - 1);
+    STORY_EXPECT(w, bytes_equal(session_meta(s), str_bytes(STR("{\"m\":1}"))));
+    STORY_EXPECT(w, session_connected_ms(s) <= loop_wall_ms() - 1000);
+
+    char claims[512], name[300];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    (void) snprintf(claims, sizeof claims,
+                    "> {'id':1,'connect':{'token':'<<{'sub':'43'}>>','name':'%s'}}\n"
+                    "< {'id':1,'connect':{*",
+                    name);
+    struct peer *other = peer_open(w, NULL);
+    PLAYS(other, claims);
+    s = hub_first_of_user(worker_of(w, 0), STR("43"));
+    STORY_EXPECT(w, s && session_library(s).len == 255);
+    return 0;
+}
+
+static void what_a_connect_says_of_itself_is_kept_over_refreshes(void **state) {
+    assert_null(world_run(&(struct world_options){ .config = plain }, library, NULL));
+}
+
 /* ---- the index ---- */
 
 static int found(struct world *w, void *arg) {
@@ -544,6 +579,7 @@ static int found(struct world *w, void *arg) {
 
     struct str id;
     struct session *s = session_of(w, p[1]);
+    STORY_EXPECT(w, session_connected_ms(s) > 0 && session_library(s).len == 0);
     STORY_EXPECT(w, hub_name_session(worker, s, &id) == 0);
     STORY_EXPECT(w, hub_find_session(worker, id) == s && hub_worker_of_session(w->daemon, id) == 0);
     STORY_EXPECT(w, hub_worker_of_session(w->daemon, STR("zz")) == -ENOENT);
@@ -580,6 +616,7 @@ int main(void) {
         cmocka_unit_test(a_gap_in_a_server_side_subscription_ends_the_connection),
         cmocka_unit_test(a_user_has_no_more_connections_than_allowed_on_all_workers),
         cmocka_unit_test(a_user_s_single_connection_is_the_newest),
+        cmocka_unit_test(what_a_connect_says_of_itself_is_kept_over_refreshes),
         cmocka_unit_test(sessions_are_found_by_user_client_and_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
