@@ -579,7 +579,6 @@ static int found(struct world *w, void *arg) {
 
     struct str id;
     struct session *s = session_of(w, p[1]);
-    STORY_EXPECT(w, session_connected_ms(s) > 0 && session_library(s).len == 0);
     STORY_EXPECT(w, hub_name_session(worker, s, &id) == 0);
     STORY_EXPECT(w, hub_find_session(worker, id) == s && hub_worker_of_session(w->daemon, id) == 0);
     STORY_EXPECT(w, hub_worker_of_session(w->daemon, STR("zz")) == -ENOENT);
