@@ -434,6 +434,59 @@ static void a_dump_reads_back_as_the_same_and_hides_secrets(void **state) {
     (void) config_unref(again);
 }
 
+/* What the JavaScript SDK's own tests run their server with: every option of it, in JSON. */
+static void the_configuration_of_the_javascript_suite_loads(void **state) {
+    static const char text[] =
+            "{ \"client\": { \"insecure\": true, \"concurrency\": 8,\n"
+            "    \"token\": { \"hmac_secret_key\": \"secret\" } },\n"
+            "  \"log\": { \"level\": \"trace\" },\n"
+            "  \"http_stream\": { \"enabled\": true }, \"sse\": { \"enabled\": true },\n"
+            "  \"map_broker\": {}, \"shared_poll\": { \"hmac_secret_key\": \"poll-secret\" },\n"
+            "  \"proxies\": [\n"
+            "    { \"name\": \"poll_backend\", \"endpoint\": \"http://b:3010/refresh\", "
+            "\"timeout\": "
+            "\"5s\" } ],\n"
+            "  \"http_api\": { \"key\": \"api-key\" },\n"
+            "  \"channel\": {\n"
+            "    \"without_namespace\": { \"presence\": true, \"delta_publish\": true,\n"
+            "      \"allowed_delta_types\": [\"fossil\"], \"history_size\": 100,\n"
+            "      \"history_ttl\": \"300s\", \"force_recovery\": true },\n"
+            "    \"namespaces\": [\n"
+            "      { \"name\": \"streamless\", \"subscription_type\": \"map\",\n"
+            "        \"map\": { \"mode\": \"ephemeral\", \"key_ttl\": \"60s\",\n"
+            "          \"allow_publish_for_client\": true, \"allow_remove_for_client\": true },\n"
+            "        \"allow_subscribe_for_client\": true },\n"
+            "      { \"name\": \"smallstream\", \"subscription_type\": \"map\",\n"
+            "        \"map\": { \"mode\": \"persistent\", \"stream_size\": 2, \"stream_ttl\": "
+            "\"60s\" "
+            "} },\n"
+            "      { \"name\": \"clientkey\", \"subscription_type\": \"map\",\n"
+            "        \"map\": { \"mode\": \"ephemeral\", \"client_key\": \"client_id\",\n"
+            "          \"allow_publish_for_subscriber\": true } },\n"
+            "      { \"name\": \"prestest\", \"subscription_type\": \"map\",\n"
+            "        \"map_clients_presence_channel_prefix\": \"prescli:\" },\n"
+            "      { \"name\": \"prescli\", \"subscription_type\": \"map_clients\" },\n"
+            "      { \"name\": \"debounced\", \"subscription_type\": \"map\",\n"
+            "        \"client_publish_debounce_interval\": \"50ms\" },\n"
+            "      { \"name\": \"tagged\", \"subscription_type\": \"map\",\n"
+            "        \"allow_tags_filter\": true },\n"
+            "      { \"name\": \"poll\", \"subscription_type\": \"shared_poll\", \"shared_poll\": "
+            "{\n"
+            "          \"proxy_name\": \"poll_backend\", \"mode\": \"versioned\",\n"
+            "          \"refresh_interval\": \"200ms\", \"refresh_batch_size\": 100,\n"
+            "          \"max_keys_per_connection\": 100 } } ] } }\n";
+    struct desk *d = *state;
+    struct config *c = load(d, text, (struct config_source){ 0 });
+    assert_non_null(c);
+    assert_int_equal(d->report.n, 2); /* a short secret, and client.concurrency */
+    assert_true(reported(d, false, "client.concurrency: not supported, ignored"));
+    assert_int_equal(c->n_namespaces, 8);
+    assert_true(c->sse.enabled && c->http_stream.enabled);
+    assert_ptr_equal(config_namespace_of(c, STR("poll:a"))->poll.proxy, &c->proxies[0]);
+    assert_int_equal(config_namespace_of(c, STR("smallstream:a"))->map.stream_size, 2);
+    (void) config_unref(c);
+}
+
 /* The form in which those who run a Centrifugo in a container have it. */
 static void namespaces_and_proxies_may_come_from_the_environment(void **state) {
     static const char *const environment[] = {
@@ -632,6 +685,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_configuration_nobody_can_connect_with_is_warned_of,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dump_reads_back_as_the_same_and_hides_secrets, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_configuration_of_the_javascript_suite_loads, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(namespaces_and_proxies_may_come_from_the_environment,
                                         set_up, tear_down),
