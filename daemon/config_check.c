@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "daemon/config_impl.h"
+#include "daemon/keyring.h"
 #include "daemon/pattern.h"
 #include "protocol/command.h"
 
@@ -244,19 +245,6 @@ static bool has_key(const struct config_token *t) {
            t->jwks_endpoint.len > 0;
 }
 
-static void check_regex(struct config_loader *l, const char *path, struct str text) {
-    struct pattern *p = NULL;
-    char why[160];
-    if (text.len == 0)
-        return;
-    int r = pattern_new(text, &p, why, sizeof why);
-    (void) pattern_free(p);
-    if (r == -ENOMEM)
-        l->is_out_of_memory = true;
-    else if (r < 0)
-        config_problem(l, true, place(l, path), path, "%s", why);
-}
-
 static void check_token(struct config_loader *l, const struct config_token *t, const char *path) {
     char name[CONFIG_PREFIX_MAX];
 
@@ -265,17 +253,26 @@ static void check_token(struct config_loader *l, const struct config_token *t, c
         config_problem(l, false, place(l, name), name,
                        "is short enough to be guessed; 32 random bytes are better");
     (void) below(path, "audience_regex", name, sizeof name);
-    check_regex(l, name, t->audience_regex);
     if (t->audience.len > 0 && t->audience_regex.len > 0)
         config_problem(l, true, place(l, name), name, "audience is given, too; one of the two");
     (void) below(path, "issuer_regex", name, sizeof name);
-    check_regex(l, name, t->issuer_regex);
     if (t->issuer.len > 0 && t->issuer_regex.len > 0)
         config_problem(l, true, place(l, name), name, "issuer is given, too; one of the two");
     (void) below(path, "jwks_public_endpoint", name, sizeof name);
     if (t->jwks_endpoint.len > 0 && !str_starts_with(t->jwks_endpoint, STR("http://")) &&
         !str_starts_with(t->jwks_endpoint, STR("https://")))
         config_problem(l, true, place(l, name), name, "must begin with http:// or https://");
+
+    struct keyring *keys = NULL;
+    struct keyring_problem problem;
+    int r = keyring_new(t, &keys, &problem);
+    keyring_free(keys);
+    if (r == -ENOMEM)
+        l->is_out_of_memory = true;
+    if (r == -EINVAL && problem.option) {
+        (void) below(path, problem.option, name, sizeof name);
+        config_problem(l, true, place(l, name), name, "%s", problem.why);
+    }
 }
 
 /* ---- namespaces ---- */

@@ -10,12 +10,13 @@
 #include "protocol/bytes.h"
 
 struct daemon;
-struct denials;
+struct engine;
+struct denial_register;
 struct worker;
 
 /* Reads what the engine keeps. The daemon's, before its workers start. -EIO, -ENOMEM. */
-SUSPENDS MUST_CHECK int denials_open(struct daemon *d, struct denials **ret);
-struct denials *denials_close(struct denials *n); /* takes NULL; returns NULL */
+SUSPENDS MUST_CHECK int denials_open(struct engine *e, struct denial_register **ret);
+struct denial_register *denials_close(struct denial_register *r); /* takes NULL; returns NULL */
 
 enum { DENIAL_NAME_MAX = 2048 }; /* bytes of a user, token id or channel; longer: -EMSGSIZE */
 
@@ -23,8 +24,8 @@ enum { DENIAL_NAME_MAX = 2048 }; /* bytes of a user, token id or channel; longer
  * Each is durable and known to every worker when it returns 0. Call on a worker's loop. What is
  * denied twice has the later end. expire_at_s: wall clock; 0: stays for ever.
  *
- * -EINVAL: a name is empty, or the end has passed; -EMSGSIZE; -ENOSPC: client.denial_limit are
- * there; -EIO; -ENOMEM; -ECANCELED, -ETIMEDOUT: it may have happened or not.
+ * -EINVAL: a name is empty, or the end has passed; -EMSGSIZE. -ENOSPC: too many are there; -EIO,
+ * -ENOMEM, -ENOBUFS: it has not happened. -ECANCELED, -ETIMEDOUT: it may have happened or not.
  */
 
 /* Live sessions of the user are disconnected (3507, for good) before it returns. */
@@ -59,4 +60,4 @@ struct denial_token {
 
 bool denial_is_token_revoked(const struct daemon *d, const struct denial_token *t);
 
-size_t denial_count(const struct daemon *d); /* for /metrics */
+size_t denial_count(const struct daemon *d); /* for /metrics; with some that have expired */

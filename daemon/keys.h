@@ -2,8 +2,8 @@
  * Whose tokens are believed: the keys of the configuration and those of a JWKS endpoint, and the
  * check of a token by them.
  *
- * One per worker and configuration, used on that worker's loop only. Keys that were fetched are
- * kept over reloads that do not change where they come from.
+ * One per worker and configuration, used on that worker's loop only. Keys that were fetched are the
+ * worker's (jwks.h), and outlive a reload.
  */
 #pragma once
 
@@ -11,24 +11,15 @@
 #include "protocol/token.h"
 
 struct config;
-struct config_token;
 struct keys;
 struct worker;
 
-/*
- * Of a configuration; fetches nothing yet. previous: of the configuration before, or NULL: keys
- * fetched by it are taken over; stays the caller's.
- * -EINVAL: a key or a pattern is none (keys_check() says which); -ENOMEM.
- */
-MUST_CHECK int keys_new(struct worker *w, const struct config *c, struct keys *previous,
-                        struct keys **ret);
+/* Of a configuration, whose reference is taken; fetches nothing yet. -EINVAL: a key or a pattern is
+ * none, which checking the configuration says (keyring.h); -ENOMEM. */
+MUST_CHECK int keys_new(struct config *c, struct keys **ret);
 
 /* What uses them goes on and keeps them until it is done. Takes NULL; returns NULL. */
 struct keys *keys_unref(struct keys *k);
-
-/* Whether one block of the configuration can be used. 0; -ENOMEM; -EINVAL: ret_why is a sentence
- * for the operator, heap, the caller's to free. Any thread. */
-MUST_CHECK int keys_check(const struct config_token *t, char **ret_why);
 
 /*
  * Verifies a connection's or a subscription's token by the worker's keys (worker.keys), and that it

@@ -56,6 +56,13 @@
     X(COUNT_PUBLISH_FAILED, "publications_failed_total", "Publications the engine did not take.")  \
     X(COUNT_DELIVERED, "publications_delivered_total", "Publications handed to subscribers.")      \
     X(COUNT_HTTP_REQUESTS, "http_requests_total", "HTTP requests other than upgrades.")            \
+    X(COUNT_TOKENS_OFF_LOOP, "token_checks_off_loop_total",                                        \
+      "Signatures checked by other threads.")                                                      \
+    X(COUNT_TOKENS_PUT_OFF, "token_checks_put_off_total",                                          \
+      "Tokens that could not be checked for the moment (error 100).")                              \
+    X(COUNT_TOKENS_REVOKED, "token_revoked_total", "Tokens refused because they were revoked.")    \
+    X(COUNT_JWKS_FETCHES, "jwks_fetches_total", "Key sets asked for.")                             \
+    X(COUNT_JWKS_FAILED, "jwks_failures_total", "Key sets that could not be had.")                 \
     X(COUNT_OUT_OF_MEMORY, "out_of_memory_total", "Connections ended because memory ran out.")     \
     X(COUNT_SLOW_TASKS, "loop_slow_tasks_total", "Warnings of tasks that held the loop too long.") \
     X(COUNT_PROXY_CALLS, "proxy_calls_total", "Requests to backends.")                             \

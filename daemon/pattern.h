@@ -13,3 +13,8 @@ struct pattern *pattern_free(struct pattern *p); /* takes NULL; returns NULL */
 
 /* Does it match anywhere in s? A match that needs too many steps is none. Any thread. */
 bool pattern_matches(const struct pattern *p, struct str s);
+
+/* What a named group matched where the whole matches: a span of s. false: no match, or the group
+ * has no part in it. */
+bool pattern_capture(const struct pattern *p, struct str s, struct str group, struct str *ret);
+bool pattern_has_group(const struct pattern *p, struct str group);

@@ -7,12 +7,14 @@
 
 #include "async/deadline.h"
 #include "async/debug.h"
+#include "async/offload.h"
 #include "async/stream.h"
 #include "async/task.h"
 #include "async/tls.h"
 #include "daemon/config.h"
 #include "daemon/connection.h"
 #include "daemon/daemon.h"
+#include "daemon/jwks.h"
 #include "daemon/keeper.h"
 #include "daemon/keys.h"
 #include "daemon/log.h"
@@ -71,7 +73,7 @@ int worker_configure(struct worker *w, struct config *c, const struct tls *tls) 
     struct proxies *proxies = NULL;
     struct tls *own_tls = NULL;
 
-    int r = keys_new(w, c, w->keys, &keys);
+    int r = keys_new(c, &keys);
     if (r < 0)
         return r;
     r = proxies_new(c, &proxies);
@@ -166,6 +168,8 @@ void worker_close(struct worker *w) {
     wire_finish(&w->wire);
     buffer_finish(&w->scratch);
     w->keys = keys_unref(w->keys);
+    w->jwks = jwks_close(w->jwks);
+    w->checkers = pool_close(w->checkers);
     w->tls = tls_free(w->tls);
     connection_http_finish(w);
     while (w->inputs) {

@@ -31,7 +31,9 @@ struct config;
 struct daemon;
 struct keeper_job;
 struct keys;
+struct jwks;
 struct opening;
+struct pool;
 struct proxies;
 struct stream;
 struct tls;
@@ -41,6 +43,8 @@ struct worker {
     unsigned index;
     struct config *config; /* a reference; replaced as a whole by a reload */
     struct keys *keys;     /* whose tokens are believed */
+    struct jwks *jwks;     /* keys of others; NULL until one is needed */
+    struct pool *checkers; /* of signatures that take long; NULL until there is one */
     struct tls *tls;       /* for new connections; NULL: TLS is off */
 
     struct inbox *inbox;
