@@ -58,8 +58,12 @@ static int load_config(const struct world_options *o, const char *yaml, struct c
                                     .flags = flags,
                                     .n_flags = ELEMENTS_OF(flags) - (o->data_dir ? 0 : 1) };
     int r = written < 0 ? -EIO : config_load(&source, ret, &report);
+    size_t first = 0;
+    while (first < report.n && !report.items[first].is_error)
+        first++;
     if (r < 0)
-        (void) snprintf(why, cap, "configuration: %s", report.n ? report.items[0].text : "?");
+        (void) snprintf(why, cap, "configuration: %s",
+                        first < report.n ? report.items[first].text : "?");
     config_report_finish(&report);
     (void) close(fd);
     return r;
