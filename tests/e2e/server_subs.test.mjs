@@ -1,0 +1,204 @@
+// Subscriptions that the server makes, refreshes and expiries, as applications see them through centrifuge-js from npm.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { Centrifuge } from 'centrifuge';
+import WebSocket from 'ws';
+import { Parleyd } from './lib/parleyd.mjs';
+import { token as sign } from './lib/sdk_host.mjs';
+
+const SECRET = 'another secret';
+const token = (claims) => sign(claims, SECRET);
+const now = () => Math.floor(Date.now() / 1000);
+const everything = Object.fromEntries(['subscribe', 'publish', 'presence', 'history'].map((what) =>
+    [`allow_${what}_for_client`, true]));
+const KEPT = { history_size: 100, history_ttl: '300s', force_recovery: true };
+
+const config = {
+    client: {
+        allowed_origins: ['*'],
+        token: { hmac_secret_key: SECRET },
+        subscribe_to_user_personal_channel: { enabled: true, personal_channel_namespace: 'own' },
+        expired_close_delay: '1s',
+        expired_sub_close_delay: '1s',
+        user_connection_limit: 3,
+    },
+    channel: {
+        namespaces: [
+            { name: 'own', ...KEPT, allow_publish_for_client: true },
+            { name: 'news', ...KEPT, ...everything, allow_subscribe_for_client: false },
+            { name: 'open', ...KEPT, ...everything, presence: true, join_leave: true, force_push_join_leave: true },
+            { name: 'secret' },
+        ],
+    },
+};
+
+const clients = [];
+
+function client(url, options) {
+    const made = new Centrifuge(url, { websocket: WebSocket, minReconnectDelay: 20, maxReconnectDelay: 200, ...options });
+    made.on('error', () => {});
+    clients.push(made);
+    return made;
+}
+
+const next = async (emitter, name) => (await once(emitter, name, { signal: AbortSignal.timeout(20_000) }))[0];
+
+async function connected(url, options) {
+    const made = client(url, options);
+    const up = next(made, 'connected');
+    made.connect();
+    made.context = await up;
+    return made;
+}
+
+describe('subscriptions made by the server', () => {
+    let server;
+    before(async () => { server = await Parleyd.start({ config }); });
+    after(() => server.stop());
+    afterEach(() => { for (const made of clients.splice(0)) made.disconnect(); });
+
+    test('come with the connection: from its token, and the personal channel', async () => {
+        const made = client(server.websocket, { token: token({ sub: 'ada', subs: { 'news:a': { data: { x: 1 } } } }) });
+        const subscribed = [];
+        made.on('subscribed', (context) => subscribed.push([context.channel, context.data]));
+        const up = next(made, 'connected');
+        made.connect();
+        await up;
+        assert.deepEqual(subscribed.sort(), [['news:a', { x: 1 }], ['own:#ada', undefined]]);
+
+        const heard = next(made, 'publication');
+        await made.publish('news:a', { hello: 'world' });
+        const { channel, data, offset } = await heard;
+        assert.deepEqual({ channel, data, offset }, { channel: 'news:a', data: { hello: 'world' }, offset: 1 });
+    });
+
+    test('give back what was published while the client was away', async () => {
+        const listener = await connected(server.websocket, { token: token({ sub: 'bob', channels: ['news:b'] }) });
+        const speaker = await connected(server.websocket, { token: token({ sub: 'eve' }) });
+        const heard = [];
+        listener.on('publication', ({ channel, data }) => heard.push([channel, data]));
+        const first = next(listener, 'publication');
+        await speaker.publish('news:b', 1);
+        await first;
+
+        listener.disconnect();
+        await speaker.publish('news:b', 2);
+        await speaker.publish('news:b', 3);
+        const back = next(listener, 'subscribed');
+        listener.connect();
+        const context = await back;
+        await listener.ready(5000);
+        await speaker.publish('news:b', 4);
+        while (heard.length < 4) await next(listener, 'publication');
+        assert.deepEqual(heard.map(([, data]) => data), [1, 2, 3, 4]);
+        assert.ok(context.wasRecovering);
+    });
+
+    test('survive the end of the daemon', async () => {
+        const listener = await connected(server.websocket, { token: token({ sub: 'bob', channels: ['news:c'] }) });
+        const heard = [];
+        listener.on('publication', ({ channel, data }) => channel === 'news:c' && heard.push(data));
+        await listener.publish('news:c', 'before');
+        while (heard.length < 1) await next(listener, 'publication');
+        const back = next(listener, 'connected');
+        await server.restart();
+        await back;
+        await listener.publish('news:c', 'after');
+        while (heard.length < 2) await next(listener, 'publication');
+        assert.deepEqual(heard, ['before', 'after']);
+    });
+
+    test('announce who comes, after the connection is there', async () => {
+        const made = client(server.websocket, { token: token({ sub: 'ada', channels: ['open:j'] }) });
+        const order = [];
+        made.on('connected', () => order.push('connected'));
+        made.on('subscribed', ({ channel }) => channel === 'open:j' && order.push('subscribed'));
+        const join = next(made, 'join');
+        made.connect();
+        const { channel, info } = await join;
+        assert.equal(channel, 'open:j');
+        assert.equal(info.user, 'ada');
+        assert.deepEqual(order.sort(), ['connected', 'subscribed']);
+    });
+
+    test('cannot be had by the client as well', async () => {
+        const made = await connected(server.websocket, { token: token({ sub: 'ada', channels: ['open:x'] }) });
+        const subscription = made.newSubscription('open:x');
+        const down = next(subscription, 'unsubscribed');
+        subscription.subscribe();
+        assert.equal((await down).code, 105);
+    });
+
+    test('of a namespace that is not there keep the client out', async () => {
+        const made = client(server.websocket, { token: token({ sub: 'ada', channels: ['what:x'] }) });
+        const down = next(made, 'disconnected');
+        made.connect();
+        assert.equal((await down).code, 102);
+    });
+});
+
+describe('what has an end', () => {
+    let server;
+    before(async () => { server = await Parleyd.start({ config }); });
+    after(() => server.stop());
+    afterEach(() => { for (const made of clients.splice(0)) made.disconnect(); });
+
+    test('a connection goes on while its application has new tokens', async () => {
+        let asked = 0;
+        const made = await connected(server.websocket, {
+            token: token({ sub: 'ada', exp: now() + 1 }),
+            getToken: async () => (asked++, token({ sub: 'ada', exp: now() + 2 })),
+        });
+        const id = made.context.client;
+        let downs = 0;
+        made.on('connecting', () => downs++);
+        await new Promise((resolve) => setTimeout(resolve, 5000));
+        assert.ok(asked >= 2, `asked ${asked} times`);
+        assert.equal(downs, 0);
+        const subscription = made.newSubscription('open:who');
+        const up = next(subscription, 'subscribed');
+        subscription.subscribe();
+        await up;
+        assert.ok((await made.presence('open:who')).clients[id], 'it is the same client still');
+    });
+
+    test('a token with other channels makes the client come again', async () => {
+        let round = 0;
+        const made = await connected(server.websocket, {
+            token: token({ sub: 'ada', exp: now() + 1, channels: ['news:1'] }),
+            getToken: async () => token({ sub: 'ada', exp: now() + 3600, channels: [`news:${++round + 1}`] }),
+        });
+        const again = await next(made, 'connecting');
+        assert.equal(again.code, 3010);
+        while (true) {
+            const { channel } = await next(made, 'subscribed');
+            if (channel.startsWith('news:')) { assert.notEqual(channel, 'news:1'); break; }
+        }
+    });
+
+    test('a subscription goes on while its application has new tokens, too', async () => {
+        const made = await connected(server.websocket, { token: token({ sub: 'ada' }) });
+        let asked = 0;
+        const subscription = made.newSubscription('secret:s', { getToken: async () => {
+            asked++;
+            return token({ sub: 'ada', channel: 'secret:s', exp: now() + (asked < 3 ? 1 : 3600) });
+        } });
+        const up = next(subscription, 'subscribed');
+        subscription.subscribe();
+        await up;
+        let downs = 0;
+        subscription.on('subscribing', () => downs++);
+        await new Promise((resolve) => setTimeout(resolve, 4000));
+        assert.equal(asked, 3);
+        assert.equal(downs, 0);
+    });
+
+    test('a user has three connections, and not four', async () => {
+        for (let i = 0; i < 3; i++) await connected(server.websocket, { token: token({ sub: 'many' }) });
+        const fourth = client(server.websocket, { token: token({ sub: 'many' }) });
+        const down = next(fourth, 'disconnected');
+        fourth.connect();
+        assert.equal((await down).code, 3504);
+    });
+});
