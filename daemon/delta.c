@@ -1,5 +1,6 @@
 #include "daemon/delta.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,12 +75,14 @@ void delta_fan_finish(struct delta_fan *f) {
     buffer_finish(&f->bytes);
 }
 
-/* The patch on base, if there is one. */
+/* The patch on base; NULL: the whole is as good, or there are too many already. */
 static const struct delta_patch *find_patch(struct delta_fan *f, struct delta_base *base,
                                             bool is_text) {
+    if (!base || !f->target || !f->publication->wants_delta)
+        return NULL;
     for (size_t i = 0; i < f->n_patches; i++)
         if (f->patches[i].base == base && f->patches[i].is_text == is_text)
-            return &f->patches[i];
+            return f->patches[i].result == 0 ? &f->patches[i] : NULL;
     if (f->n_patches == DELTA_PATCHES_MAX)
         return NULL;
 
@@ -87,19 +90,17 @@ static const struct delta_patch *find_patch(struct delta_fan *f, struct delta_ba
     *p = (struct delta_patch){ .base = base, .is_text = is_text, .from = (uint32_t) f->bytes.len };
     p->result = make_patch(base, f->target, is_text, &f->bytes);
     p->to = (uint32_t) f->bytes.len;
-    return p;
+    return p->result == 0 ? p : NULL;
 }
 
 static int append_frame(struct delta_fan *f, struct wire *w, enum wire_format format,
-                        struct delta_base *base, struct delta_span *ret) {
-    bool is_text = wire_codec(format)->is_text;
+                        const struct delta_patch *patch, struct delta_span *ret) {
     struct push push = { .kind = PUSH_PUBLICATION, .channel = f->publication->channel };
 
-    int r = whole_of(f->publication, is_text, &push.publication);
+    int r = whole_of(f->publication, wire_codec(format)->is_text, &push.publication);
     if (r < 0)
         return r;
-    const struct delta_patch *patch = base ? find_patch(f, base, is_text) : NULL;
-    if (patch && patch->result == 0) {
+    if (patch) {
         push.publication.data =
                 bytes_of(f->bytes.data + patch->from, (size_t) (patch->to - patch->from));
         push.publication.is_delta = true;
@@ -116,31 +117,23 @@ static int append_frame(struct delta_fan *f, struct wire *w, enum wire_format fo
     return r;
 }
 
-static const struct delta_frame *find_frame(const struct delta_fan *f, enum wire_format format,
-                                            const struct delta_base *base) {
-    for (size_t i = 0; i < f->n_frames; i++)
-        if (f->frames[i].format == format && f->frames[i].base == base)
-            return &f->frames[i];
-    return NULL;
-}
-
 int delta_fan_frame(struct delta_fan *f, struct wire *w, enum wire_format format,
                     struct delta_base *base, struct delta_span *ret) {
-    if (!f->publication->wants_delta || !f->target)
-        base = NULL;
-    const struct delta_frame *known = find_frame(f, format, base);
-    if (!known && base && f->n_frames + WIRE_FORMATS > DELTA_FRAMES_MAX) {
-        base = NULL; /* there is always room for one whole of each format */
-        known = find_frame(f, format, base);
+    const struct delta_patch *patch = find_patch(f, base, wire_codec(format)->is_text);
+    const struct delta_base *on = patch ? base : NULL;
+
+    for (size_t i = 0; i < f->n_frames; i++) {
+        const struct delta_frame *known = &f->frames[i];
+        if (known->format == format && known->base == on) {
+            *ret = (struct delta_span){ f->batches[format], known->from, known->to };
+            return 0;
+        }
     }
-    if (known) {
-        *ret = (struct delta_span){ f->batches[format], known->from, known->to };
-        return 0;
-    }
-    int r = append_frame(f, w, format, base, ret);
+    assert(f->n_frames < DELTA_FRAMES_MAX);
+    int r = append_frame(f, w, format, patch, ret);
     if (r == 0)
         f->frames[f->n_frames++] = (struct delta_frame){
-            .base = base, .from = ret->from, .to = ret->to, .format = (uint8_t) format
+            .base = on, .from = ret->from, .to = ret->to, .format = (uint8_t) format
         };
     return r;
 }

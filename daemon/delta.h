@@ -32,7 +32,7 @@ static inline struct delta_base *delta_base_ref(struct delta_base *b) {
 }
 
 /* A patch costs work: past this many kinds in one go a publication goes out whole. */
-enum { DELTA_PATCHES_MAX = 8, DELTA_FRAMES_MAX = 24 };
+enum { DELTA_PATCHES_MAX = 8, DELTA_FRAMES_MAX = (DELTA_PATCHES_MAX + 1) * WIRE_FORMATS };
 
 /* One publication on its way to those who take patches. */
 struct delta_fan {

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/delta.h"
 #include "daemon/keeper.h"
 #include "daemon/subscription.h"
+#include "protocol/tags_filter.h"
 
 static bool overridden(struct token_override o, bool otherwise) {
     return o.is_set ? o.value : otherwise;
@@ -25,6 +27,8 @@ static void choose_options(struct grant *g) {
                            (g->wants_positioned && (ns->allow_positioning || reads)) ||
                            overridden(o->force_positioning, ns->force_positioning);
     }
+
+    g->has_delta = g->wants_delta && ns->allows_delta && !g->filter;
 
     bool has_joins = overridden(o->join_leave, ns->join_leave);
     bool sees = permission_has(g->config, &ns->presence_of, who);
@@ -84,8 +88,11 @@ static int set_presence(struct grant *g) {
 /* Reads what the answer needs, while what is published is kept aside. */
 static int read_history(struct grant *g) {
     g->request = (struct recovery_request){
-        .is_asked = g->recovers && g->is_recoverable,
+        .is_asked = g->is_recoverable && (g->recovers || (g->ns->auto_cache_recover &&
+                                                          g->ns->recovery_mode == RECOVERY_CACHE)),
         .mode = g->ns->recovery_mode,
+        .filter = g->filter,
+        .as_strings = g->has_delta && wire_codec(session_format(g->session))->is_text,
         .limit = g->config->client.recovery_max,
         .max_bytes = session_reply_max(g->session),
         .offset = g->since_offset,
@@ -116,21 +123,43 @@ int grant_prepare(struct grant *g) {
     return r;
 }
 
+/* What was recovered, as the client wants it. */
+static int list_recovered(struct grant *g, struct wire_publications *ret) {
+    const struct recovery *r = &g->recovery;
+    int e;
+
+    g->items = (struct wire_page){
+        .page = g->page.items ? g->page.items + r->first_page : NULL,
+        .n_page = r->n_page,
+        .live = g->joiner.items ? g->joiner.items + r->first_live : NULL,
+        .n_live = r->n_live,
+        .is_text = wire_codec(session_format(g->session))->is_text,
+    };
+    if (g->has_delta)
+        e = delta_chain(&g->items, &g->arena, ret);
+    else if (g->filter)
+        e = wire_page_filtered(&g->items, g->filter, &g->arena, ret);
+    else
+        e = wire_page_list(&g->items, ret);
+    return e == -EPROTOTYPE ? session_end(g->session, DISCONNECT_INAPPROPRIATE_PROTOCOL) : e;
+}
+
+/* What its patches are made on from then on. */
+static struct publication *last_recovered(const struct grant *g) {
+    size_t n = g->items.n_page + g->items.n_live;
+    return n ? wire_page_at(&g->items, n - 1) : NULL;
+}
+
 static int fill_reply(struct grant *g, struct reply_subscribe *r) {
     *r = (struct reply_subscribe){ .recoverable = g->is_recoverable,
                                    .positioned = g->is_positioned,
                                    .was_recovering = g->request.is_asked,
                                    .recovered = g->recovery.recovered,
                                    .data = g->data };
-    g->items = (struct wire_page){
-        .page = g->page.items ? g->page.items + g->recovery.first_page : NULL,
-        .n_page = g->recovery.n_page,
-        .live = g->joiner.items ? g->joiner.items + g->recovery.first_live : NULL,
-        .n_live = g->recovery.n_live,
-        .is_text = wire_codec(session_format(g->session))->is_text,
-    };
-    if (wire_page_list(&g->items, &r->publications) < 0)
-        return session_end(g->session, DISCONNECT_INAPPROPRIATE_PROTOCOL);
+    r->delta = g->has_delta;
+    int e = list_recovered(g, &r->publications);
+    if (e < 0)
+        return e;
     if (g->is_positioned) {
         r->epoch = str_of(g->page.top.epoch);
         r->offset = g->recovery.offset;
@@ -157,18 +186,23 @@ int grant_settle(struct grant *g, struct reply_subscribe *ret) {
     if (g->request.is_asked)
         metrics_count(&s->worker->metrics,
                       g->recovery.recovered ? COUNT_RECOVERED : COUNT_UNRECOVERED);
-    if (g->request.is_asked && !g->recovery.recovered && g->rejects_unrecovered)
+    if (g->recovers && g->request.is_asked && !g->recovery.recovered && g->rejects_unrecovered)
         return -ENODATA;
 
+    r = fill_reply(g, ret);
+    if (r < 0)
+        return r;
     struct subscriber_options options = {
         .flags = (g->is_positioned ? SUBSCRIBER_POSITIONED : 0) |
-                 (g->has_joins ? SUBSCRIBER_JOINS : 0),
+                 (g->has_joins ? SUBSCRIBER_JOINS : 0) | (g->has_delta ? SUBSCRIBER_DELTA : 0),
         .next = g->recovery.next,
         .epoch = g->is_positioned ? str_of(g->page.top.epoch) : (struct str){ 0 },
+        .filter = g->filter,
+        .base = g->has_delta ? last_recovered(g) : NULL,
     };
-    r = fill_reply(g, ret);
+    r = channel_add(g->held, s, &options);
     if (r == 0)
-        r = channel_add(g->held, s, &options);
+        g->filter = NULL;
     g->is_settled = r == 0;
     return r;
 }
@@ -193,6 +227,8 @@ void grant_begin(struct grant *g) {
 }
 
 void grant_finish(struct grant *g) {
+    g->filter = tags_filter_free(g->filter);
+    arena_finish(&g->arena);
     if (!g->session)
         return;
     /* Others wait for nothing of ours: first what the channel knows of this memory. */

@@ -27,6 +27,8 @@ struct grant {
     bool wants_positioned, wants_recoverable, wants_joins;
     bool recovers; /* since a position */
     bool rejects_unrecovered;
+    bool wants_delta;
+    struct tags_filter *filter; /* the grant's, until the channel takes it; NULL: none */
     uint64_t since_offset;
     struct str since_epoch;
 
@@ -37,7 +39,7 @@ struct grant {
     bool is_server_side, is_server_refreshed;
 
     /* what it is given; made of the above by grant_prepare() */
-    bool is_positioned, is_recoverable, has_joins, has_presence, emits_joins;
+    bool is_positioned, is_recoverable, has_joins, has_presence, emits_joins, has_delta;
 
     /* under way */
     struct channel *held; /* the subscription's, once there is one */
@@ -47,6 +49,7 @@ struct grant {
     struct recovery_request request;
     struct recovery recovery;
     struct wire_page items; /* recovered */
+    struct arena arena;     /* what is made of them */
 };
 
 /*

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/wire_page.h"
+#include "protocol/tags_filter.h"
 
 struct history_query recovery_query(const struct recovery_request *r, struct str channel,
                                     struct keep keep) {
@@ -15,7 +16,7 @@ struct history_query recovery_query(const struct recovery_request *r, struct str
         q.limit = r->limit + 1;
     } else if (r->is_asked) {
         q.reverse = true;
-        q.limit = 1;
+        q.limit = r->filter ? r->limit : 1;
     }
     return q;
 }
@@ -71,6 +72,7 @@ static bool fits(const struct recovery_request *r, const struct page *page,
         .n_page = chosen->n_page,
         .live = live ? live + chosen->first_live : NULL,
         .n_live = chosen->n_live,
+        .is_string = r->as_strings,
     };
     return r->max_bytes == 0 || wire_page_bytes(&all) <= r->max_bytes;
 }
@@ -86,22 +88,48 @@ static void decide_stream(const struct recovery_request *r, const struct page *p
     }
 }
 
-static void decide_cache(const struct recovery_request *r, const struct page *page,
-                         struct recovery *ret) {
-    uint64_t top = ret->next - 1;
-    bool is_there =
-            r->epoch.len > 0 && str_equal(r->epoch, str_of(page->top.epoch)) && r->offset == top;
+static bool passes(const struct recovery_request *r, const struct publication *p) {
+    return tags_filter_match(r->filter, p->tags, p->n_tags);
+}
 
-    if (ret->n_live > 0) { /* the newest came while the history was read */
-        ret->recovered = true;
-        ret->first_live += ret->n_live - 1;
-        ret->n_live = is_there ? 0 : 1;
-    } else if (page->n > 0 && page->items[0]->position.offset == top) {
-        ret->recovered = true;
-        ret->n_page = is_there ? 0 : 1;
-    } else {
-        ret->recovered = is_there;
+/* The newest publication that passes the filter; its position, 0: none is known of. */
+static uint64_t choose_newest(const struct recovery_request *r, const struct page *page,
+                              struct publication *const *live, struct recovery *ret) {
+    for (size_t i = ret->n_live; i-- > 0;) { /* came while the history was read */
+        size_t at = ret->first_live + i;
+        if (passes(r, live[at])) {
+            ret->first_live = at;
+            ret->n_live = 1;
+            return live[at]->position.offset;
+        }
     }
+    ret->n_live = 0;
+    for (size_t i = 0; i < page->n; i++) { /* newest first */
+        if (passes(r, page->items[i])) {
+            ret->first_page = i;
+            ret->n_page = 1;
+            return page->items[i]->position.offset;
+        }
+    }
+    return 0;
+}
+
+static void decide_cache(const struct recovery_request *r, const struct page *page,
+                         struct publication *const *live, struct recovery *ret) {
+    uint64_t top = ret->next - 1;
+    bool has_live = ret->n_live > 0;
+    bool same = r->epoch.len > 0 && str_equal(r->epoch, str_of(page->top.epoch));
+    bool is_there = same && r->offset == top;
+
+    /* What is known ends at the top, unless the newest is gone from the history. */
+    bool is_current = has_live || (page->n > 0 && page->items[0]->position.offset == top);
+    uint64_t newest = choose_newest(r, page, live, ret);
+    /* None that passes is newer than what the client has. */
+    bool missed_none = same && r->filter && page->n > 0 &&
+                       page->items[page->n - 1]->position.offset <= r->offset + 1;
+    ret->recovered = is_there || (is_current && (newest > 0 || missed_none));
+    if (!ret->recovered || (same && r->offset >= newest))
+        ret->n_live = ret->n_page = 0; /* it has that one */
     ret->offset = top;
 }
 
@@ -115,7 +143,7 @@ int recovery_decide(const struct recovery_request *r, const struct page *page,
     if (!r->is_asked)
         decision.n_live = 0;
     else if (r->mode == RECOVERY_CACHE)
-        decide_cache(r, page, &decision);
+        decide_cache(r, page, live, &decision);
     else
         decide_stream(r, page, &decision);
     if (decision.recovered && !fits(r, page, live, &decision)) {

@@ -7,13 +7,17 @@
 #include "daemon/config.h"
 #include "storage/engine.h"
 
+struct tags_filter;
+
 struct recovery_request {
     bool is_asked;           /* the client wants to go on from its position */
     enum recovery_mode mode; /* everything since then or nothing; or just the newest publication */
     uint32_t limit;          /* publications given back at most; who missed more starts anew */
     size_t max_bytes;        /* of them, on the wire; 0: no limit */
     uint64_t offset;
-    struct str epoch; /* empty: the client knows none */
+    struct str epoch;                 /* empty: the client knows none */
+    bool as_strings;                  /* max_bytes is of payloads as strings in JSON */
+    const struct tags_filter *filter; /* mode cache: the newest that passes; NULL: everything */
 };
 
 /* What to read: as many as tell "all" from "too many". */

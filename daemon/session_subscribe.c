@@ -4,6 +4,8 @@
 
 #include "daemon/grant.h"
 #include "daemon/session_impl.h"
+#include "protocol/codec.h"
+#include "protocol/tags_filter.h"
 
 /* A subscribe command on its way. */
 struct asking {
@@ -45,6 +47,20 @@ static int judge_rules(struct asking *a) {
                    : ERROR_PERMISSION_DENIED;
 }
 
+/* A filter, checked, in a->grant. */
+static int judge_filter(struct asking *a) {
+    const struct codec *codec = wire_codec(session_format(a->session));
+    const struct filter_node *root = NULL;
+    const char *why = NULL;
+
+    if (!a->grant.ns->allow_tags_filter)
+        return ERROR_BAD_REQUEST;
+    int r = codec->decode_filter(a->asked->tags_filter, &a->arena, &root, &why);
+    if (r == 0)
+        r = tags_filter_new(root, &a->grant.filter, &why);
+    return r == 0 ? 0 : r == -ENOMEM ? DISCONNECT_SERVER_ERROR : ERROR_BAD_REQUEST;
+}
+
 /* Reference §5.1, in its order. 0, an error code or a disconnect code; < 0: the wait was cut short.
  */
 static int judge(struct asking *a) {
@@ -72,7 +88,7 @@ static int judge(struct asking *a) {
         return code;
     if (c->delta.len && !str_equal(c->delta, STR("fossil")))
         return DISCONNECT_BAD_REQUEST;
-    return c->tags_filter.len ? ERROR_BAD_REQUEST : 0;
+    return c->tags_filter.len ? judge_filter(a) : 0;
 }
 
 /* ---- then it is ---- */
@@ -88,6 +104,7 @@ static void ask_for(struct asking *a) {
     g->recovers = c->recover;
     g->since_offset = c->offset;
     g->since_epoch = c->epoch;
+    g->wants_delta = c->delta.len > 0; /* the one that there is */
     g->rejects_unrecovered = c->flag & SUBSCRIBE_FLAG_REJECT_UNRECOVERED;
 }
 

@@ -32,9 +32,16 @@ int wire_publication_of(const struct publication *p, bool is_text, struct wire_p
     return is_text ? look_at_payload(p, ret) : 0;
 }
 
-static size_t bytes_of_one(const struct publication *p) {
+static size_t escapes_in(struct bytes b) {
+    size_t n = 0;
+    for (size_t i = 0; i < b.len; i++)
+        n += b.data[i] == '"' || b.data[i] == '\\' ? 1 : b.data[i] < ' ' ? 5 : 0;
+    return n;
+}
+
+static size_t bytes_of_one(const struct publication *p, bool is_string) {
     enum { NAMES = 128 }; /* of members, and the numbers */
-    size_t n = NAMES + p->data.len;
+    size_t n = NAMES + p->data.len + (is_string ? escapes_in(p->data) : 0);
 
     if (p->has_info)
         n += p->info.user.len + p->info.client.len + p->info.conn_info.len + p->info.chan_info.len;
@@ -46,9 +53,9 @@ static size_t bytes_of_one(const struct publication *p) {
 size_t wire_page_bytes(const struct wire_page *w) {
     size_t n = 0;
     for (size_t i = 0; i < w->n_page; i++)
-        n += bytes_of_one(w->page[i]);
+        n += bytes_of_one(w->page[i], w->is_string);
     for (size_t i = 0; i < w->n_live; i++)
-        n += bytes_of_one(w->live[i]);
+        n += bytes_of_one(w->live[i], w->is_string);
     return n;
 }
 

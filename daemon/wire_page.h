@@ -18,6 +18,7 @@ struct wire_page {
     struct publication *const *live;
     size_t n_live;
     bool is_text;
+    bool is_string; /* payloads go out as strings in JSON */
 };
 
 static inline struct publication *wire_page_at(const struct wire_page *w, size_t i) {

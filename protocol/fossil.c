@@ -354,7 +354,11 @@ static int take_body(struct decoder *d, struct bytes source, uint32_t len, struc
         if (take_number(d, &n) < 0 || take_sign(d, &sign) < 0)
             return -EBADMSG;
         if (sign == ';') {
-            struct bytes made = bytes_of(out->data + begin, out->len - begin);
+            struct bytes made = buffer_bytes(out);
+            if (begin < out->len)
+                made = bytes_of(out->data + begin, out->len - begin);
+            else
+                made.len = 0;
             return d->at == d->end && made.len == len && checksum(made) == n ? 0 : -EBADMSG;
         }
         if (n > len - (out->len - begin))
