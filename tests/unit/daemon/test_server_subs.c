@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "daemon/hub.h"
 #include "daemon/session_control.h"
 #include "daemon/subscription.h"
+#include "daemon/survey.h"
 #include "daemon/worker_thread.h"
 #include "tests/support/world.h"
 
@@ -558,6 +560,212 @@ static void what_a_connect_says_of_itself_is_kept_over_refreshes(void **state) {
     assert_null(world_run(&(struct world_options){ .config = plain }, library, NULL));
 }
 
+/* ---- crowds ---- */
+
+/* What strangers do to everybody of a user: errands, refreshes, ends. */
+struct storm {
+    struct world *world;
+    atomic_int posted, settled;
+    atomic_bool is_over;
+};
+
+struct blow {
+    struct errand errand;
+    struct storm *storm;
+    unsigned kind;
+};
+
+static const struct str blown[] = { { "kept:a", 6 }, { "feed:a", 6 }, { "open:a", 6 }, { "a", 1 } };
+
+static void blow_done(struct errand *e) {
+    struct blow *b = CONTAINER_OF(e, struct blow, errand);
+    atomic_fetch_add(&b->storm->settled, 1);
+    free(b);
+}
+
+static void blow_run(struct session *s, struct errand *e) {
+    struct blow *b = CONTAINER_OF(e, struct blow, errand);
+    struct str channel = blown[b->kind / 8 % ELEMENTS_OF(blown)];
+    switch (b->kind % 8) {
+    case 0:
+    case 1:
+    case 2: {
+        struct server_sub sub = { .channel = channel, .has_since = b->kind % 2, .since_offset = 1 };
+        (void) !session_subscribe_server(s, &sub);
+        break;
+    }
+    case 3:
+    case 4:
+        session_unsubscribe_server(s, b->kind % 5 ? channel : (struct str){ 0 }, 2000,
+                                   STR("because"));
+        break;
+    case 5:
+        (void) !session_refresh_server(s, false, loop_wall_ms() / 1000 + 60, true,
+                                       str_bytes(STR("{}")));
+        break;
+    case 6:
+        (void) task_yield();
+        break;
+    default:
+        if (b->kind % 64 == 7)
+            session_disconnect_with(s, 4000, STR("a storm"));
+        break;
+    }
+    blow_done(e);
+}
+
+static int blow(struct worker *w, void *arg, void *part) {
+    struct storm *storm = arg;
+    HUB_FOREACH_USER(w, STR("42"), s) {
+        struct blow *b = malloc(sizeof *b);
+        if (!b)
+            return -ENOMEM;
+        *b = (struct blow){ .errand = { .run = blow_run, .drop = blow_done },
+                            .storm = storm,
+                            .kind = (unsigned) loop_random_below(1024) };
+        atomic_fetch_add(&storm->posted, 1);
+        (void) session_post(s, &b->errand);
+    }
+    return 0;
+}
+
+static int blow_from_here(struct worker_thread *t, void *arg) {
+    struct survey question = { .ask = blow, .arg = arg };
+    return survey(&t->worker, &question);
+}
+
+/* A client with plans of its own, again and again. */
+static int wanders(void *arg) {
+    struct storm *storm = arg;
+    static const char *const says[] = {
+        "\"subscribe\":{\"channel\":\"feed:a\"}",
+        "\"unsubscribe\":{\"channel\":\"feed:a\"}",
+        "\"publish\":{\"channel\":\"feed:a\",\"data\":1}",
+        "\"publish\":{\"channel\":\"kept:a\",\"data\":2}",
+        "\"unsubscribe\":{\"channel\":\"kept:a\"}",
+        "\"presence\":{\"channel\":\"open:a\"}",
+    };
+    while (!storm->is_over) {
+        struct peer *p = peer_open(storm->world, NULL);
+        if (!p)
+            return -ECONNREFUSED;
+        peer_say(p,
+                 "{\"id\":1,\"connect\":{\"token\":\"%s\",\"subs\":{\"feed:a\":{\"recover\":"
+                 "true}}}}",
+                 world_token(storm->world, "{\"sub\":\"42\",\"channels\":[\"kept:a\",\"own:b\"]}"));
+        unsigned n = (unsigned) loop_random_below(20);
+        for (unsigned i = 0; i < n && !storm->is_over; i++) {
+            peer_say(p, "{\"id\":%u,%s}", i + 2, says[loop_random_below(ELEMENTS_OF(says))]);
+            (void) peer_hear(p, 1);
+        }
+        peer_close(p);
+    }
+    return 0;
+}
+
+static int blows_over(struct world *w, void *arg) {
+    enum { CLIENTS = 12, BLOWS = 150 };
+    struct storm *storm = arg;
+    storm->world = w;
+    int r = 0;
+    {
+        GROUP(crowd);
+        for (int i = 0; i < CLIENTS && r == 0; i++)
+            r = group_spawn(&crowd, "wanderer", wanders, storm);
+        for (int i = 0; i < BLOWS && r == 0; i++) {
+            struct chore c;
+            chore_send(&c, &w->daemon->threads[i % 3], blow_from_here, storm);
+            r = chore_wait(&c);
+            if (r == 0)
+                r = task_sleep(2);
+        }
+        storm->is_over = true;
+        if (r == 0)
+            r = group_wait_all(&crowd);
+    }
+    STORY_EXPECT(w, r == 0);
+    /* everybody has gone, and nothing of them is left */
+    for (int i = 0; i < 1000 && storm->settled < storm->posted; i++)
+        STORY_EXPECT(w, task_sleep(10) == 0);
+    STORY_EXPECT(w, storm->posted > 0 && storm->settled == storm->posted);
+    return 0;
+}
+
+static void strangers_and_clients_do_what_they_like_at_once(void **state) {
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct storm storm = { 0 };
+        const char *why =
+                world_run(&(struct world_options){ .config = CLIENT
+                                                   ", user_connection_limit: 100}\n" NAMESPACES,
+                                                   .workers = 3,
+                                                   .seed = seed },
+                          blows_over, &storm);
+        if (why)
+            fail_msg("seed %llu: %s", (unsigned long long) seed, why);
+    }
+}
+
+static void they_do_so_on_threads_too(void **state) {
+    struct storm storm = { 0 };
+    assert_null(world_run(
+            &(struct world_options){ .config = CLIENT ", user_connection_limit: 100}\n" NAMESPACES,
+                                     .workers = 3,
+                                     .is_real = true },
+            blows_over, &storm));
+}
+
+struct member {
+    struct world *world;
+    bool was_ended; /* for a newer one */
+    bool is_done;
+};
+
+/* Comes in, and listens for a while. */
+static int comes_and_stays(void *arg) {
+    struct member *m = arg;
+    struct peer *p = peer_open(m->world, NULL);
+    if (!p)
+        return 0;
+    peer_say(p, "{\"id\":1,\"connect\":{\"token\":\"%s\"}}",
+             world_token(m->world, "{\"sub\":\"42\"}"));
+    if (text_matches(peer_hear(p, 5000), "{\"id\":1,\"connect\":{*")) {
+        const char *heard = peer_hear(p, 2000);
+        m->was_ended = strcmp(heard, "close 3504 connection limit") == 0;
+        m->is_done = m->was_ended || strcmp(heard, "nothing") == 0;
+    }
+    peer_close(p);
+    return 0;
+}
+
+static int a_crowd_of_one(struct world *w, void *arg) {
+    enum { CROWD = 24 };
+    struct member members[CROWD] = { 0 };
+    int left = 0, done = 0;
+    GROUP(crowd);
+    for (int i = 0; i < CROWD; i++) {
+        members[i].world = w;
+        STORY_EXPECT(w, group_spawn(&crowd, "member", comes_and_stays, &members[i]) == 0);
+    }
+    STORY_EXPECT(w, group_wait_all(&crowd) == 0);
+    for (int i = 0; i < CROWD; i++) {
+        left += !members[i].was_ended;
+        done += members[i].is_done;
+    }
+    STORY_EXPECT(w, done == CROWD && left == 1);
+    return 0;
+}
+
+static void of_a_user_who_comes_everywhere_at_once_one_stays(void **state) {
+    struct world_options o = { .config = CLIENT ", subscribe_to_user_personal_channel: {enabled: "
+                                                "true, single_connection: true}}\n" NAMESPACES,
+                               .workers = 3 };
+    for (o.seed = 1; o.seed <= 10; o.seed++)
+        assert_null(world_run(&o, a_crowd_of_one, NULL));
+    o.is_real = true;
+    o.seed = 0;
+    assert_null(world_run(&o, a_crowd_of_one, NULL));
+}
+
 /* ---- the index ---- */
 
 static int found(struct world *w, void *arg) {
@@ -615,6 +823,9 @@ int main(void) {
         cmocka_unit_test(a_gap_in_a_server_side_subscription_ends_the_connection),
         cmocka_unit_test(a_user_has_no_more_connections_than_allowed_on_all_workers),
         cmocka_unit_test(a_user_s_single_connection_is_the_newest),
+        cmocka_unit_test(strangers_and_clients_do_what_they_like_at_once),
+        cmocka_unit_test(they_do_so_on_threads_too),
+        cmocka_unit_test(of_a_user_who_comes_everywhere_at_once_one_stays),
         cmocka_unit_test(what_a_connect_says_of_itself_is_kept_over_refreshes),
         cmocka_unit_test(sessions_are_found_by_user_client_and_secret),
     };
