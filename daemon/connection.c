@@ -6,9 +6,7 @@
 #include "async/deadline.h"
 #include "async/stream.h"
 #include "async/task.h"
-#include "daemon/config.h"
-#include "daemon/daemon.h"
-#include "daemon/log.h"
+#include "daemon/connection_impl.h"
 #include "daemon/session_control.h"
 #include "daemon/worker.h"
 
@@ -39,6 +37,28 @@ static void answer_ping(struct connection *conn, struct bytes payload) {
     outbox_append_copy(&conn->session.outbox, bytes_of(header, len), payload);
 }
 
+/* A request to connect, without a command around it. */
+static int connect_one_way(struct session *s, struct bytes request) {
+    CLEANUP(command_reader_finish) struct command_reader reader;
+    struct command_connect c;
+
+    command_reader_init(&reader, wire_codec(session_format(s)), request);
+    int r = command_decode_connect(&reader, &c);
+    if (r < 0) {
+        session_disconnect(s, r == -ENOMEM ? DISCONNECT_SERVER_ERROR : DISCONNECT_BAD_REQUEST);
+        return -ECONNABORTED;
+    }
+    return session_handle_connect(s, &reader, &c);
+}
+
+/* Who only listens says but one thing; what else it says is not listened to. */
+static int take_message(struct connection *conn, struct bytes message) {
+    struct session *s = &conn->session;
+    if (!wire_traits(session_format(s))->is_unidirectional)
+        return session_handle(s, message);
+    return s->state == SESSION_NEW ? connect_one_way(s, message) : 0;
+}
+
 static int handle(struct connection *conn, const struct frame_event *ev) {
     struct metrics *m = &conn->session.worker->metrics;
 
@@ -47,7 +67,7 @@ static int handle(struct connection *conn, const struct frame_event *ev) {
     case FRAME_BINARY:
         metrics_count(m, COUNT_MESSAGES_IN);
         metrics_add(m, COUNT_BYTES_IN, ev->payload.len);
-        return session_handle(&conn->session, ev->payload);
+        return take_message(conn, ev->payload);
     case FRAME_PING:
         answer_ping(conn, ev->payload);
         return 0;
@@ -56,17 +76,12 @@ static int handle(struct connection *conn, const struct frame_event *ev) {
         conn->heard_code = ev->close_code;
         return -ECONNRESET;
     case FRAME_PONG:
+        session_heard_pong(&conn->session);
+        return 0;
     case FRAME_CONTINUATION:
     default:
         return 0;
     }
-}
-
-/* What comes after the end is decoded for the peer's close frame alone. */
-static void skip(struct connection *conn, struct bytes in) {
-    struct frame_event ev;
-    while (!conn->has_closed_too && frame_next(&conn->decoder, &in, &ev) > 0)
-        conn->has_closed_too = ev.opcode == FRAME_CLOSE;
 }
 
 static int feed(struct connection *conn, struct bytes in) {
@@ -77,7 +92,7 @@ static int feed(struct connection *conn, struct bytes in) {
         r = handle(conn, &ev);
         if (r < 0) {
             if (!conn->has_heard_close)
-                skip(conn, in); /* the decoder must not lose its place */
+                connection_skip(conn, in); /* the decoder must not lose its place */
             return r;
         }
     }
@@ -96,7 +111,9 @@ static int read_and_handle(struct connection *conn) {
                 return -ENOMEM;
             ssize_t n =
                     stream_try_read(conn->session.outbox.stream, input->bytes, sizeof input->bytes);
-            int r = n > 0 ? feed(conn, bytes_of(input->bytes, (size_t) n)) : 0;
+            /* While an answer is streamed there is nothing to say; the peer's end is waited for. */
+            int r = n > 0 && conn->is_websocket ? feed(conn, bytes_of(input->bytes, (size_t) n))
+                                                : 0;
             bool is_all = n < (ssize_t) sizeof input->bytes && !conn->is_tls;
             worker_return_input(w, input);
 
@@ -115,83 +132,9 @@ static int read_and_handle(struct connection *conn) {
     }
 }
 
-/* ---- goodbye ---- */
-
-/* Has the peer broken the rules of WebSocket, so that what it says means nothing any more? */
-static bool is_garbled(int why) {
-    return why == -EPROTO || why == -EILSEQ || why == -EBADMSG || why == -EMSGSIZE;
-}
-
-/* Appends the close frame that this end calls for, if the peer is there to read it. */
-static void close_frame(struct connection *conn, int why, struct buffer *out) {
-    struct worker *w = conn->session.worker;
-    struct session *s = &conn->session;
-    uint16_t code;
-    struct str reason = { 0 };
-
-    if (why == -EPIPE)
-        return;
-    if (conn->has_heard_close) {
-        code = conn->heard_code;
-    } else if (is_garbled(why)) {
-        code = (uint16_t) frame_close_code_of(why);
-        metrics_count(&w->metrics, why == -EMSGSIZE ? COUNT_MESSAGE_LIMIT : COUNT_PROTOCOL_ERRORS);
-        metrics_count_disconnect(&w->metrics, code);
-    } else {
-        if (s->state != SESSION_CLOSING)
-            session_disconnect(s, why == -ENOMEM           ? DISCONNECT_SERVER_ERROR
-                                  : w->daemon->is_stopping ? DISCONNECT_SHUTDOWN
-                                                           : DISCONNECT_CONNECTION_CLOSED);
-        code = s->close_code;
-        reason = session_close_reason(s);
-    }
-    frame_encode_close(w->wire.frames, code, reason, NULL, out);
-}
-
-/* Waits for the peer's half of the close handshake; what else it sends is dropped. A socket that is
- * closed with unread bytes in it is reset, and the peer might never read our close frame. */
-static void await_close(struct connection *conn, bool is_readable) {
-    struct worker *w = conn->session.worker;
-    struct stream *stream = conn->session.outbox.stream;
-    ssize_t n = -EAGAIN;
-
-    /* Many may say goodbye at a time: none holds memory for input while it waits. */
-    while ((n > 0 || n == -EAGAIN) && !conn->has_heard_close && !conn->has_closed_too &&
-           stream_wait_readable(stream) == 0) {
-        struct input *input = worker_lend_input(w);
-        n = input ? stream_try_read(stream, input->bytes, sizeof input->bytes) : -ENOMEM;
-        if (n > 0 && is_readable)
-            skip(conn, bytes_of(input->bytes, (size_t) n));
-        worker_return_input(w, input);
-        if (task_yield() < 0) /* however fast the peer is */
-            break;
-    }
-}
-
-/* Cancelled or not, the peer hears why, and others hear that it has gone. */
-static void say_goodbye(struct connection *conn, int why) {
-    CLEANUP(buffer_finish) struct buffer last = BUFFER_INIT;
-    struct outbox *o = &conn->session.outbox;
-
-    SHIELD(CLOSE_HANDSHAKE_MS);
-    close_frame(conn, why, &last);
-    conn->session.state = SESSION_CLOSING;
-    outbox_flush(o);
-    outbox_end(o, buffer_error(&last) == 0 ? buffer_bytes(&last) : bytes_of(NULL, 0));
-    session_leave(&conn->session);
-    if (outbox_drain(o) < 0 || last.len == 0 || o->is_dead)
-        return;
-
-    bool is_readable = !is_garbled(why);
-    if (is_readable)
-        await_close(conn, true);
-    if (stream_shutdown(conn->session.outbox.stream) == 0 && !is_readable)
-        await_close(conn, false);
-}
-
 static int connection_end(struct connection *conn, int why) {
     if (conn->has_session)
-        say_goodbye(conn, why);
+        connection_say_goodbye(conn, why);
     connection_free(conn);
     return 0;
 }
@@ -210,19 +153,53 @@ static int connection_resume(void *arg) {
     return rest_or_end(conn, task_cancelled() ? -ECANCELED : read_and_handle(conn));
 }
 
-static int begin_session(struct connection *conn, struct connection_terms *terms) {
+/* ---- from request to session ---- */
+
+static int begin_websocket(struct connection *conn, struct connection_terms *terms) {
     struct worker *w = conn->session.worker;
+    bool is_one_way = wire_traits(terms->format)->is_unidirectional;
 
-    frame_decoder_init(&conn->decoder, FRAME_SERVER, w->wire.frames, &w->frame_limits,
-                       terms->is_deflated);
-    session_init(&conn->session, w, conn->session.outbox.stream, terms->format, task_current());
-    conn->session.pings = (uint8_t) terms->pings;
-    conn->has_session = true;
+    frame_decoder_init(&conn->decoder, FRAME_SERVER, w->wire.frames,
+                       is_one_way ? &w->uni_frame_limits : &w->frame_limits, terms->is_deflated);
     metrics_count(&w->metrics, COUNT_UPGRADES);
-    task_rename("client");
-
     outbox_append_copy(&conn->session.outbox, buffer_bytes(&terms->head), bytes_of(NULL, 0));
-    return terms->rest.len ? feed(conn, buffer_bytes(&terms->rest)) : 0;
+    int r = terms->has_first ? connect_one_way(&conn->session, buffer_bytes(&terms->first)) : 0;
+    return r == 0 && terms->rest.len ? feed(conn, buffer_bytes(&terms->rest)) : r;
+}
+
+/* The request had all the client can say on this connection. */
+static int begin_stream(struct connection *conn, struct connection_terms *terms) {
+    struct session *s = &conn->session;
+    struct worker *w = s->worker;
+    int r;
+
+    metrics_count(&w->metrics, COUNT_STREAMS);
+    metrics_count(&w->metrics, COUNT_MESSAGES_IN);
+    metrics_add(&w->metrics, COUNT_BYTES_IN, terms->first.len);
+    if (!wire_traits(terms->format)->is_unidirectional) {
+        outbox_append_copy(&s->outbox, buffer_bytes(&terms->head), bytes_of(NULL, 0));
+        return session_handle(s, buffer_bytes(&terms->first));
+    }
+    /* A connect that fails may get an HTTP status of its own: nothing is sent before. */
+    outbox_hold(&s->outbox);
+    outbox_append_copy(&s->outbox, buffer_bytes(&terms->head), bytes_of(NULL, 0));
+    r = connect_one_way(s, buffer_bytes(&terms->first));
+    if (r == 0 && s->state != SESSION_CLOSING)
+        outbox_release(&s->outbox);
+    return r;
+}
+
+static int begin_session(struct connection *conn, struct connection_terms *terms) {
+    struct session *s = &conn->session;
+    const struct wire_traits *t = wire_traits(terms->format);
+
+    session_init(s, s->worker, s->outbox.stream, terms->format, task_current());
+    conn->has_session = true;
+    conn->is_websocket = t->is_websocket;
+    s->pings = (uint8_t) terms->pings;
+    s->headers = TAKE(terms->headers);
+    task_rename(t->is_websocket ? "client" : "listener");
+    return t->is_websocket ? begin_websocket(conn, terms) : begin_stream(conn, terms);
 }
 
 /* One connection, from accept to goodbye. Owns conn. Ends when the peer leaves, breaks the rules,
@@ -234,5 +211,10 @@ int connection_serve(void *arg) {
     int r = connection_serve_http(conn, &terms);
     if (r <= 0)
         return connection_end(conn, r);
-    return rest_or_end(conn, begin_session(conn, &terms));
+    conn->opening = &terms;
+    r = begin_session(conn, &terms);
+    if (r < 0 || task_cancelled())
+        return connection_end(conn, r < 0 ? r : -ECANCELED);
+    conn->opening = NULL;
+    return rest_or_end(conn, 0);
 }

@@ -20,10 +20,12 @@ struct connection {
     bool is_tls;        /* the handshake of TLS comes first; then: the stream is encrypted */
     bool is_internal;   /* from a listener that serves operators, not clients */
     bool is_over_limit; /* to be told 503 */
+    bool is_websocket;  /* else: a streamed answer */
     bool has_session;
     bool has_heard_close;
     bool has_closed_too; /* heard after we had decided to end it */
     uint16_t heard_code;
+    struct connection_terms *opening; /* until the connect request has been handled; or NULL */
 };
 
 /* The task. arg: a struct connection. */
@@ -33,11 +35,13 @@ SUSPENDS int connection_serve(void *arg);
 struct connection_terms {
     enum wire_format format;
     enum session_pings pings;
-    bool is_deflated;    /* WebSocket: permessage-deflate was agreed on */
-    bool has_first;      /* first is there, though it may be empty */
-    struct buffer head;  /* streamed answers: the answer's head, not sent yet */
-    struct buffer first; /* the connect request, if it came with the HTTP request */
-    struct buffer rest;  /* what came behind the request */
+    bool is_deflated;                /* WebSocket: permessage-deflate was agreed on */
+    bool has_first;                  /* first is there, though it may be empty */
+    struct forwarded *headers; /* for the session; NULL: none */
+    struct buffer head;              /* of the answer, not sent yet */
+    struct buffer headers_text;      /* streamed answers: lines for whatever answer there will be */
+    struct buffer first;             /* the connect request, if it came with the HTTP request */
+    struct buffer rest;              /* what came behind the request */
 };
 
 void connection_terms_finish(struct connection_terms *t); /* for CLEANUP */

@@ -60,7 +60,7 @@ int connection_read_body(struct connection *conn, struct opening *o, size_t max_
     if (r < 0)
         return r;
 
-    DEADLINE(time, conn->session.worker->config->http.handshake_timeout_ms);
+    DEADLINE(time, conn->session.worker->config->http.body_timeout_ms);
     if (is_awaited)
         r = say_continue(conn);
     return r < 0 ? r : read_rest(conn, o, &b);

@@ -6,6 +6,7 @@
 #include "async/stream.h"
 #include "daemon/config.h"
 #include "daemon/connection_impl.h"
+#include "daemon/forwarded.h"
 #include "daemon/worker.h"
 
 enum { READ_AT_ONCE = 4096, OPENINGS_KEPT = 32, KEPT_MAX_BYTES = 16384 };
@@ -66,7 +67,9 @@ void connection_http_finish(struct worker *w) {
 }
 
 void connection_terms_finish(struct connection_terms *t) {
+    forwarded_free(t->headers);
     buffer_finish(&t->head);
+    buffer_finish(&t->headers_text);
     buffer_finish(&t->first);
     buffer_finish(&t->rest);
 }

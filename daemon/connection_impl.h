@@ -33,3 +33,12 @@ SUSPENDS MUST_CHECK int connection_exchange(struct connection *conn, struct open
 
 /* Sends o->out and empties it, within the time that a request may take. */
 SUSPENDS MUST_CHECK int connection_write_out(struct connection *conn, struct opening *o);
+
+/* ---- goodbyes (connection_goodbye.c) ---- */
+
+/* Cancelled or not, the peer hears why the connection ends, and others hear that it has gone. why:
+ * < 0, or 0. */
+SUSPENDS void connection_say_goodbye(struct connection *conn, int why);
+
+/* What comes after the end is decoded for the peer's close frame alone. */
+void connection_skip(struct connection *conn, struct bytes in);

@@ -110,4 +110,5 @@ struct daemon {
     _Atomic bool is_stopping;
     _Atomic uint32_t connections; /* of all workers, for the limit */
     _Atomic uint64_t entered;     /* sessions so far that are to be their users' only ones */
+    _Atomic int64_t opening_us;   /* for client.connection_rate_limit: transport.c */
 };

@@ -133,11 +133,19 @@ static int keep(struct forwarded **f, struct str name, struct str value, bool is
     return 0;
 }
 
+struct str forwarded_of_request(const struct forwarded *f, struct str name) {
+    for (const struct kept *k = f ? f->first : NULL; k; k = k->next)
+        if (!k->is_emulated && is_name(name, k->text, k->name_len))
+            return str_of(value_of(k));
+    return (struct str){ 0 };
+}
+
 int forwarded_keep_request(struct forwarded **f, const struct config *c,
                            const struct http_head *head) {
     for (size_t i = 0; i < http_head_size(head); i++) {
         struct http_header h = http_head_at(head, i);
-        int r = is_wanted(c, h.name, false) ? keep(f, h.name, h.value, false) : 0;
+        bool names_user = http_equal_nocase(h.name, c->client.user_id_http_header);
+        int r = names_user || is_wanted(c, h.name, false) ? keep(f, h.name, h.value, false) : 0;
         if (r < 0)
             return r;
     }

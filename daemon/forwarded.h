@@ -1,7 +1,8 @@
 /*
  * Headers of a client that proxies hand on to the backend: those of its HTTP request, and those
  * that its connect command brought in their place ("emulated", for browsers cannot set any), which
- * the client can forge. Only what some proxy of the configuration names is kept.
+ * the client can forge. Only what some proxy of the configuration names is kept, and
+ * client.user_id_http_header.
  */
 #pragma once
 
@@ -24,6 +25,10 @@ MUST_CHECK int forwarded_keep_emulated(struct forwarded **f, const struct config
                                        struct str name, struct str value);
 
 struct forwarded *forwarded_free(struct forwarded *f); /* takes NULL; returns NULL */
+
+/* The first header of that name of the request, compared without case; empty: none was kept. Takes
+ * NULL. */
+struct str forwarded_of_request(const struct forwarded *f, struct str name);
 
 /* Does some proxy forward headers of connect commands? */
 bool forwarded_wants_emulated(const struct config *c);

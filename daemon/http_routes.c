@@ -3,6 +3,8 @@
 #include "daemon/connection.h"
 #include "daemon/http_exchange.h"
 #include "daemon/http_pages.h"
+#include "daemon/transport_emulation.h"
+#include "daemon/transport_stream.h"
 #include "daemon/transport_websocket.h"
 
 bool http_on_every_listener(const struct connection *conn, const struct config *c) {
@@ -17,29 +19,50 @@ static bool on_client_listeners(const struct connection *conn) {
     return !conn->is_internal;
 }
 
-static bool websocket_is_served(const struct connection *conn, const struct config *c) {
-    return on_client_listeners(conn) && !c->websocket.is_disabled;
-}
+/* Where the configuration has them, and how much they read. */
+#define PATH(name, member)                                                                         \
+    static struct str name##_path(const struct config *c) {                                        \
+        return c->member;                                                                          \
+    }
+#define BODY(name, member)                                                                         \
+    static size_t name##_body(const struct config *c) {                                            \
+        return c->member;                                                                          \
+    }
+
+PATH(websocket, websocket.path)
+PATH(uni_websocket, uni_websocket.path)
+PATH(http_stream, http_stream.path)
+BODY(http_stream, http_stream.max_body_bytes)
+PATH(sse, sse.path)
+BODY(sse, sse.max_body_bytes)
+PATH(uni_http_stream, uni_http_stream.path)
+BODY(uni_http_stream, uni_http_stream.max_body_bytes)
+PATH(uni_sse, uni_sse.path)
+BODY(uni_sse, uni_sse.max_body_bytes)
+PATH(emulation, emulation_path)
+BODY(emulation, emulation_max_body_bytes)
+PATH(init, init.path)
+PATH(health, health_path)
+PATH(metrics, metrics_path)
+
+/* name, flags, further members */
+#define ENDPOINT(name, how, ...)                                                                   \
+    {                                                                                              \
+        .path_of = name##_path, .is_served = name##_is_served, .flags = (how),                     \
+        .serve = name##_serve, __VA_ARGS__                                                         \
+    }
 
 static const struct http_endpoint endpoints[] = {
-    {
-            .path = { "/connection/websocket", 21 },
-            .is_served = websocket_is_served,
-            .flags = HTTP_ANY_METHOD,
-            .serve = websocket_serve,
-    },
-    {
-            .path = { "/health", 7 },
-            .is_served = health_is_served,
-            .flags = HTTP_GET,
-            .serve = health_serve,
-    },
-    {
-            .path = { "/metrics", 8 },
-            .is_served = metrics_is_served,
-            .flags = HTTP_GET,
-            .serve = metrics_serve,
-    },
+    ENDPOINT(websocket, HTTP_ANY_METHOD),
+    ENDPOINT(http_stream, HTTP_POST | HTTP_CORS, .max_body = http_stream_body),
+    ENDPOINT(sse, HTTP_GET | HTTP_POST | HTTP_CORS, .max_body = sse_body),
+    ENDPOINT(emulation, HTTP_POST | HTTP_CORS, .max_body = emulation_body),
+    ENDPOINT(uni_websocket, HTTP_ANY_METHOD),
+    ENDPOINT(uni_http_stream, HTTP_POST | HTTP_CORS, .max_body = uni_http_stream_body),
+    ENDPOINT(uni_sse, HTTP_GET | HTTP_POST | HTTP_CORS, .max_body = uni_sse_body),
+    ENDPOINT(init, HTTP_GET | HTTP_CORS),
+    ENDPOINT(health, HTTP_GET),
+    ENDPOINT(metrics, HTTP_GET),
 };
 
 static bool is_at(const struct http_endpoint *e, struct str own, struct str path) {

@@ -24,6 +24,9 @@
     X(COUNT_HANDSHAKE_ERRORS, "client_handshake_errors_total",                                     \
       "Bad HTTP, WebSocket or TLS opening.")                                                       \
     X(COUNT_HEAD_LIMIT, "client_head_limit_total", "Request heads over a limit.")                  \
+    X(COUNT_STREAMS, "client_streams_total", "HTTP streaming and SSE connections opened.")         \
+    X(COUNT_CONNECTION_RATE, "client_connections_rate_limit_total",                                \
+      "Refused: client.connection_rate_limit.")                                                    \
     X(COUNT_BODY_LIMIT, "http_body_limit_total", "Request bodies over their endpoint's limit.")    \
     X(COUNT_UPGRADES, "client_upgrades_total", "WebSocket connections opened.")                    \
     X(COUNT_CONNECTED, "client_connected_total", "Sessions that were let in.")                     \

@@ -184,7 +184,8 @@ static void settle(struct outbox *o) {
         outbox_flush(o);
     if (is_over_limit(o)) {
         outbox_break(o, -ENOBUFS);
-    } else if (o->waiting && !writer_of(o) && !link_is_linked(&o->line->dirty) && !o->is_broken) {
+    } else if (o->waiting && !writer_of(o) && !link_is_linked(&o->line->dirty) && !o->is_broken &&
+               !o->is_held) {
         list_append(&o->set->dirty, &o->line->dirty);
         loop_at_turn_end(o->set->flush);
     }
@@ -359,7 +360,7 @@ static int start_writer(struct outbox *o) {
 }
 
 void outbox_flush(struct outbox *o) {
-    if (o->is_dead || !o->line || o->line->writer)
+    if (o->is_dead || o->is_held || !o->line || o->line->writer)
         return;
     list_remove(&o->line->dirty);
 
@@ -377,7 +378,7 @@ void outbox_flush(struct outbox *o) {
 
 void outbox_send(struct outbox *o, struct batch *b) {
     uint32_t len = (uint32_t) b->bytes.len;
-    if (o->waiting || o->is_broken || o->is_last) {
+    if (o->waiting || o->is_broken || o->is_last || o->is_held) {
         outbox_append(o, b, 0, len);
         return;
     }
@@ -408,12 +409,25 @@ int outbox_wait(struct outbox *o) {
     return r;
 }
 
+/* ---- holding ---- */
+
+void outbox_hold(struct outbox *o) {
+    assert(!o->waiting);
+    o->is_held = true;
+}
+
+void outbox_release(struct outbox *o) {
+    o->is_held = false;
+    settle(o);
+}
+
 /* ---- ending ---- */
 
 void outbox_end(struct outbox *o, struct bytes last) {
     if (o->is_last || o->is_dead)
         return;
     o->is_last = true;
+    o->is_held = false;
 
     /* A span that was begun is finished, or the peer takes the goodbye for a part of it. Finished
      * whole: where the frames in it lie is not known here. */

@@ -46,10 +46,11 @@ struct outbox {
     struct outbox_set *set;
     struct outbox_line *line; /* private; NULL: nothing waits */
     uint32_t waiting;         /* bytes in the line */
-    bool is_begun;            /* a part of the line's first span is on the wire */
-    bool is_broken;           /* broken() was called: appends are dropped */
-    bool is_dead;             /* the stream is: nothing can be sent */
-    bool is_last;             /* outbox_end(): nothing may follow */
+    bool is_begun : 1;        /* a part of the line's first span is on the wire */
+    bool is_broken : 1;       /* broken() was called: appends are dropped */
+    bool is_dead : 1;         /* the stream is: nothing can be sent */
+    bool is_last : 1;         /* outbox_end(): nothing may follow */
+    bool is_held : 1;         /* outbox_hold(): nothing is sent yet */
 };
 
 void outbox_set_init(struct outbox_set *set, const struct outbox_limits *limits,
@@ -72,6 +73,11 @@ void outbox_append_copy(struct outbox *o, struct bytes head, struct bytes body);
 void outbox_send(struct outbox *o, struct batch *b);
 
 void outbox_flush(struct outbox *o); /* sends what the socket takes now */
+
+/* Nothing is sent until outbox_release() or outbox_end(): what was appended may still be forgotten.
+ * The limit holds meanwhile. At the beginning only. */
+void outbox_hold(struct outbox *o);
+void outbox_release(struct outbox *o);
 
 /* What is not yet on the wire is forgotten, but for the rest of a span that has been begun; then
  * `last` is appended, and nothing after it. For goodbyes. */

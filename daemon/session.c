@@ -7,6 +7,7 @@
 #include "async/deadline.h"
 #include "async/stream.h"
 #include "async/task.h"
+#include "daemon/forwarded.h"
 #include "daemon/hub.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
@@ -46,6 +47,7 @@ void session_leave(struct session *s) {
 
 void session_finish(struct session *s) {
     list_remove(&s->all);
+    s->headers = forwarded_free(s->headers);
     free(s->subs);
     free(s->identity);
     free(s->more);
@@ -110,6 +112,11 @@ void session_push(struct session *s, const struct push *p) {
 
 int session_error(struct session *s, uint32_t id, uint32_t code) {
     metrics_count_error(&s->worker->metrics, code);
+    /* A client that only listens cannot be answered; its transport says it as it can. */
+    if (wire_traits(session_format(s))->is_unidirectional) {
+        session_disconnect(s, code);
+        return 0;
+    }
     session_reply(s, &(struct reply){ .kind = REPLY_ERROR,
                                       .id = id,
                                       .error = reply_error_of((enum error_code) code) });
@@ -168,16 +175,22 @@ static int on_unknown(struct session *s) {
     return session_end(s, DISCONNECT_BAD_REQUEST);
 }
 
-static int on_pong(struct session *s) {
+void session_heard_pong(struct session *s) {
     struct worker *w = s->worker;
     if (!s->is_pong_due)
-        return session_end(s, DISCONNECT_BAD_REQUEST);
+        return;
 
     s->is_pong_due = false;
     int64_t since = wheel_now(&w->wheel) - (int64_t) s->pong_by;
     int64_t ms = since * WHEEL_TICK_MS + w->config->client.pong_timeout_ms;
     metrics_observe(&w->metrics, TIME_PONG, ms > 0 ? (uint64_t) ms * 1000 : 0);
     s->pong_by = 0; /* the wheel comes too early for nothing and looks again */
+}
+
+static int on_pong(struct session *s) {
+    if (!s->is_pong_due || s->pings != PINGS_COMMAND)
+        return session_end(s, DISCONNECT_BAD_REQUEST);
+    session_heard_pong(s);
     return 0;
 }
 
@@ -318,7 +331,7 @@ static int bad_message(struct session *s, int error, const char *why) {
 
 static int handle_all(struct session *s, struct bytes message) {
     CLEANUP(command_reader_finish) struct command_reader reader;
-    command_reader_init(&reader, &codec_json, message);
+    command_reader_init(&reader, wire_codec(session_format(s)), message);
     struct command c;
     int r;
 
@@ -366,12 +379,22 @@ void session_schedule(struct session *s) {
         wheel_set(&s->worker->wheel, &s->tick, due);
 }
 
+static void ping_by_frame(struct session *s) {
+    struct buffer *scratch = &s->worker->scratch;
+    buffer_reset(scratch);
+    wire_append_ping(&s->worker->wire, scratch);
+    session_say(s, scratch);
+}
+
 /* The client waits for pings as often as it was told, and answers them if it was told to. */
 static void ping(struct session *s) {
     struct worker *w = s->worker;
     int64_t pong_ms = w->config->client.pong_timeout_ms;
 
-    session_reply(s, &(struct reply){ .kind = REPLY_PING });
+    if (s->pings != PINGS_FRAME)
+        session_reply(s, &(struct reply){ .kind = REPLY_PING });
+    if (s->pings == PINGS_FRAME || s->pings == PINGS_BOTH_WAYS)
+        ping_by_frame(s);
     metrics_count(&w->metrics, COUNT_PINGS);
     if (s->answers_pings) {
         s->is_pong_due = true;

@@ -76,6 +76,7 @@ struct session {
     struct subscription *subs;
     struct identity *identity;   /* NULL before connect */
     struct publishes *publishes; /* under way; NULL: none */
+    struct forwarded *headers;   /* of its HTTP request, for proxies; NULL: none are kept */
     struct errand *errands;      /* a ring, its last; NULL: none */
     struct session_more *more;   /* what few sessions have; NULL: nothing */
 
@@ -109,6 +110,9 @@ SUSPENDS MUST_CHECK int session_handle(struct session *s, struct bytes message);
  * decoded it. As session_handle(). */
 SUSPENDS MUST_CHECK int session_handle_connect(struct session *s, struct command_reader *reader,
                                                const struct command_connect *c);
+
+/* A WebSocket's own pong came; one that nobody asked for means nothing (RFC 6455 section 5.5.3). */
+void session_heard_pong(struct session *s);
 
 /* The client is told this code, and soon gone. Any time; only the first call counts. */
 void session_disconnect(struct session *s, uint32_t code);

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/forwarded.h"
 #include "daemon/grant.h"
 #include "daemon/hub.h"
 #include "daemon/log.h"
 #include "daemon/session_control.h"
 #include "daemon/session_impl.h"
 #include "daemon/survey.h"
+#include "protocol/utf8.h"
 
 /* A UUID of version 4 (RFC 9562 §5.4). */
 static void make_client_id(char id[static CLIENT_ID_LEN]) {
@@ -126,6 +128,17 @@ static int from_token(struct connecting *c) {
 
 /* Reference §4.2: the token, else the header of a proxy in front, else the application, else
  * nobody, where nobody is let in. */
+/* A reverse proxy in front has found out who it is, and is trusted to say it. */
+static bool from_header(struct connecting *c) {
+    struct str name = c->config->client.user_id_http_header;
+    struct str user = name.len ? forwarded_of_request(c->session->headers, name) : name;
+    if (user.len == 0 || !utf8_is_valid(str_bytes(user)))
+        return false;
+    c->who.source = CREDENTIALS_HEADER;
+    c->who.user = user;
+    return true;
+}
+
 static int find_credentials(struct connecting *c) {
     const struct config_client *client = &c->config->client;
     int r = 0;
@@ -133,6 +146,8 @@ static int find_credentials(struct connecting *c) {
     c->who = (struct credentials){ .source = CREDENTIALS_NOBODY };
     if (c->asked->token.len > 0)
         r = from_token(c);
+    else if (from_header(c))
+        r = 0;
     else if (!client->insecure && !client->allow_anonymous_without_token)
         r = refused(c, DISCONNECT_BAD_REQUEST);
     if (r == 0 && client->insecure)

@@ -54,6 +54,10 @@ static bool post_to(struct survey_desk *d, unsigned index, struct post *p) {
     return inbox != NULL;
 }
 
+bool survey_post(struct daemon *d, unsigned index, struct post *p) {
+    return post_to(&d->surveys, index, p);
+}
+
 static bool is_here(struct worker *w) {
     struct survey_desk *d = &w->daemon->surveys;
     (void) pthread_mutex_lock(&d->lock);

@@ -49,6 +49,11 @@ struct survey_desk {
 MUST_CHECK int survey_desk_init(struct survey_desk *d, size_t n_workers); /* -ENOMEM */
 void survey_desk_finish(struct survey_desk *d);                           /* takes a zeroed one */
 
+/* Posts to a worker's inbox, any thread; false: it is ending. While a post is under way its worker
+ * may have begun to end, but its inbox is open and its sessions are listed as long as they last. */
+struct post;
+bool survey_post(struct daemon *d, unsigned index, struct post *p);
+
 /* A worker can be asked from enter to leave; after leave its inbox may be closed. */
 void survey_enter(struct worker *w);
 void survey_leave(struct worker *w);

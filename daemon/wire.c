@@ -12,15 +12,15 @@ static const struct wire_traits all_traits[WIRE_FORMATS] = {
                              .transport = { "websocket", 9 },
                              .is_websocket = true,
                              .is_deflated = true },
-    [WIRE_PROTOBUF] = { .codec = &codec_json,
+    [WIRE_PROTOBUF] = { .codec = &codec_protobuf,
                         .transport = { "websocket", 9 },
                         .is_websocket = true },
-    [WIRE_PROTOBUF_DEFLATED] = { .codec = &codec_json,
+    [WIRE_PROTOBUF_DEFLATED] = { .codec = &codec_protobuf,
                                  .transport = { "websocket", 9 },
                                  .is_websocket = true,
                                  .is_deflated = true },
     [WIRE_STREAM_JSON] = { .codec = &codec_json, .transport = { "http_stream", 11 } },
-    [WIRE_STREAM_PROTOBUF] = { .codec = &codec_json, .transport = { "http_stream", 11 } },
+    [WIRE_STREAM_PROTOBUF] = { .codec = &codec_protobuf, .transport = { "http_stream", 11 } },
     [WIRE_SSE_JSON] = { .codec = &codec_json, .transport = { "sse", 3 }, .is_event = true },
     [WIRE_UNI_JSON] = { .codec = &codec_json,
                         .transport = { "uni_websocket", 13 },
@@ -82,6 +82,11 @@ static int append_frame(struct wire *w, const struct wire_traits *t, struct byte
     buffer_append(out, header, len);
     buffer_append_bytes(out, payload);
     return buffer_error(out);
+}
+
+void wire_append_ping(struct wire *w, struct buffer *out) {
+    struct frame ping = { .opcode = FRAME_PING };
+    frame_encode(w->frames, &ping, bytes_of(NULL, 0), out);
 }
 
 /* ---- chunks (RFC 9112 section 7.1) ---- */

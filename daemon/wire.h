@@ -36,6 +36,12 @@ struct wire_traits {
 
 const struct wire_traits *wire_traits(enum wire_format format); /* static */
 
+/* Do the client's commands come by other requests? */
+static inline bool wire_is_emulated(enum wire_format format) {
+    const struct wire_traits *t = wire_traits(format);
+    return !t->is_websocket && !t->is_unidirectional;
+}
+
 static inline const struct codec *wire_codec(enum wire_format format) {
     return wire_traits(format)->codec;
 }
@@ -58,6 +64,9 @@ int wire_append_push(struct wire *w, enum wire_format format, const struct push 
                      struct buffer *out);
 int wire_append_reply(struct wire *w, enum wire_format format, const struct reply *r,
                       struct buffer *out);
+
+/* Appends WebSocket's own ping. */
+void wire_append_ping(struct wire *w, struct buffer *out);
 
 /* Appends the end of a streamed answer's body. */
 void wire_append_end(enum wire_format format, struct buffer *out);

@@ -102,6 +102,10 @@ int worker_configure(struct worker *w, struct config *c, const struct tls *tls) 
 
     w->frame_limits = (struct frame_limits){ .max_message = c->websocket.message_size_limit,
                                              .max_inflated = c->websocket.inflated_size_limit };
+    w->uni_frame_limits = (struct frame_limits){
+        .max_message = c->uni_websocket.message_size_limit,
+        .max_inflated = c->uni_websocket.inflated_size_limit,
+    };
     w->outboxes.limits =
             (struct outbox_limits){ .max_bytes = c->client.queue_max_bytes,
                                     .write_timeout_ms = c->websocket.write_timeout_ms };

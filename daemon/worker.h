@@ -51,7 +51,7 @@ struct worker {
     struct engine_sink sink;
     bool has_sink;
     struct wire wire;
-    struct frame_limits frame_limits;
+    struct frame_limits frame_limits, uni_frame_limits;
     struct channels channels;
     struct outbox_set outboxes;
     struct wheel wheel;

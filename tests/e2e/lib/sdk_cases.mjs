@@ -1,6 +1,7 @@
 // What an application does with the unmodified centrifuge-js, and what it must see. Each case runs in Node and in a browser, so
 // this file uses nothing of either: the SDK and what only the test's host can do come in through `env`:
 //   env.Centrifuge, env.options   the SDK's class, and options every client needs
+//   env.way                       the transport and encoding: one of sdk_ways.mjs
 //   env.host(name, ...args)       asks the host: 'token' {claims}, 'restart', 'stop', 'start', 'url'
 
 const SOON_MS = 15_000;
@@ -66,7 +67,8 @@ const fresh = (namespace) => `${namespace}:${Date.now().toString(36)}-${serial++
 
 // A client that is disconnected when the case ends.
 async function client(env, options = {}) {
-    const made = new env.Centrifuge(await env.host('url'), { ...env.options, minReconnectDelay: 20,
+    const url = await env.host('url');
+    const made = new env.Centrifuge(env.way.endpoint(url), { ...env.options, ...env.way.options(url), minReconnectDelay: 20,
         maxReconnectDelay: 200, ...options });
     made.on('error', () => {});
     env.clients.push(made);

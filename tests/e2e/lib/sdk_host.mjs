@@ -14,6 +14,8 @@ export const config = {
         channel_limit: 20,
         token: { hmac_secret_key: SECRET },
     },
+    http_stream: { enabled: true },
+    sse: { enabled: true },
     channel: {
         namespaces: [
             { name: 'open', ...everything, presence: true, join_leave: true, history_size: 1000, history_ttl: '300s',
