@@ -6,6 +6,8 @@
 
 #include "storage/engine.h"
 
+enum { DENIALS_MAX = 100000 };
+
 enum denial_kind {
     DENIAL_USER,          /* key: user id: not let in at all */
     DENIAL_TOKEN,         /* key: jti */
@@ -36,3 +38,11 @@ void denials_finish(struct denials *d);
 
 /* All that have not expired. -EIO, -ENOMEM, -ENOBUFS. */
 SUSPENDS MUST_CHECK int engine_denials(struct engine *e, struct denials *ret);
+
+/* ---- for implementations: filling a struct denials ---- */
+
+struct buffer;
+
+/* Copies into text; denials_settle() makes it their memory. -ENOMEM. */
+MUST_CHECK int denials_add(struct denials *d, struct buffer *text, const struct denial *one);
+void denials_settle(struct denials *d, struct buffer *text);

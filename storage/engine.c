@@ -8,6 +8,8 @@
 #include "storage/clock.h"
 #include "storage/engine_impl.h"
 
+static const size_t MEMORY_MAX_BYTES = (size_t) 1 << 30;
+
 /* ---- epochs ---- */
 
 static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -39,6 +41,7 @@ static void epoch_base_make(char base[static EPOCH_BASE_SIZE]) {
 static void tick(struct timer *t) {
     struct engine *e = CONTAINER_OF(t, struct engine, timer);
     presence_store_sweep(&e->presence, loop_now());
+    ephemera_tick(e);
     e->class->tick(e);
     /* The timer has just left its place in the loop's heap, so there is room for it. */
     int r = timer_set(&e->timer, ENGINE_TICK_MS);
@@ -74,16 +77,21 @@ int engine_open(const struct engine_options *o, struct engine **ret, char **ret_
     return 0;
 }
 
-void engine_init(struct engine *e, const struct engine_class *class,
-                 const struct table_seed *seed) {
+void engine_init(struct engine *e, const struct engine_class *class, const struct engine_options *o,
+                 const char *epoch_base, const struct table_seed *seed) {
     e->class = class;
     e->seed = *seed;
+    e->budget.max = o->memory_max_bytes ? o->memory_max_bytes : MEMORY_MAX_BYTES;
+    memcpy(e->epoch_base, epoch_base, EPOCH_BASE_SIZE);
+    ephemera_init(&e->ephemera, o, seed, &e->budget);
     distribution_init(&e->distribution, seed);
     presence_store_init(&e->presence, seed);
 }
 
 void engine_finish(struct engine *e) {
+    ephemera_finish(&e->ephemera);
     distribution_finish(&e->distribution);
+    assert(atomic_load(&e->budget.used) == 0);
     presence_store_finish(&e->presence);
 }
 
@@ -104,22 +112,31 @@ static void run_done(struct post *post) {
 
 void engine_answer(struct publish_request *request, int result) {
     request->publication = publication_unref(request->publication);
+    request->map.stream = publication_unref(request->map.stream);
     request->result = result;
     request->post = (struct post){ .run = run_done };
     inbox_post(request->inbox, &request->post);
+}
+
+int engine_publish_unkept(struct engine *e, struct publish_request *request, uint64_t hash) {
+    return publish_is_plain(request)
+                   ? distribution_send(&e->distribution, hash, request->publication)
+                   : ephemera_publish(e, request, hash);
 }
 
 void engine_publish(struct engine *e, struct publish_request *request) {
     struct publication *p = request->publication;
     uint64_t hash = engine_hash(e, p->channel);
     request->position = (struct position){ 0 };
+    request->is_duplicate = request->is_stale = false;
+    request->suppression = MAP_NOT_SUPPRESSED;
     p->time_ms = loop_wall_ms();
     p->position = (struct position){ 0 };
 
     /* Where nothing is kept there is nothing to wait for, unless what went before it still waits.
      */
     if (keep_is_nothing(&request->keep) && !(e->class->is_behind && e->class->is_behind(e, hash)))
-        engine_answer(request, distribution_send(&e->distribution, hash, p));
+        engine_answer(request, engine_publish_unkept(e, request, hash));
     else
         e->class->publish(e, request, hash);
 }
@@ -169,6 +186,75 @@ int engine_position(struct engine *e, struct str channel, struct keep keep, stru
     return e->class->position(e, channel, keep, ret);
 }
 
+/* ---- maps ---- */
+
+int engine_map_read(struct engine *e, const struct map_query *q, struct map_page *ret) {
+    return keep_is_nothing(&q->keep) ? ephemera_map_read(e, q, ret) : e->class->map_read(e, q, ret);
+}
+
+int engine_map_stats(struct engine *e, struct str channel, struct keep keep, uint64_t *ret_keys) {
+    if (!keep_is_nothing(&keep))
+        return e->class->map_count(e, channel, ret_keys);
+    *ret_keys = ephemera_map_count(e, channel);
+    return 0;
+}
+
+int engine_map_clear(struct engine *e, struct str channel, struct keep keep) {
+    if (!keep_is_nothing(&keep))
+        return e->class->map_clear(e, channel, &keep);
+    ephemera_map_clear(e, channel, &keep);
+    return 0;
+}
+
+/* ---- events ---- */
+
+static void run_event_done(struct post *post) {
+    struct event_request *request = CONTAINER_OF(post, struct event_request, post);
+    request->done(request);
+}
+
+void engine_event_answer(struct event_request *request, int result) {
+    request->result = result;
+    request->post = (struct post){ .run = run_event_done };
+    inbox_post(request->inbox, &request->post);
+}
+
+void engine_event_append(struct engine *e, struct event_request *request) {
+    e->class->event_append(e, request);
+}
+
+int engine_events_next(struct engine *e, struct str queue, uint64_t after, uint32_t limit,
+                       size_t max_bytes, struct events *ret) {
+    return e->class->events_next(e, queue, after, limit, max_bytes, ret);
+}
+
+int engine_events_done(struct engine *e, const uint64_t *ids, size_t n) {
+    return e->class->events_done(e, ids, n);
+}
+
+int engine_events_end_standing(struct engine *e) {
+    return e->class->events_end_standing(e);
+}
+
+int engine_events_keep_queues(struct engine *e, const struct str *queues, size_t n,
+                              uint64_t *ret_n) {
+    return e->class->events_keep_queues(e, queues, n, ret_n);
+}
+
+/* ---- denials ---- */
+
+int engine_denial_put(struct engine *e, const struct denial *d) {
+    return e->class->denial_put(e, d);
+}
+
+int engine_denial_remove(struct engine *e, enum denial_kind kind, struct str key) {
+    return e->class->denial_remove(e, kind, key);
+}
+
+int engine_denials(struct engine *e, struct denials *ret) {
+    return e->class->denials(e, ret);
+}
+
 /* ---- presence ---- */
 
 int engine_presence_set(struct engine *e, struct str channel, const struct client_info *info,
@@ -192,6 +278,10 @@ int engine_presence_stats(struct engine *e, struct str channel, size_t *ret_clie
 }
 
 void engine_stats(struct engine *e, struct engine_stats *ret) {
-    *ret = (struct engine_stats){ .writable = true };
+    *ret = (struct engine_stats){ .writable = true,
+                                  .duplicates = atomic_load(&e->ephemera.duplicates),
+                                  .stale = atomic_load(&e->ephemera.stale),
+                                  .suppressed = atomic_load(&e->ephemera.suppressed),
+                                  .map_keys_expired = atomic_load(&e->ephemera.keys_expired) };
     e->class->stats(e, ret);
 }

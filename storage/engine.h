@@ -116,6 +116,7 @@ struct publish_request {
     struct publish_request *next;
     uint64_t hash;
     void *place;
+    int staged_error;
 };
 
 /*

@@ -1,14 +1,18 @@
 /*
  * An engine from inside: what an implementation brings, and what all of them share.
  *
- * Locks, outermost first: the implementation's channel lock; the distribution's. Presence's is
- * apart.
+ * Locks, outermost first: that of ephemera; the implementation's channel lock; the distribution's.
+ * Presence's is apart.
  */
 #pragma once
 
 #include "async/loop.h"
+#include "storage/budget.h"
+#include "storage/denial.h"
 #include "storage/distribution.h"
 #include "storage/engine.h"
+#include "storage/ephemera.h"
+#include "storage/event.h"
 #include "storage/presence.h"
 
 /* As the calls of engine.h of the same names, which hand on to them. */
@@ -18,6 +22,30 @@ struct engine_class {
     int (*history_remove)(struct engine *e, struct str channel);
     int (*position)(struct engine *e, struct str channel, struct keep keep, struct position *ret);
     void (*stats)(struct engine *e, struct engine_stats *ret);
+
+    /* What ephemera sends on where something is kept; and, of that channel, its top, and its end.
+     * NULL: kept things do not come by there. */
+    int (*append)(struct engine *e, uint64_t hash, struct append *a);
+    void (*top)(struct engine *e, uint64_t hash, struct str channel, struct position *ret);
+    void (*forget)(struct engine *e, uint64_t hash, struct str channel);
+
+    /* Of maps that are kept. */
+    int (*map_read)(struct engine *e, const struct map_query *q, struct map_page *ret);
+    int (*map_count)(struct engine *e, struct str channel, uint64_t *ret);
+    int (*map_clear)(struct engine *e, struct str channel, const struct keep *keep);
+
+    void (*event_append)(struct engine *e, struct event_request *request);
+    int (*events_next)(struct engine *e, struct str queue, uint64_t after, uint32_t limit,
+                       size_t max_bytes, struct events *ret);
+    int (*events_done)(struct engine *e, const uint64_t *ids, size_t n);
+    int (*events_end_standing)(struct engine *e);
+    int (*events_keep_queues)(struct engine *e, const struct str *queues, size_t n,
+                              uint64_t *ret_n);
+
+    int (*denial_put)(struct engine *e, const struct denial *d);
+    int (*denial_remove)(struct engine *e, enum denial_kind kind, struct str key);
+    int (*denials)(struct engine *e, struct denials *ret);
+
     /* Must a publication that is not kept wait for its turn behind others of the channel, through
      * publish()? NULL: never. */
     bool (*is_behind)(struct engine *e, uint64_t hash);
@@ -25,7 +53,7 @@ struct engine_class {
     void (*close)(struct engine *e); /* suspends; frees everything */
 };
 
-enum { ENGINE_TICK_MS = 1000 };
+enum { ENGINE_TICK_MS = 1000, EPOCH_BASE_SIZE = 11 /* terminator included */ };
 
 /* First member of an implementation's own struct, which is one heap block (aligned_alloc). */
 struct engine {
@@ -33,6 +61,9 @@ struct engine {
     struct table_seed seed; /* of all tables of channel names: one hash serves them all */
     struct distribution distribution;
     struct presence_store presence;
+    struct budget budget;             /* of memory */
+    char epoch_base[EPOCH_BASE_SIZE]; /* of what is only in memory */
+    struct ephemera ephemera;
     struct timer timer;
 };
 
@@ -56,11 +87,16 @@ static inline int64_t keep_meta_ttl_ms(const struct keep *k) {
 /* Answers: drops the publication and has done run on the caller's loop. Any thread. */
 void engine_answer(struct publish_request *request, int result);
 
-/* What is shared, around an implementation's own part. */
-void engine_init(struct engine *e, const struct engine_class *class, const struct table_seed *seed);
-void engine_finish(struct engine *e);
+/* Of something that is not kept; the result, without answering. Any thread. */
+MUST_CHECK int engine_publish_unkept(struct engine *e, struct publish_request *request,
+                                     uint64_t hash);
 
-enum { EPOCH_BASE_SIZE = 11 }; /* terminator included */
+void engine_event_answer(struct event_request *request, int result);
+
+/* What is shared, around an implementation's own part. */
+void engine_init(struct engine *e, const struct engine_class *class, const struct engine_options *o,
+                 const char *epoch_base, const struct table_seed *seed);
+void engine_finish(struct engine *e);
 
 /* The implementations. epoch_base: random, of a new engine or database. */
 MUST_CHECK int memory_engine_new(const struct engine_options *o, const char *epoch_base,

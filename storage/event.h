@@ -33,7 +33,10 @@ struct event_request {
     /* private */
     struct post post;
     struct event_request *next;
+    int staged_error;
 };
+
+enum { EVENTS_MAX = 100000 };
 
 /* Never suspends, never fails. Those of one thread keep their order. */
 void engine_event_append(struct engine *e, struct event_request *request);
@@ -68,3 +71,12 @@ SUSPENDS MUST_CHECK int engine_events_end_standing(struct engine *e);
 /* Forgets queues other than these, with all that is in them. ret_n: how many events that were. */
 SUSPENDS MUST_CHECK int engine_events_keep_queues(struct engine *e, const struct str *queues,
                                                   size_t n, uint64_t *ret_n);
+
+/* ---- for implementations: filling a struct events ---- */
+
+struct buffer;
+
+/* Copies into text; events_settle() makes it their memory. -ENOMEM. */
+MUST_CHECK int events_add(struct events *e, struct buffer *text, uint64_t id, int64_t time_ms,
+                          struct str subject, struct bytes payload);
+void events_settle(struct events *e, struct buffer *text);

@@ -15,8 +15,9 @@ struct map_query {
     struct str key;     /* this one alone; empty: all */
     struct str cursor;  /* of the page before; empty: from the beginning */
     uint32_t limit;     /* 0: position only */
-    bool is_ordered;    /* by score, the greatest first, equal ones by key; else by key */
-    bool asc;           /* ordered: the least score first. A cursor is only good for one order */
+    bool is_ordered;    /* by score, the greatest first, and equal ones by key, the last first; else
+                           by key, the first first */
+    bool asc;           /* ordered: the other way round. A cursor is only good for one order */
 };
 
 struct map_page {
@@ -40,3 +41,16 @@ SUSPENDS MUST_CHECK int engine_map_stats(struct engine *e, struct str channel, s
 /* Forgets keys and stream: the next stream has another epoch. Subscribers are the caller's to tell:
  * for the stream's it is as if their position was lost. Durable on return. -EIO, -ENOSPC. */
 SUSPENDS MUST_CHECK int engine_map_clear(struct engine *e, struct str channel, struct keep keep);
+
+/* ---- for implementations: cursors, which are a key, or a score and a key ---- */
+
+struct map_cursor {
+    int64_t score;
+    struct str key; /* empty: from the beginning. Borrows the query's */
+};
+
+MUST_CHECK int map_cursor_read(const struct map_query *q, struct map_cursor *ret); /* -EINVAL */
+MUST_CHECK int map_page_end(struct map_page *p, const struct map_query *q,
+                            const struct publication *last); /* there is more. -ENOMEM */
+MUST_CHECK int map_page_add(struct map_page *p, size_t *cap,
+                            struct publication *item); /* takes it. -ENOMEM */

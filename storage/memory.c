@@ -7,7 +7,9 @@
 #include <stdlib.h>
 
 #include "storage/clock.h"
+#include "storage/denial_store.h"
 #include "storage/engine_impl.h"
+#include "storage/event_store.h"
 
 enum {
     SHARDS = 64,
@@ -17,8 +19,6 @@ enum {
     READ_ONLY_LIFE_MS = 10 * 60 * 1000,
 };
 
-static const size_t MEMORY_MAX_BYTES = (size_t) 1 << 30;
-
 /* A channel's publications, oldest at head, and the place of the newest. */
 struct history {
     struct table_entry entry;
@@ -27,8 +27,11 @@ struct history {
     uint64_t top;
     uint64_t generation;
     int64_t last_ms;
-    int64_t ttl_ms;     /* of the publications, as the last publish said */
-    int64_t gone_at_ms; /* of the whole stream */
+    int64_t ttl_ms;      /* of the publications, as the last publish said */
+    int64_t gone_at_ms;  /* of the whole stream */
+    uint64_t version;    /* the application's */
+    char *version_epoch; /* or NULL */
+    size_t version_epoch_len;
     size_t name_len;
     char name[];
 };
@@ -42,9 +45,8 @@ struct shard {
 
 struct memory_engine {
     struct engine engine; /* first */
-    char epoch_base[EPOCH_BASE_SIZE];
-    size_t max_bytes;
-    _Atomic size_t bytes; /* of all that is kept */
+    struct event_store events;
+    struct denial_store denials;
     unsigned next_sweep;
     struct shard shards[SHARDS];
 };
@@ -70,27 +72,8 @@ static void shard_unlock(struct shard *shard) {
 
 /* ---- accounts ---- */
 
-static size_t publication_size(const struct publication *p) {
-    size_t size = sizeof *p + sizeof p + p->channel.len + p->data.len + p->info.user.len +
-                  p->info.client.len + p->info.conn_info.len + p->info.chan_info.len;
-    for (size_t i = 0; i < p->n_tags; i++)
-        size += sizeof p->tags[i] + p->tags[i].key.len + p->tags[i].value.len;
-    return size;
-}
-
 static size_t history_size(const struct history *s) {
-    return sizeof *s + s->name_len;
-}
-
-static bool account(struct memory_engine *m, size_t size, size_t max_bytes) {
-    if (atomic_fetch_add_explicit(&m->bytes, size, memory_order_relaxed) + size <= max_bytes)
-        return true;
-    atomic_fetch_sub_explicit(&m->bytes, size, memory_order_relaxed);
-    return false;
-}
-
-static void discount(struct memory_engine *m, size_t size) {
-    atomic_fetch_sub_explicit(&m->bytes, size, memory_order_relaxed);
+    return sizeof *s + s->name_len + s->version_epoch_len;
 }
 
 /* ---- one stream ---- */
@@ -101,7 +84,7 @@ static struct publication *history_at(const struct history *s, size_t i) {
 
 static void drop_oldest(struct memory_engine *m, struct history *s) {
     struct publication *p = history_at(s, 0);
-    discount(m, publication_size(p));
+    budget_give(&m->engine.budget, publication_size(p));
     publication_unref(p);
     s->head = (s->head + 1) & (s->cap - 1);
     s->n--;
@@ -153,8 +136,9 @@ static struct history *history_new(struct shard *shard, uint64_t hash, struct st
 static void history_free(struct memory_engine *m, struct shard *shard, struct history *s) {
     while (s->n > 0)
         drop_oldest(m, s);
-    discount(m, history_size(s));
+    budget_give(&m->engine.budget, history_size(s));
     table_remove(&shard->streams, &s->entry);
+    free(s->version_epoch);
     free(s->ring);
     free(s);
 }
@@ -182,25 +166,82 @@ static struct history *history_find(struct memory_engine *m, struct shard *shard
 static void position_of(const struct memory_engine *m, const struct shard *shard,
                         const struct history *s, struct position *ret) {
     ret->offset = s ? s->top : 0;
-    epoch_format(ret->epoch, m->epoch_base, s ? s->generation : shard->generation);
+    epoch_format(ret->epoch, m->engine.epoch_base, s ? s->generation : shard->generation);
 }
 
 /* ---- publishing ---- */
 
+/* Keeps the promise of an epoch for a while, as far as memory allows. */
+static void remember_read(struct memory_engine *m, struct shard *shard, uint64_t hash,
+                          struct str channel, struct history *s, int64_t now_ms) {
+    if (s && s->top > 0)
+        return;
+    if (!s &&
+        budget_take_below(&m->engine.budget, sizeof *s + channel.len, m->engine.budget.max / 2)) {
+        s = history_new(shard, hash, channel);
+        if (!s)
+            budget_give(&m->engine.budget, sizeof *s + channel.len);
+    }
+    if (s)
+        s->gone_at_ms = now_ms + READ_ONLY_LIFE_MS;
+}
+
+static bool is_stale(const struct history *s, const struct append *a) {
+    struct str epoch = { .data = s->version_epoch, .len = s->version_epoch_len };
+    return version_is_stale(a->version, a->version_epoch, s->version, epoch);
+}
+
+/* An epoch's room, before anything is done that cannot be undone. */
+static int make_version_epoch(struct memory_engine *m, struct str epoch, char **ret) {
+    *ret = NULL;
+    if (epoch.len == 0)
+        return 0;
+    if (!budget_take(&m->engine.budget, epoch.len))
+        return -ENOSPC;
+    *ret = malloc(epoch.len);
+    if (!*ret) {
+        budget_give(&m->engine.budget, epoch.len);
+        return -ENOMEM;
+    }
+    memcpy(*ret, epoch.data, epoch.len);
+    return 0;
+}
+
+static void set_version(struct memory_engine *m, struct history *s, const struct append *a,
+                        char *epoch) {
+    budget_give(&m->engine.budget, s->version_epoch_len);
+    free(s->version_epoch);
+    s->version = a->version;
+    s->version_epoch = epoch;
+    s->version_epoch_len = a->version_epoch.len;
+}
+
 /* Under the shard's lock. All or nothing. */
-static int append(struct memory_engine *m, struct shard *shard, uint64_t hash,
-                  struct publish_request *request) {
-    struct publication *p = request->publication;
-    const struct keep *keep = &request->keep;
+static int append(struct memory_engine *m, struct shard *shard, uint64_t hash, struct append *a) {
+    struct publication *p = a->publication;
+    const struct keep *keep = &a->keep;
     struct history *s = history_find(m, shard, hash, p->channel, p->time_ms);
     bool is_new = !s;
-    size_t size = publication_size(p) + (is_new ? sizeof *s + p->channel.len : 0);
-    if (!account(m, size, m->max_bytes)) {
-        shard->refused++;
-        return -ENOSPC;
+    if (s && a->version > 0 && is_stale(s, a)) {
+        position_of(m, shard, s, &a->position);
+        a->is_stale = true;
+        return 0;
     }
 
-    int r = -ENOMEM;
+    size_t size = publication_size(p) + (is_new ? sizeof *s + p->channel.len : 0);
+    char *version_epoch = NULL;
+    int r = a->version > 0 ? make_version_epoch(m, a->version_epoch, &version_epoch) : 0;
+    if (r == 0 && !budget_take(&m->engine.budget, size))
+        r = -ENOSPC;
+    if (r < 0) {
+        if (version_epoch)
+            budget_give(&m->engine.budget, a->version_epoch.len);
+        free(version_epoch);
+        shard->refused += r == -ENOSPC;
+        return r;
+    }
+
+    r = -ENOMEM;
     if (!s)
         s = history_new(shard, hash, p->channel);
     if (s)
@@ -209,7 +250,8 @@ static int append(struct memory_engine *m, struct shard *shard, uint64_t hash,
         if (p->time_ms < s->last_ms) /* expiry relies on their order */
             p->time_ms = s->last_ms;
         p->position.offset = s->top + 1;
-        epoch_format(p->position.epoch, m->epoch_base, s->generation);
+        epoch_format(p->position.epoch, m->engine.epoch_base, s->generation);
+        a->position = p->position;
         r = distribution_send(&m->engine.distribution, hash, p);
     }
     if (r < 0) {
@@ -218,7 +260,10 @@ static int append(struct memory_engine *m, struct shard *shard, uint64_t hash,
             free(s->ring);
             free(s);
         }
-        discount(m, size);
+        if (version_epoch)
+            budget_give(&m->engine.budget, a->version_epoch.len);
+        free(version_epoch);
+        budget_give(&m->engine.budget, size);
         return r;
     }
 
@@ -227,38 +272,60 @@ static int append(struct memory_engine *m, struct shard *shard, uint64_t hash,
     s->top++;
     s->last_ms = p->time_ms;
     s->ttl_ms = keep->history_ttl_ms;
-    s->gone_at_ms = p->time_ms + keep_meta_ttl_ms(keep);
+    s->gone_at_ms = a->stays ? INT64_MAX : p->time_ms + keep_meta_ttl_ms(keep);
+    if (a->version > 0)
+        set_version(m, s, a, version_epoch);
     shard->publishes++;
     for (; s->n > keep->history_size; shard->trimmed++)
         drop_oldest(m, s);
-    request->position = p->position;
     return 0;
+}
+
+static int memory_append(struct engine *e, uint64_t hash, struct append *a) {
+    struct memory_engine *m = memory_of(e);
+    struct shard *shard = shard_lock(m, hash);
+    int r = append(m, shard, hash, a);
+    shard_unlock(shard);
+    return r;
+}
+
+static void memory_top(struct engine *e, uint64_t hash, struct str channel, struct position *ret) {
+    struct memory_engine *m = memory_of(e);
+    int64_t now_ms = clock_wall_ms();
+    struct shard *shard = shard_lock(m, hash);
+    struct history *s = history_find(m, shard, hash, channel, now_ms);
+    position_of(m, shard, s, ret);
+    remember_read(m, shard, hash, channel, s, now_ms);
+    shard_unlock(shard);
+}
+
+static void memory_forget(struct engine *e, uint64_t hash, struct str channel) {
+    struct memory_engine *m = memory_of(e);
+    struct shard *shard = shard_lock(m, hash);
+    struct history *s = history_find(m, shard, hash, channel, clock_wall_ms());
+    if (s) {
+        shard->trimmed += s->n;
+        history_expire(m, shard, s);
+    }
+    shard_unlock(shard);
 }
 
 static void memory_publish(struct engine *e, struct publish_request *request, uint64_t hash) {
     struct memory_engine *m = memory_of(e);
+    if (!publish_is_plain(request)) {
+        engine_answer(request, ephemera_publish(e, request, hash));
+        return;
+    }
+    struct append a = { .publication = request->publication, .keep = request->keep };
     struct shard *shard = shard_lock(m, hash);
-    int r = append(m, shard, hash, request);
+    int r = append(m, shard, hash, &a);
+    request->position = a.position;
     /* Under the lock too: dones are in the order of the stream. */
     engine_answer(request, r);
     shard_unlock(shard);
 }
 
 /* ---- reading ---- */
-
-/* Keeps the promise of an epoch for a while, as far as memory allows. */
-static void remember_read(struct memory_engine *m, struct shard *shard, uint64_t hash,
-                          struct str channel, struct history *s, int64_t now_ms) {
-    if (s && s->top > 0)
-        return;
-    if (!s && account(m, sizeof *s + channel.len, m->max_bytes / 2)) {
-        s = history_new(shard, hash, channel);
-        if (!s)
-            discount(m, sizeof *s + channel.len);
-    }
-    if (s)
-        s->gone_at_ms = now_ms + READ_ONLY_LIFE_MS;
-}
 
 /* The indices [ret_from, ret_to) of what the query asks for. */
 static void choose(const struct history *s, const struct history_query *q, int64_t now_ms,
@@ -343,15 +410,60 @@ static int memory_history_remove(struct engine *e, struct str channel) {
 
 static int memory_position(struct engine *e, struct str channel, struct keep keep,
                            struct position *ret) {
-    struct memory_engine *m = memory_of(e);
-    uint64_t hash = engine_hash(e, channel);
-    int64_t now_ms = clock_wall_ms();
-    struct shard *shard = shard_lock(m, hash);
-    struct history *s = history_find(m, shard, hash, channel, now_ms);
-    position_of(m, shard, s, ret);
-    remember_read(m, shard, hash, channel, s, now_ms);
-    shard_unlock(shard);
+    memory_top(e, engine_hash(e, channel), channel, ret);
     return 0;
+}
+
+/* ---- maps ---- */
+
+static int memory_map_count(struct engine *e, struct str channel, uint64_t *ret) {
+    *ret = ephemera_map_count(e, channel);
+    return 0;
+}
+
+static int memory_map_clear(struct engine *e, struct str channel, const struct keep *keep) {
+    ephemera_map_clear(e, channel, keep);
+    return 0;
+}
+
+/* ---- events and denials ---- */
+
+static void memory_event_append(struct engine *e, struct event_request *request) {
+    event_store_append(&memory_of(e)->events, request);
+}
+
+static int memory_events_next(struct engine *e, struct str queue, uint64_t after, uint32_t limit,
+                              size_t max_bytes, struct events *ret) {
+    return event_store_next(&memory_of(e)->events, queue, after, limit, max_bytes, ret);
+}
+
+static int memory_events_done(struct engine *e, const uint64_t *ids, size_t n) {
+    event_store_done(&memory_of(e)->events, ids, n);
+    return 0;
+}
+
+/* What stood ended with the process that knew of it. */
+static int memory_events_end_standing(struct engine *e) {
+    return event_store_end_standing(&memory_of(e)->events);
+}
+
+static int memory_events_keep_queues(struct engine *e, const struct str *queues, size_t n,
+                                     uint64_t *ret_n) {
+    *ret_n = event_store_keep_queues(&memory_of(e)->events, queues, n);
+    return 0;
+}
+
+static int memory_denial_put(struct engine *e, const struct denial *d) {
+    return denial_store_put(&memory_of(e)->denials, d);
+}
+
+static int memory_denial_remove(struct engine *e, enum denial_kind kind, struct str key) {
+    denial_store_remove(&memory_of(e)->denials, kind, key);
+    return 0;
+}
+
+static int memory_denials(struct engine *e, struct denials *ret) {
+    return denial_store_read(&memory_of(e)->denials, clock_wall_ms(), ret);
 }
 
 /* ---- the rest ---- */
@@ -383,6 +495,7 @@ static void memory_stats(struct engine *e, struct engine_stats *ret) {
         ret->channels += table_size(&shard->streams);
         pthread_mutex_unlock(&shard->mutex);
     }
+    event_store_stats(&m->events, &ret->events, &ret->events_rejected);
 }
 
 static void memory_close(struct engine *e) {
@@ -394,7 +507,8 @@ static void memory_close(struct engine *e) {
         table_finish(&shard->streams);
         pthread_mutex_destroy(&shard->mutex);
     }
-    assert(atomic_load(&m->bytes) == 0);
+    event_store_finish(&m->events);
+    denial_store_finish(&m->denials);
     engine_finish(e);
     free(m);
 }
@@ -404,6 +518,20 @@ static const struct engine_class memory_class = {
     .history = memory_history,
     .history_remove = memory_history_remove,
     .position = memory_position,
+    .append = memory_append,
+    .top = memory_top,
+    .forget = memory_forget,
+    .map_read = ephemera_map_read,
+    .map_count = memory_map_count,
+    .map_clear = memory_map_clear,
+    .event_append = memory_event_append,
+    .events_next = memory_events_next,
+    .events_done = memory_events_done,
+    .events_end_standing = memory_events_end_standing,
+    .events_keep_queues = memory_events_keep_queues,
+    .denial_put = memory_denial_put,
+    .denial_remove = memory_denial_remove,
+    .denials = memory_denials,
     .stats = memory_stats,
     .tick = memory_tick,
     .close = memory_close,
@@ -415,9 +543,9 @@ int memory_engine_new(const struct engine_options *o, const char *epoch_base,
     if (!m)
         return -ENOMEM;
     memset(m, 0, sizeof *m);
-    engine_init(&m->engine, &memory_class, seed);
-    memcpy(m->epoch_base, epoch_base, EPOCH_BASE_SIZE);
-    m->max_bytes = o->memory_max_bytes ? o->memory_max_bytes : MEMORY_MAX_BYTES;
+    engine_init(&m->engine, &memory_class, o, epoch_base, seed);
+    event_store_init(&m->events, seed, o->events_max);
+    denial_store_init(&m->denials, seed, o->denials_max);
     for (size_t i = 0; i < SHARDS; i++) {
         pthread_mutex_init(&m->shards[i].mutex, NULL);
         table_init(&m->shards[i].streams, seed, history_key);

@@ -80,3 +80,12 @@ struct publication *publication_unref(struct publication *p) {
         free(p);
     return NULL;
 }
+
+size_t publication_size(const struct publication *p) {
+    size_t size = sizeof *p + sizeof p + p->channel.len + p->data.len + p->key.len +
+                  p->info.user.len + p->info.client.len + p->info.conn_info.len +
+                  p->info.chan_info.len;
+    for (size_t i = 0; i < p->n_tags; i++)
+        size += sizeof p->tags[i] + p->tags[i].key.len + p->tags[i].value.len;
+    return size;
+}

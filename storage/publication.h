@@ -60,3 +60,5 @@ struct publication *publication_new(const struct publication_parts *parts);
 struct publication *publication_ref(struct publication *p); /* any thread; returns p */
 struct publication *publication_unref(
         struct publication *p); /* any thread; takes NULL; returns NULL */
+
+size_t publication_size(const struct publication *p); /* bytes of memory it takes */

@@ -118,3 +118,23 @@ int statement_run(sqlite3_stmt *s) {
     sqlite3_reset(s);
     return r;
 }
+
+void statement_bind_bytes(sqlite3_stmt *s, int parameter, struct bytes value) {
+    sqlite3_bind_blob64(s, parameter, value.len > 0 ? (const void *) value.data : "", value.len,
+                        SQLITE_STATIC);
+}
+
+void statement_bind_text(sqlite3_stmt *s, int parameter, struct str value) {
+    sqlite3_bind_text(s, parameter, value.len > 0 ? value.data : "", (int) value.len,
+                      SQLITE_STATIC);
+}
+
+struct bytes statement_bytes(sqlite3_stmt *s, int column) {
+    const void *data = sqlite3_column_blob(s, column);
+    return bytes_of(data, (size_t) sqlite3_column_bytes(s, column));
+}
+
+struct str statement_str(sqlite3_stmt *s, int column) {
+    struct bytes b = statement_bytes(s, column);
+    return (struct str){ .data = (const char *) b.data, .len = b.len };
+}

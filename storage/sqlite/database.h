@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 
 #include "async/base.h"
+#include "protocol/bytes.h"
 
 /* "history.db" as an SQLite application id: 'Prly'. */
 enum { DATABASE_APPLICATION_ID = 0x50726c79 };
@@ -35,6 +36,12 @@ void statements_finish(sqlite3_stmt **statements, size_t n);
 
 /* Runs a bound statement that gives no rows, and resets it. */
 MUST_CHECK int statement_run(sqlite3_stmt *s);
+
+/* Borrowed until it runs. Never NULL, also when empty. */
+void statement_bind_bytes(sqlite3_stmt *s, int parameter, struct bytes value);
+void statement_bind_text(sqlite3_stmt *s, int parameter, struct str value);
+struct bytes statement_bytes(sqlite3_stmt *s, int column); /* until the next step */
+struct str statement_str(sqlite3_stmt *s, int column);
 
 /*
  * Brings the schema to the newest version, in one transaction, on the writer's connection.

@@ -22,7 +22,10 @@ void publish_queue_finish(struct publish_queue *q) {
 }
 
 static size_t size_of(const struct publish_request *request) {
-    return publish_is_rejected(request) ? 0 : request->publication->data.len;
+    if (publish_is_rejected(request))
+        return 0;
+    return request->publication->data.len +
+           (request->map.stream ? request->map.stream->data.len : 0);
 }
 
 bool publish_queue_put(struct publish_queue *q, struct publish_request *request) {

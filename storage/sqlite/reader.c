@@ -27,6 +27,17 @@ static const char *const sql[READ_STATEMENTS] = {
                      " WHERE channel = ?1 AND offset BETWEEN ?2 AND ?3 ORDER BY offset",
     [READ_BACKWARD] = "SELECT offset, time_ms, data, extra FROM publication"
                       " WHERE channel = ?1 AND offset BETWEEN ?2 AND ?3 ORDER BY offset DESC",
+#define KEYS                                                                                       \
+    "SELECT key, score, offset, time_ms, version, data, extra FROM map_entry"                      \
+    " WHERE channel = ?1 AND (expires_ms IS NULL OR expires_ms > ?2)"
+    [READ_KEY] = KEYS " AND key = ?4 LIMIT ?3",
+    [READ_KEYS] = KEYS " AND key > ?4 ORDER BY key LIMIT ?3",
+    [READ_KEYS_UP] = KEYS " AND (score, key) > (?5, ?4) ORDER BY score, key LIMIT ?3",
+    [READ_KEYS_DOWN] = KEYS " AND (score, key) < (?5, ?4) ORDER BY score DESC, key DESC LIMIT ?3",
+    [READ_KEYS_FROM_TOP] = KEYS " ORDER BY score DESC, key DESC LIMIT ?3",
+#undef KEYS
+    [READ_COUNT_KEYS] = "SELECT count(*) FROM map_entry m JOIN channel c ON c.id = m.channel"
+                        " WHERE c.name = ?1",
 };
 
 /* A question under way; in the asking task's frame. */
@@ -55,15 +66,13 @@ static int page_add(struct page *page, size_t *cap, struct publication *p) {
     return 0;
 }
 
-static struct bytes column_bytes(sqlite3_stmt *s, int column) {
-    const void *data = sqlite3_column_blob(s, column);
-    return bytes_of(data, (size_t) sqlite3_column_bytes(s, column));
-}
-
 static int read_row(sqlite3_stmt *s, const struct history_query *q, const struct page *page,
                     struct publication **ret) {
     struct publication *p;
-    int r = row_decode(q->channel, column_bytes(s, 2), column_bytes(s, 3), &p);
+    struct row row = { .channel = q->channel,
+                       .data = statement_bytes(s, 2),
+                       .extra = statement_bytes(s, 3) };
+    int r = row_decode(&row, &p);
     if (r < 0)
         return r;
     p->position = page->top;
@@ -154,40 +163,54 @@ static int read_channel(struct reader *rd, struct str channel, bool *ret_has_row
     return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -EBADMSG : database_error(rd->db, rc);
 }
 
-static int read_snapshot(struct reader *rd, struct top *top, const struct history_query *q,
-                         struct page *page) {
+static int read_snapshot(struct reader *rd, struct top *top, struct str channel, reading_fn *fn,
+                         void *arg) {
     bool has_row = false; /* all set by read_channel(), which gcc does not see at -O1 */
     int64_t id = 0;
     uint64_t generation = 0, offset = 0;
     int r = statement_run(rd->statements[READ_BEGIN]);
     if (r < 0)
         return r;
-    r = read_channel(rd, q->channel, &has_row, &id, &generation, &offset);
+    struct reading reading = { 0 };
+    r = read_channel(rd, channel, &has_row, &id, &generation, &offset);
     if (r == 0)
-        r = agree(rd, top, has_row, generation, offset, &page->top);
-    if (r == 0 && has_row && q->limit > 0 && !keep_is_nothing(&q->keep))
-        r = read_items(rd, id, q, page);
+        r = agree(rd, top, has_row, generation, offset, &reading.top);
+    reading.id = has_row ? id : 0;
+    if (r == 0)
+        r = fn(rd, &reading, arg);
     int ended = statement_run(rd->statements[READ_END]);
     return r < 0 ? r : ended;
 }
 
-static void read_run(struct errand *errand, void *where) {
-    struct read *read = CONTAINER_OF(errand, struct read, errand);
-    struct reader *rd = where;
+int reader_read(struct reader *rd, uint64_t hash, struct str channel, reading_fn *fn, void *arg) {
     struct tops *tops = rd->readers->tops;
-    struct top *top = tops_pin(tops, read->hash, read->query->channel);
+    struct top *top = tops_pin(tops, hash, channel);
     int r = -ENOMEM;
     for (int i = 0; top && i < DISAGREEMENTS_MAX; i++) {
-        r = read_snapshot(rd, top, read->query, &read->page);
+        r = read_snapshot(rd, top, channel, fn, arg);
         if (r != -EAGAIN)
             break;
         (void) usleep(DISAGREEMENT_US);
     }
     if (top)
         tops_unpin(tops, top);
-    if (r < 0)
+    return r == 0 || r == -ENOMEM ? r : -EIO;
+}
+
+static int read_page(struct reader *rd, const struct reading *reading, void *arg) {
+    struct read *read = arg;
+    const struct history_query *q = read->query;
+    read->page.top = reading->top;
+    if (reading->id == 0 || q->limit == 0 || keep_is_nothing(&q->keep))
+        return 0;
+    return read_items(rd, reading->id, q, &read->page);
+}
+
+static void read_run(struct errand *errand, void *where) {
+    struct read *read = CONTAINER_OF(errand, struct read, errand);
+    read->result = reader_read(where, read->hash, read->query->channel, read_page, read);
+    if (read->result < 0)
         page_finish(&read->page);
-    read->result = r == 0 || r == -ENOMEM ? r : -EIO;
 }
 
 /* ---- threads ---- */
@@ -213,11 +236,15 @@ static void kick(void *arg) {
     lane_kick(rs->all[atomic_fetch_add(&rs->next, 1) % rs->n].lane);
 }
 
+int readers_ask(struct readers *rs, struct errand *errand) {
+    atomic_fetch_add_explicit(&rs->reads, 1, memory_order_relaxed);
+    return errand_send(&rs->errands, errand, kick, rs);
+}
+
 int readers_read(struct readers *rs, uint64_t hash, const struct history_query *q,
                  struct page *ret) {
     struct read read = { .errand.run = read_run, .query = q, .hash = hash };
-    atomic_fetch_add_explicit(&rs->reads, 1, memory_order_relaxed);
-    int r = errand_send(&rs->errands, &read.errand, kick, rs);
+    int r = readers_ask(rs, &read.errand);
     if (r == 0)
         r = read.result;
     if (r < 0) {

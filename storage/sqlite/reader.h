@@ -7,6 +7,7 @@
 #pragma once
 
 #include "async/lane.h"
+#include "storage/map.h"
 #include "storage/sqlite/database.h"
 #include "storage/sqlite/errand.h"
 #include "storage/sqlite/tops.h"
@@ -19,6 +20,12 @@ enum read_statement {
     READ_CHANNEL,
     READ_FORWARD,
     READ_BACKWARD,
+    READ_KEY,
+    READ_KEYS,
+    READ_KEYS_UP,
+    READ_KEYS_DOWN,
+    READ_KEYS_FROM_TOP,
+    READ_COUNT_KEYS,
     READ_STATEMENTS
 };
 
@@ -49,3 +56,23 @@ void readers_finish(struct readers *rs);
 
 SUSPENDS MUST_CHECK int readers_read(struct readers *rs, uint64_t hash,
                                      const struct history_query *q, struct page *ret);
+
+/* Of maps: read_map.c. */
+SUSPENDS MUST_CHECK int readers_read_map(struct readers *rs, uint64_t hash,
+                                         const struct map_query *q, struct map_page *ret);
+SUSPENDS MUST_CHECK int readers_count_keys(struct readers *rs, struct str channel, uint64_t *ret);
+
+/* ---- for questions of other files ---- */
+
+SUSPENDS MUST_CHECK int readers_ask(struct readers *rs, struct errand *errand);
+
+/* A channel within a snapshot. */
+struct reading {
+    int64_t id; /* 0: it has no row */
+    struct position top;
+};
+
+/* Reads a channel together with its top. -EAGAIN is taken care of; else -ENOMEM or -EIO. */
+typedef int reading_fn(struct reader *rd, const struct reading *reading, void *arg);
+MUST_CHECK int reader_read(struct reader *rd, uint64_t hash, struct str channel, reading_fn *read,
+                           void *arg);

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { FORMAT = 1, TAGS_MAX = 4096 };
+enum { FORMAT_PLAIN = 1, FORMAT_FLAGS = 2, TAGS_MAX = 4096 };
+
+enum { FLAG_DELTA = 1, FLAG_REMOVED = 2, FLAG_KEY = 4, FLAG_VERSION = 8 };
 
 /* ---- encoding ---- */
 
@@ -15,10 +17,31 @@ static void put_span(struct buffer *out, struct bytes b) {
     buffer_append_bytes(out, b);
 }
 
-void row_encode_extra(const struct publication *p, struct buffer *out) {
-    if (!p->has_info && p->n_tags == 0)
+static void put_number(struct buffer *out, uint64_t value) {
+    for (int i = 0; i < 8; i++)
+        buffer_append_byte(out, (uint8_t) (value >> 8 * i));
+}
+
+static uint8_t flags_of(const struct publication *p, bool has_key_columns) {
+    bool has_key = !has_key_columns && p->key.len > 0;
+    bool has_version = !has_key_columns && p->version > 0;
+    return (uint8_t) ((p->wants_delta ? FLAG_DELTA : 0) | (p->is_removed ? FLAG_REMOVED : 0) |
+                      (has_key ? FLAG_KEY : 0) | (has_version ? FLAG_VERSION : 0));
+}
+
+void row_encode_extra(const struct publication *p, bool has_key_columns, struct buffer *out) {
+    uint8_t flags = flags_of(p, has_key_columns);
+    if (!p->has_info && p->n_tags == 0 && flags == 0)
         return;
-    buffer_append_byte(out, FORMAT);
+    buffer_append_byte(out, flags ? FORMAT_FLAGS : FORMAT_PLAIN);
+    if (flags)
+        buffer_append_byte(out, flags);
+    if (flags & FLAG_KEY) {
+        put_span(out, str_bytes(p->key));
+        put_number(out, (uint64_t) p->score);
+    }
+    if (flags & FLAG_VERSION)
+        put_number(out, p->version);
     buffer_append_byte(out, p->has_info);
     if (p->has_info) {
         put_span(out, str_bytes(p->info.user));
@@ -73,6 +96,30 @@ static struct str take_str(struct reading *in) {
     return (struct str){ .data = (const char *) b.data, .len = b.len };
 }
 
+static uint64_t take_number(struct reading *in) {
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++)
+        value |= (uint64_t) take_byte(in) << 8 * i;
+    return value;
+}
+
+static void take_flags(struct reading *in, struct publication_parts *parts) {
+    uint8_t format = take_byte(in);
+    uint8_t flags = format == FORMAT_FLAGS ? take_byte(in) : 0;
+    if ((format != FORMAT_PLAIN && format != FORMAT_FLAGS) || flags & ~UINT8_C(15)) {
+        in->is_bad = true;
+        return;
+    }
+    parts->wants_delta = flags & FLAG_DELTA;
+    parts->is_removed = flags & FLAG_REMOVED;
+    if (flags & FLAG_KEY) {
+        parts->key = take_str(in);
+        parts->score = (int64_t) take_number(in);
+    }
+    if (flags & FLAG_VERSION)
+        parts->version = take_number(in);
+}
+
 static size_t count_tags(struct reading in) {
     size_t spans = 0;
     while (!in.is_bad && in.at < in.end) {
@@ -82,15 +129,18 @@ static size_t count_tags(struct reading in) {
     return spans / 2;
 }
 
-int row_decode(struct str channel, struct bytes data, struct bytes extra,
-               struct publication **ret) {
-    struct reading in = { .at = extra.data, .end = extra.data + extra.len };
-    struct publication_parts parts = { .channel = channel, .data = data };
+int row_decode(const struct row *row, struct publication **ret) {
+    struct reading in = { .at = row->extra.data, .end = row->extra.data + row->extra.len };
+    struct publication_parts parts = { .channel = row->channel,
+                                       .data = row->data,
+                                       .key = row->key,
+                                       .score = row->score,
+                                       .version = row->version };
     struct client_info info = { 0 };
     struct tag *tags = NULL;
 
-    if (extra.len > 0) {
-        in.is_bad = take_byte(&in) != FORMAT;
+    if (row->extra.len > 0) {
+        take_flags(&in, &parts);
         if (take_byte(&in)) {
             info.user = take_str(&in);
             info.client = take_str(&in);

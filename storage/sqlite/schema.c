@@ -39,6 +39,60 @@ static const char *const migrations[] = {
     "  extra BLOB" /* who published, and tags: row.h */
     ") STRICT;"
     "CREATE UNIQUE INDEX publication_place ON publication(channel, offset);",
+
+    "CREATE TABLE once(" /* publishes that are not to be made again */
+    "  id INTEGER PRIMARY KEY,"
+    "  channel TEXT NOT NULL," /* the name: it may outlive the channel's row */
+    "  key BLOB NOT NULL,"
+    "  generation INTEGER NOT NULL,"
+    "  offset INTEGER NOT NULL,"
+    "  expires_ms INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX once_name ON once(channel, key);"
+    "CREATE INDEX once_expiry ON once(expires_ms);"
+    "CREATE TABLE channel_version(" /* of channels that ever had one */
+    "  channel INTEGER PRIMARY KEY,"
+    "  version INTEGER NOT NULL," /* the bits of an unsigned one */
+    "  epoch BLOB NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE map_entry("
+    "  id INTEGER PRIMARY KEY,"
+    "  channel INTEGER NOT NULL," /* whose row stays as long as there is one of these */
+    "  key BLOB NOT NULL,"
+    "  score INTEGER NOT NULL,"
+    "  offset INTEGER NOT NULL," /* in the channel's stream, where it was put */
+    "  time_ms INTEGER NOT NULL,"
+    "  expires_ms INTEGER," /* NULL: never */
+    "  version INTEGER NOT NULL,"
+    "  version_epoch BLOB NOT NULL,"
+    "  data BLOB NOT NULL,"
+    "  extra BLOB" /* row.h, without the key */
+    ") STRICT;"
+    "CREATE UNIQUE INDEX map_entry_key ON map_entry(channel, key);"
+    "CREATE INDEX map_entry_score ON map_entry(channel, score, key);"
+    "CREATE INDEX map_entry_expiry ON map_entry(expires_ms) WHERE expires_ms IS NOT NULL;"
+    "CREATE TABLE event("
+    "  id INTEGER PRIMARY KEY," /* ascending */
+    "  queue TEXT NOT NULL,"
+    "  time_ms INTEGER NOT NULL,"
+    "  subject BLOB NOT NULL,"
+    "  payload BLOB NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX event_queue ON event(queue, id);"
+    "CREATE TABLE standing(" /* what an event began, and none has ended */
+    "  queue TEXT NOT NULL,"
+    "  subject BLOB NOT NULL,"
+    "  payload BLOB NOT NULL," /* of the event that will end it if nothing else does */
+    "  PRIMARY KEY (queue, subject)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE denial("
+    "  kind INTEGER NOT NULL,"
+    "  key BLOB NOT NULL,"
+    "  before_ms INTEGER NOT NULL,"
+    "  expires_ms INTEGER," /* NULL: never */
+    "  PRIMARY KEY (kind, key)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX denial_expiry ON denial(expires_ms) WHERE expires_ms IS NOT NULL;",
 };
 
 int schema_version(void) {

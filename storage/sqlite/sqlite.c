@@ -42,9 +42,60 @@ static const char *const sql[STATEMENTS] = {
                               " WHERE channel = ?1 AND offset < ?2 AND time_ms > ?3"
                               " ORDER BY offset LIMIT 1",
     [STATEMENT_FIND_DUE] = "SELECT name FROM channel WHERE due_ms <= ?1 ORDER BY due_ms LIMIT ?2",
-    [STATEMENT_NEXT_DUE] = "SELECT min(due_ms) FROM channel",
+    /* Nobody waits for the end of what is only looked up: it is done in larger portions. */
+    [STATEMENT_NEXT_DUE] = "SELECT min(due) FROM (SELECT min(due_ms) AS due FROM channel"
+                           " UNION ALL SELECT min(expires_ms) FROM map_entry"
+                           "   WHERE expires_ms IS NOT NULL"
+                           " UNION ALL SELECT min(expires_ms) + 10000 FROM once"
+                           " UNION ALL SELECT min(expires_ms) + 60000 FROM denial"
+                           "   WHERE expires_ms IS NOT NULL)",
     [STATEMENT_SET_STORE] = "UPDATE store SET generation = ?1, last_id = ?2",
     [STATEMENT_PROBE] = "UPDATE store SET probe = probe + 1",
+    [STATEMENT_FIND_ONCE] = "SELECT generation, offset FROM once"
+                            " WHERE channel = ?1 AND key = ?2 AND expires_ms > ?3",
+    [STATEMENT_ADD_ONCE] = "INSERT INTO once(channel, key, generation, offset, expires_ms)"
+                           " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(channel, key) DO UPDATE"
+                           " SET generation = ?3, offset = ?4, expires_ms = ?5",
+    [STATEMENT_SWEEP_ONCE] = "DELETE FROM once WHERE id IN (SELECT id FROM once"
+                             " WHERE expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2)",
+    [STATEMENT_FIND_VERSION] = "SELECT version, epoch FROM channel_version WHERE channel = ?1",
+    [STATEMENT_SET_VERSION] = "INSERT INTO channel_version VALUES (?1, ?2, ?3)"
+                              " ON CONFLICT(channel) DO UPDATE SET version = ?2, epoch = ?3",
+    [STATEMENT_DROP_VERSION] = "DELETE FROM channel_version WHERE channel = ?1",
+    [STATEMENT_FIND_KEY] = "SELECT id, offset, expires_ms, version, version_epoch FROM map_entry"
+                           " WHERE channel = ?1 AND key = ?2",
+    [STATEMENT_PUT_KEY] =
+            "INSERT INTO map_entry(channel, key, score, offset, time_ms, expires_ms, version,"
+            " version_epoch, data, extra) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+            " ON CONFLICT(channel, key) DO UPDATE SET score = ?3, offset = ?4, time_ms = ?5,"
+            " expires_ms = ?6, version = ?7, version_epoch = ?8, data = ?9, extra = ?10",
+    [STATEMENT_RENEW_KEY] = "UPDATE map_entry SET expires_ms = ?2 WHERE id = ?1",
+    [STATEMENT_DROP_KEY] = "DELETE FROM map_entry WHERE channel = ?1 AND key = ?2",
+    [STATEMENT_COUNT_KEYS] = "SELECT count(*) FROM map_entry WHERE channel = ?1",
+    [STATEMENT_HAS_KEYS] = "SELECT 1 FROM map_entry WHERE channel = ?1 LIMIT 1",
+    [STATEMENT_DROP_KEYS] = "DELETE FROM map_entry WHERE channel = ?1",
+    [STATEMENT_FIND_DUE_KEYS] = "SELECT c.name, m.key, m.extra FROM map_entry m"
+                                " JOIN channel c ON c.id = m.channel"
+                                " WHERE m.expires_ms <= ?1 ORDER BY m.expires_ms LIMIT ?2",
+    [STATEMENT_ADD_EVENT] = "INSERT INTO event(queue, time_ms, subject, payload)"
+                            " VALUES (?1, ?2, ?3, ?4)",
+    [STATEMENT_DROP_EVENT] = "DELETE FROM event WHERE id = ?1",
+    [STATEMENT_FIND_EVENTS] = "SELECT id, time_ms, subject, payload FROM event"
+                              " WHERE queue = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+    [STATEMENT_STAND] = "INSERT INTO standing VALUES (?1, ?2, ?3)"
+                        " ON CONFLICT(queue, subject) DO UPDATE SET payload = ?3",
+    [STATEMENT_FALL] = "DELETE FROM standing WHERE queue = ?1 AND subject = ?2",
+    [STATEMENT_END_STANDING] = "INSERT INTO event(queue, time_ms, subject, payload)"
+                               " SELECT queue, ?1, subject, payload FROM standing",
+    [STATEMENT_DROP_STANDING] = "DELETE FROM standing",
+    [STATEMENT_PUT_DENIAL] =
+            "INSERT INTO denial VALUES (?1, ?2, ?3, ?4) ON CONFLICT(kind, key) DO UPDATE"
+            " SET before_ms = ?3, expires_ms = ?4",
+    [STATEMENT_DROP_DENIAL] = "DELETE FROM denial WHERE kind = ?1 AND key = ?2",
+    [STATEMENT_FIND_DENIALS] = "SELECT kind, key, before_ms, expires_ms FROM denial"
+                               " WHERE expires_ms IS NULL OR expires_ms > ?1",
+    [STATEMENT_COUNT_DENIALS] = "SELECT count(*) FROM denial",
+    [STATEMENT_SWEEP_DENIALS] = "DELETE FROM denial WHERE expires_ms <= ?1",
 };
 
 struct sqlite_engine {
@@ -205,6 +256,16 @@ static int settle_epoch(struct opening *o) {
     return r < 0 ? explained(o, r, "%s cannot be written: %s", se->mark_path, strerror(-r)) : 0;
 }
 
+static int count_rows(struct writer *w) {
+    int64_t once = 0, events = 0;
+    int r = database_number(w->db, "SELECT count(*) FROM once", &once);
+    if (r == 0)
+        r = database_number(w->db, "SELECT count(*) FROM event", &events);
+    w->counts = (struct counts){ .once = (uint64_t) once, .events = (uint64_t) events };
+    atomic_store(&w->events, w->counts.events);
+    return r;
+}
+
 static int open_all(struct opening *o) {
     struct sqlite_engine *se = o->se;
     struct writer *w = &se->writer;
@@ -218,6 +279,8 @@ static int open_all(struct opening *o) {
         r = statements_prepare(w->db, sql, STATEMENTS, w->statements);
     if (r == 0)
         r = writer_find_due(w);
+    if (r == 0)
+        r = count_rows(w);
     if (r < 0)
         return explain_database(o, r);
     r = settle_epoch(o);
@@ -255,6 +318,7 @@ static void sqlite_publish(struct engine *e, struct publish_request *request, ui
     struct sqlite_engine *se = sqlite_of(e);
     request->hash = hash;
     request->place = NULL;
+    request->staged_error = 0;
     if (publish_queue_put(&se->writer.queue, request))
         lane_kick(se->writer.lane);
 }
@@ -287,24 +351,72 @@ static int sqlite_position(struct engine *e, struct str channel, struct keep kee
 }
 
 struct removal {
-    struct errand errand;
     struct str channel;
     uint64_t hash;
-    int result;
 };
 
-static void run_removal(struct errand *errand, void *where) {
-    struct removal *x = CONTAINER_OF(errand, struct removal, errand);
-    x->result = writer_remove(where, x->hash, x->channel);
+static int run_removal(struct writer *w, void *arg) {
+    const struct removal *x = arg;
+    return writer_remove(w, x->hash, x->channel);
 }
 
 static int sqlite_history_remove(struct engine *e, struct str channel) {
+    struct removal x = { .channel = channel, .hash = engine_hash(e, channel) };
+    return writer_order(&sqlite_of(e)->writer, false, run_removal, &x);
+}
+
+static int sqlite_map_read(struct engine *e, const struct map_query *q, struct map_page *ret) {
+    return readers_read_map(&sqlite_of(e)->readers, engine_hash(e, q->channel), q, ret);
+}
+
+static int sqlite_map_count(struct engine *e, struct str channel, uint64_t *ret) {
+    return readers_count_keys(&sqlite_of(e)->readers, channel, ret);
+}
+
+static int run_forget(struct writer *w, void *arg) {
+    const struct removal *x = arg;
+    return writer_forget(w, x->hash, x->channel);
+}
+
+static int sqlite_map_clear(struct engine *e, struct str channel, const struct keep *keep) {
+    struct removal x = { .channel = channel, .hash = engine_hash(e, channel) };
+    return writer_order(&sqlite_of(e)->writer, false, run_forget, &x);
+}
+
+static void sqlite_event_append(struct engine *e, struct event_request *request) {
     struct writer *w = &sqlite_of(e)->writer;
-    struct removal x = { .errand.run = run_removal,
-                         .channel = channel,
-                         .hash = engine_hash(e, channel) };
-    int r = errand_send(&w->errands, &x.errand, kick_writer, w);
-    return r < 0 ? r : x.result;
+    if (writer_put_event(w, request))
+        lane_kick(w->lane);
+}
+
+static int sqlite_events_next(struct engine *e, struct str queue, uint64_t after, uint32_t limit,
+                              size_t max_bytes, struct events *ret) {
+    return writer_events_next(&sqlite_of(e)->writer, queue, after, limit, max_bytes, ret);
+}
+
+static int sqlite_events_done(struct engine *e, const uint64_t *ids, size_t n) {
+    return writer_events_done(&sqlite_of(e)->writer, ids, n);
+}
+
+static int sqlite_events_end_standing(struct engine *e) {
+    return writer_events_end_standing(&sqlite_of(e)->writer);
+}
+
+static int sqlite_events_keep_queues(struct engine *e, const struct str *queues, size_t n,
+                                     uint64_t *ret_n) {
+    return writer_events_keep_queues(&sqlite_of(e)->writer, queues, n, ret_n);
+}
+
+static int sqlite_denial_put(struct engine *e, const struct denial *d) {
+    return writer_denial_put(&sqlite_of(e)->writer, d);
+}
+
+static int sqlite_denial_remove(struct engine *e, enum denial_kind kind, struct str key) {
+    return writer_denial_remove(&sqlite_of(e)->writer, kind, key);
+}
+
+static int sqlite_denials(struct engine *e, struct denials *ret) {
+    return writer_denials(&sqlite_of(e)->writer, ret);
 }
 
 static void sqlite_stats(struct engine *e, struct engine_stats *ret) {
@@ -318,6 +430,8 @@ static void sqlite_stats(struct engine *e, struct engine_stats *ret) {
     ret->group_largest = atomic_load(&w->group_largest);
     ret->commit_ns = atomic_load(&w->commit_ns);
     ret->trimmed = atomic_load(&w->trimmed);
+    ret->events = atomic_load(&w->events);
+    ret->events_rejected = atomic_load(&w->events_rejected);
     publish_queue_stats(&w->queue, &ret->queued, &ret->rejected);
     ret->reads = atomic_load(&se->readers.reads);
     ret->channels = tops_size(&se->tops);
@@ -377,6 +491,17 @@ static const struct engine_class sqlite_class = {
     .history = sqlite_history,
     .history_remove = sqlite_history_remove,
     .position = sqlite_position,
+    .map_read = sqlite_map_read,
+    .map_count = sqlite_map_count,
+    .map_clear = sqlite_map_clear,
+    .event_append = sqlite_event_append,
+    .events_next = sqlite_events_next,
+    .events_done = sqlite_events_done,
+    .events_end_standing = sqlite_events_end_standing,
+    .events_keep_queues = sqlite_events_keep_queues,
+    .denial_put = sqlite_denial_put,
+    .denial_remove = sqlite_denial_remove,
+    .denials = sqlite_denials,
     .stats = sqlite_stats,
     .tick = sqlite_tick,
     .close = sqlite_close,
@@ -403,9 +528,9 @@ static struct sqlite_engine *sqlite_alloc(const struct engine_options *o, const 
     memset(se, 0, sizeof *se);
     se->lock_fd = -1;
     memcpy(se->new_epoch_base, epoch_base, EPOCH_BASE_SIZE);
-    engine_init(&se->engine, &sqlite_class, seed);
+    engine_init(&se->engine, &sqlite_class, o, epoch_base, seed);
     tops_init(&se->tops, seed);
-    writer_init(&se->writer, o, &se->tops, &se->engine.distribution);
+    writer_init(&se->writer, o, &se->tops, &se->engine);
     se->writer.at_end = run_end;
     se->writer.at_end_arg = se;
     readers_init(&se->readers, o->readers ? o->readers : READERS_DEFAULT, &se->tops,

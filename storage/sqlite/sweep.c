@@ -8,6 +8,7 @@
 enum {
     CHANNELS_PER_SWEEP = 32, /* in one transaction; publishes must not wait long */
     DROP_MAX = 10000,
+    ONCE_PER_SWEEP = 5000,
 };
 
 static int store_set(struct writer *w) {
@@ -69,10 +70,35 @@ static int expire_channel(struct writer *w, struct top *top) {
     sqlite3_stmt *q = w->statements[STATEMENT_DROP_CHANNEL];
     sqlite3_bind_int64(q, 1, s->id);
     int r = statement_run(q);
+    q = w->statements[STATEMENT_DROP_VERSION];
+    sqlite3_bind_int64(q, 1, s->id);
+    if (r == 0)
+        r = statement_run(q);
     if (s->generation >= w->staged_generation)
         w->staged_generation = s->generation + 1;
     *s = (struct stored){ .first = 1, .due_ms = INT64_MAX };
     return r;
+}
+
+/* A map outlives its stream, whose numbers its keys carry: then it goes on. */
+static int has_keys(struct writer *w, const struct stored *s, bool *ret) {
+    sqlite3_stmt *q = w->statements[STATEMENT_HAS_KEYS];
+    sqlite3_bind_int64(q, 1, s->id);
+    int rc = sqlite3_step(q);
+    *ret = rc == SQLITE_ROW;
+    sqlite3_reset(q);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : database_error(w->db, rc);
+}
+
+static int expire_stream(struct writer *w, struct top *top, int64_t now_ms) {
+    bool is_map;
+    int r = has_keys(w, &top->staged, &is_map);
+    if (r < 0)
+        return r;
+    if (!is_map)
+        return expire_channel(w, top);
+    top->staged.due_ms = later(now_ms, top->staged.meta_ttl_ms);
+    return 0;
 }
 
 static int sweep_channel(struct writer *w, struct top *top, int64_t now_ms) {
@@ -86,8 +112,21 @@ static int sweep_channel(struct writer *w, struct top *top, int64_t now_ms) {
     else
         s->due_ms = later(s->last_ms, s->meta_ttl_ms);
     if (r == 0 && s->first > s->top && later(s->last_ms, s->meta_ttl_ms) <= now_ms)
-        r = expire_channel(w, top);
+        r = expire_stream(w, top, now_ms);
     return r;
+}
+
+static int sweep_once(struct writer *w, int64_t now_ms) {
+    sqlite3_stmt *q = w->statements[STATEMENT_SWEEP_ONCE];
+    sqlite3_bind_int64(q, 1, now_ms);
+    sqlite3_bind_int64(q, 2, ONCE_PER_SWEEP);
+    int r = statement_run(q);
+    if (r < 0)
+        return r;
+    w->staged_counts.once -= (uint64_t) sqlite3_changes64(w->db);
+    q = w->statements[STATEMENT_SWEEP_DENIALS];
+    sqlite3_bind_int64(q, 1, now_ms);
+    return statement_run(q);
 }
 
 /* ---- all of them ---- */
@@ -138,6 +177,8 @@ bool writer_sweep(struct writer *w) {
         r = sweep_channel(w, due[i], now_ms);
     if (r == 0 && n > 0)
         r = store_set(w);
+    if (r == 0)
+        r = sweep_once(w, now_ms);
     r = transaction_end(w, r);
 
     for (size_t i = 0; i < n; i++) {
@@ -145,9 +186,10 @@ bool writer_sweep(struct writer *w) {
             publish_expiry(w, due[i]);
         tops_unpin(w->tops, due[i]);
     }
+    bool has_more = r == 0 && writer_sweep_keys(w);
     if (r < 0 || writer_find_due(w) < 0)
         return false; /* the next tick tries again */
-    return atomic_load(&w->due_ms) <= now_ms;
+    return has_more || atomic_load(&w->due_ms) <= now_ms;
 }
 
 int writer_remove(struct writer *w, uint64_t hash, struct str channel) {
@@ -166,6 +208,33 @@ int writer_remove(struct writer *w, uint64_t hash, struct str channel) {
     if (r == 0)
         r = store_set(w);
     r = transaction_end(w, r);
+    tops_unpin(w->tops, top);
+    return r;
+}
+
+int writer_forget(struct writer *w, uint64_t hash, struct str channel) {
+    struct top *top = tops_pin(w->tops, hash, channel);
+    if (!top)
+        return -ENOMEM;
+    int r = transaction_begin(w);
+    if (r == 0)
+        r = transaction_stage(w, top);
+    struct stored *s = &top->staged;
+    bool has_row = r == 0 && s->id != 0;
+    if (has_row) {
+        sqlite3_stmt *q = w->statements[STATEMENT_DROP_KEYS];
+        sqlite3_bind_int64(q, 1, s->id);
+        r = statement_run(q);
+        if (r == 0 && s->first <= s->top)
+            r = transaction_drop_below(w, top, s->top + 1);
+        if (r == 0)
+            r = expire_channel(w, top);
+        if (r == 0)
+            r = store_set(w);
+    }
+    r = transaction_end(w, r);
+    if (r == 0 && has_row)
+        publish_expiry(w, top);
     tops_unpin(w->tops, top);
     return r;
 }

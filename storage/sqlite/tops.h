@@ -29,6 +29,8 @@ struct stored {
     uint32_t size;
     int64_t ttl_ms;
     int64_t meta_ttl_ms;
+    bool has_map_keys; /* were counted */
+    uint32_t map_keys;
 };
 
 struct top {

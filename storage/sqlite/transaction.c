@@ -12,11 +12,6 @@ enum {
     DROP_MAX = 10000, /* publications deleted at once, so that no commit takes long */
 };
 
-int64_t later(int64_t ms, int64_t by_ms) {
-    int64_t sum;
-    return __builtin_add_overflow(ms, by_ms, &sum) ? INT64_MAX : sum;
-}
-
 int64_t due_after(int64_t oldest_ms, int64_t ttl_ms) {
     return later(later(oldest_ms, ttl_ms), ttl_ms / 5);
 }
@@ -34,6 +29,9 @@ int transaction_begin(struct writer *w) {
     w->staged_generation = w->generation;
     w->staged_last_id = w->last_id;
     w->staged_trimmed = 0;
+    w->staged_nothing = 0;
+    w->staged_due_ms = INT64_MAX;
+    w->staged_counts = w->counts;
     return statement_run(statement(w, STATEMENT_BEGIN));
 }
 
@@ -136,7 +134,7 @@ static int set_channel(struct writer *w, struct top *top) {
 static int add_publication(struct writer *w, const struct stored *s, const struct publication *p) {
     sqlite3_stmt *q = statement(w, STATEMENT_ADD_PUBLICATION);
     buffer_reset(&w->extra);
-    row_encode_extra(p, &w->extra);
+    row_encode_extra(p, false, &w->extra);
     int r = buffer_error(&w->extra);
     if (r < 0)
         return r;
@@ -158,18 +156,18 @@ static bool keep_differs(const struct stored *s, const struct keep *keep) {
            s->meta_ttl_ms != keep_meta_ttl_ms(keep);
 }
 
-int transaction_append(struct writer *w, struct top *top, struct publish_request *request) {
-    struct publication *p = request->publication;
+int transaction_append(struct writer *w, struct top *top, struct publication *p,
+                       const struct keep *keep) {
     struct stored *s = &top->staged;
     bool was_empty = s->first > s->top;
     if (p->time_ms < s->last_ms)
         p->time_ms = s->last_ms; /* expiry relies on their order */
 
-    int64_t due_ms = due_after(p->time_ms, request->keep.history_ttl_ms);
-    if (s->id == 0 || was_empty || keep_differs(s, &request->keep)) {
-        s->size = request->keep.history_size;
-        s->ttl_ms = request->keep.history_ttl_ms;
-        s->meta_ttl_ms = keep_meta_ttl_ms(&request->keep);
+    int64_t due_ms = due_after(p->time_ms, keep->history_ttl_ms);
+    if (s->id == 0 || was_empty || keep_differs(s, keep)) {
+        s->size = keep->history_size;
+        s->ttl_ms = keep->history_ttl_ms;
+        s->meta_ttl_ms = keep_meta_ttl_ms(keep);
         if (s->id == 0 || was_empty || s->due_ms > due_ms)
             s->due_ms = due_ms;
         top->is_dirty = true;
@@ -227,6 +225,16 @@ static void note_due(struct writer *w, int64_t due_ms) {
         atomic_store(&w->due_ms, due_ms); /* the only writer of a lower one */
 }
 
+void transaction_note_due(struct writer *w, int64_t due_ms) {
+    if (due_ms < w->staged_due_ms)
+        w->staged_due_ms = due_ms;
+}
+
+void transaction_top(const struct writer *w, const struct top *top, struct position *ret) {
+    ret->offset = top->staged.top;
+    epoch_format(ret->epoch, w->mark.epoch_base, top->staged.generation);
+}
+
 static void settle(struct writer *w, bool is_committed) {
     for (struct top *top = TAKE(w->staged); top; top = top->staged_next) {
         if (is_committed) {
@@ -240,6 +248,9 @@ static void settle(struct writer *w, bool is_committed) {
         return;
     w->generation = w->staged_generation;
     w->last_id = w->staged_last_id;
+    w->counts = w->staged_counts;
+    atomic_store(&w->events, w->counts.events);
+    note_due(w, w->staged_due_ms);
     atomic_fetch_add(&w->trimmed, w->staged_trimmed);
     w->mark.last_id = w->last_id;
     if (w->mark_file && mark_write(w->mark_file, &w->mark, false) < 0) {

@@ -9,15 +9,25 @@ enum {
     GROUP_MAX = 1024,
     ERRANDS_MAX = 1024,
     PATIENCE_MAX_NS = 1000000,
+    EVENTS_PER_GROUP = 1024,
+    ONCE_MAX = 1000000,
+    MAP_KEYS_MAX = 100000,
 };
 
 static const size_t QUEUE_MAX_BYTES = (size_t) 64 << 20;
 static const size_t GROUP_MAX_BYTES = (size_t) 8 << 20; /* a commit stays short */
 
 void writer_init(struct writer *w, const struct engine_options *o, struct tops *tops,
-                 struct distribution *distribution) {
+                 struct engine *engine) {
     w->tops = tops;
-    w->distribution = distribution;
+    w->engine = engine;
+    w->distribution = &engine->distribution;
+    w->once_max = o->idempotency_max ? o->idempotency_max : ONCE_MAX;
+    w->map_keys_max = o->map_keys_max ? o->map_keys_max : MAP_KEYS_MAX;
+    w->events_max = o->events_max ? o->events_max : EVENTS_MAX;
+    w->denials_max = o->denials_max ? o->denials_max : DENIALS_MAX;
+    pthread_mutex_init(&w->events_mutex, NULL);
+    w->last_event = &w->first_event;
     w->group_max = o->group_max ? o->group_max : GROUP_MAX;
     publish_queue_init(&w->queue, o->queue_max ? o->queue_max : QUEUE_MAX,
                        o->queue_max_bytes ? o->queue_max_bytes : QUEUE_MAX_BYTES);
@@ -29,6 +39,7 @@ void writer_init(struct writer *w, const struct engine_options *o, struct tops *
 void writer_finish(struct writer *w) {
     publish_queue_finish(&w->queue);
     errands_finish(&w->errands);
+    pthread_mutex_destroy(&w->events_mutex);
     delivery_reserve_finish(&w->reserve);
     buffer_finish(&w->extra);
 }
@@ -50,7 +61,8 @@ static int stage_group(struct writer *w, struct publish_request *group) {
         q->place = top;
         r = transaction_stage(w, top);
         if (r == 0)
-            r = transaction_append(w, top, q);
+            r = publish_is_plain(q) ? transaction_append(w, top, q->publication, &q->keep)
+                                    : transaction_publish(w, top, q);
     }
     return r;
 }
@@ -70,29 +82,48 @@ static void note_result(struct writer *w, int r, size_t n, uint64_t began_ns) {
         atomic_store(&w->group_largest, n); /* this thread alone writes it */
 }
 
-static int commit_group(struct writer *w, struct publish_request *group, size_t n_kept) {
+static int commit_group(struct writer *w, struct publish_request *group, size_t n_kept,
+                        struct event_request *events) {
     uint64_t began_ns = clock_ticks_ns();
     int r = transaction_begin(w);
     if (r == 0)
         r = stage_group(w, group);
+    if (r == 0)
+        r = transaction_add_events(w, events);
     r = transaction_end(w, r);
-    note_result(w, r, n_kept, began_ns);
+    note_result(w, r, n_kept - w->staged_nothing, began_ns);
     return r;
 }
 
-static void distribute(struct writer *w, struct publish_request *request) {
-    struct publication *p = request->publication;
-    struct top *top = request->place;
-    if (!top) {
-        distribution_send_reserved(w->distribution, &w->reserve, request->hash, p);
-        return;
-    }
-    request->position = p->position;
+void writer_distribute(struct writer *w, struct top *top, struct publication *p) {
     tops_lock(w->tops, top);
-    distribution_send_reserved(w->distribution, &w->reserve, request->hash, p);
+    distribution_send_reserved(w->distribution, &w->reserve, top->entry.hash, p);
     top->offset = p->position.offset;
     top->generation = top->stored.generation;
     tops_unlock(w->tops, top);
+}
+
+/* What was committed, or is not kept. */
+static int distribute(struct writer *w, struct publish_request *request) {
+    struct publication *p = publish_out(request);
+    struct top *top = request->place;
+    if (top) {
+        if (publish_did_nothing(request) || request->staged_error < 0)
+            return request->staged_error;
+        request->position = p->position;
+        writer_distribute(w, top, p);
+        return 0;
+    }
+    if (!publish_is_plain(request))
+        return engine_publish_unkept(w->engine, request, request->hash);
+    distribution_send_reserved(w->distribution, &w->reserve, request->hash, p);
+    return 0;
+}
+
+static void forget_results(struct publish_request *request) {
+    request->position = (struct position){ 0 };
+    request->is_duplicate = request->is_stale = false;
+    request->suppression = MAP_NOT_SUPPRESSED;
 }
 
 /* After it the request is its owner's again, who may free it at any moment. */
@@ -104,27 +135,65 @@ static void answer(struct writer *w, struct publish_request *request, int r) {
     else if (!is_kept(request))
         r = 0;
     if (r == 0)
-        distribute(w, request);
+        r = distribute(w, request);
+    else
+        forget_results(request);
     engine_answer(request, r);
     publish_queue_answered(&w->queue, hash);
     if (top)
         tops_unpin(w->tops, top);
 }
 
-static void serve_group(struct writer *w, struct publish_request *group, size_t n) {
+static void serve_group(struct writer *w, struct publish_request *group, size_t n,
+                        struct event_request *events) {
     size_t n_kept = 0;
     for (struct publish_request *q = group; q; q = q->next)
         n_kept += is_kept(q);
 
     int r = distribution_reserve(w->distribution, &w->reserve, n);
-    if (r == 0 && n_kept > 0)
-        r = commit_group(w, group, n_kept);
+    if (r == 0 && (n_kept > 0 || events))
+        r = commit_group(w, group, n_kept, events);
 
     while (group) {
         struct publish_request *next = group->next;
         answer(w, group, r);
         group = next;
     }
+    while (events) {
+        struct event_request *next = events->next;
+        engine_event_answer(events, r < 0 ? r : events->staged_error);
+        events = next;
+    }
+}
+
+/* ---- orders ---- */
+
+struct order {
+    struct errand errand;
+    bool changes;
+    order_fn *run;
+    void *arg;
+    int result;
+};
+
+static void run_order(struct errand *errand, void *where) {
+    struct order *o = CONTAINER_OF(errand, struct order, errand);
+    struct writer *w = where;
+    int r = o->changes ? transaction_begin(w) : 0;
+    if (r == 0)
+        r = o->run(w, o->arg);
+    o->result = o->changes ? transaction_end(w, r) : r;
+}
+
+static void kick(void *arg) {
+    struct writer *w = arg;
+    lane_kick(w->lane);
+}
+
+int writer_order(struct writer *w, bool changes, order_fn *run, void *arg) {
+    struct order o = { .errand.run = run_order, .changes = changes, .run = run, .arg = arg };
+    int r = errand_send(&w->errands, &o.errand, kick, w);
+    return r < 0 ? r : o.result;
 }
 
 /* ---- the thread ---- */
@@ -153,9 +222,10 @@ static bool serve_next_group(struct writer *w) {
     size_t n;
     struct publish_request *group =
             publish_queue_take(&w->queue, w->group_max, GROUP_MAX_BYTES, &n);
-    if (!group)
+    struct event_request *events = writer_take_events(w, EVENTS_PER_GROUP);
+    if (!group && !events)
         return false;
-    serve_group(w, group, n);
+    serve_group(w, group, n, events);
     return true;
 }
 

@@ -11,6 +11,9 @@
 
 #include <cmocka.h>
 
+#include "storage/denial.h"
+#include "storage/event.h"
+#include "storage/map.h"
 #include "tests/unit/storage/world.h"
 
 /* The linker puts these in front (--wrap), so they cannot hang from a struct. 0: none is to fail.
@@ -71,6 +74,62 @@ char *__wrap_strdup(const char *s) {
             CHECK(w, (call) == 0);                                                                 \
     } while (0)
 
+/* One of each: idempotent, versioned, a map kept and one that is not. */
+static int special_requests(struct world *w, struct publish_request all[static 4]) {
+    for (int i = 0; i < 4; i++) {
+        struct publication_parts parts = { .channel = i < 2 ? STR("s") : STR("m"),
+                                           .key = i < 2 ? STR("") : STR("k"),
+                                           .data = bytes_of("x", 1) };
+        struct publication *p = publication_new(&parts);
+        all[i] = (struct publish_request){ .publication = p ? p : publication_new(&parts),
+                                           .keep = i < 3 ? keep_ten : keep_none,
+                                           .map.is_map = i >= 2 };
+        CHECK(w, all[i].publication);
+    }
+    all[0].idempotency_key = STR("once");
+    all[1].version = 1;
+    all[1].version_epoch = STR("e");
+    all[2].idempotency_key = STR("once");
+    all[3].map.key_ttl_ms = 1000;
+    return 0;
+}
+
+static int special_story(struct world *w) {
+    bool is_done[4] = { false };
+    for (int round = 0; round < 2; round++) {
+        struct publish_request all[4];
+        CHECK(w, special_requests(w, all) == 0);
+        for (int i = 0; i < 4; i++) {
+            struct attempt a = { 0 };
+            if (is_done[i]) {
+                publication_unref(all[i].publication);
+                continue;
+            }
+            int r = world_publish_with(w, &a, all[i]);
+            CHECK(w, r == 0 || r == -ENOMEM);
+            CHECK(w, r < 0 || (!a.request.is_duplicate && !a.request.is_stale));
+            is_done[i] = r == 0;
+        }
+    }
+    CHECK(w, is_done[0] && is_done[1] && is_done[2] && is_done[3]);
+    struct map_page page;
+    struct map_query q = { .channel = STR("m"), .keep = keep_ten, .limit = 5 };
+    TWICE(w, engine_map_read(w->engine, &q, &page));
+    size_t n = page.n;
+    map_page_finish(&page);
+    CHECK(w, n == 1);
+    struct denial d = { .kind = DENIAL_USER, .key = STR("ada") };
+    struct denials denials;
+    TWICE(w, engine_denial_put(w->engine, &d));
+    TWICE(w, engine_denials(w->engine, &denials));
+    denials_finish(&denials);
+    struct events events;
+    TWICE(w, engine_events_end_standing(w->engine));
+    TWICE(w, engine_events_next(w->engine, STR("q"), 0, 1, 1, &events));
+    events_finish(&events);
+    return 0;
+}
+
 static int everything_story(struct world *w) {
     static const struct client_info ada = { .user = { "ada", 3 }, .client = { "c1", 2 } };
     char data[16], text[256];
@@ -98,6 +157,7 @@ static int everything_story(struct world *w) {
     presence_finish(&all);
     CHECK(w, engine_presence_stats(w->engine, STR("a"), &clients, &users) == 0);
     CHECK(w, clients == 1 && users == 1);
+    CHECK(w, special_story(w) == 0);
     TWICE(w, engine_history_remove(w->engine, STR("a")));
     engine_detach(w->engine, &w->listener.sink, STR("a"));
     (void) task_sleep(3000);

@@ -24,12 +24,18 @@ static struct publication *a_full_one(void) {
     return p;
 }
 
+static int decode(const struct publication *p, const struct buffer *extra,
+                  struct publication **ret) {
+    struct row row = { .channel = p->channel, .data = p->data, .extra = buffer_bytes(extra) };
+    return row_decode(&row, ret);
+}
+
 static void what_is_encoded_is_decoded(void **state) {
     struct publication *p = a_full_one(), *back;
     struct buffer extra = BUFFER_INIT;
-    row_encode_extra(p, &extra);
+    row_encode_extra(p, false, &extra);
     assert_int_equal(buffer_error(&extra), 0);
-    assert_int_equal(row_decode(p->channel, p->data, buffer_bytes(&extra), &back), 0);
+    assert_int_equal(decode(p, &extra, &back), 0);
 
     assert_true(back->has_info);
     assert_true(str_equal(back->info.user, p->info.user));
@@ -48,11 +54,43 @@ static void a_bare_publication_needs_no_extra(void **state) {
     struct publication *p = publication_new(&(struct publication_parts){ .channel = STR("x") });
     struct publication *back;
     struct buffer extra = BUFFER_INIT;
-    row_encode_extra(p, &extra);
+    row_encode_extra(p, false, &extra);
     assert_int_equal(extra.len, 0);
-    assert_int_equal(row_decode(p->channel, p->data, buffer_bytes(&extra), &back), 0);
+    assert_int_equal(decode(p, &extra, &back), 0);
     assert_false(back->has_info);
     assert_int_equal(back->n_tags, 0);
+    publication_unref(back);
+    publication_unref(p);
+    buffer_finish(&extra);
+}
+
+static void what_only_some_have_comes_back_too(void **state) {
+    struct tag tag = { STR("a"), STR("b") };
+    struct publication *p = publication_new(&(struct publication_parts){ .channel = STR("x"),
+                                                                         .key = STR("k"),
+                                                                         .score = -7,
+                                                                         .version = UINT64_MAX,
+                                                                         .is_removed = true,
+                                                                         .wants_delta = true,
+                                                                         .tags = &tag,
+                                                                         .n_tags = 1 });
+    struct publication *back;
+    struct buffer extra = BUFFER_INIT;
+    row_encode_extra(p, false, &extra);
+    assert_int_equal(decode(p, &extra, &back), 0);
+    assert_true(str_equal(back->key, STR("k")) && back->score == -7);
+    assert_true(back->version == UINT64_MAX && back->is_removed && back->wants_delta);
+    assert_int_equal(back->n_tags, 1);
+    publication_unref(back);
+
+    buffer_reset(&extra);
+    row_encode_extra(p, true, &extra);
+    struct row row = {
+        .channel = p->channel, .extra = buffer_bytes(&extra), .key = STR("other"), .score = 1
+    };
+    assert_int_equal(row_decode(&row, &back), 0);
+    assert_true(str_equal(back->key, STR("other")) && back->score == 1 && back->version == 0);
+    assert_true(back->is_removed && back->wants_delta);
     publication_unref(back);
     publication_unref(p);
     buffer_finish(&extra);
@@ -63,7 +101,7 @@ static int decode_exactly(const uint8_t *data, size_t len) {
     uint8_t *exact = malloc(len ? len : 1);
     struct publication *p = NULL;
     memcpy(exact, data, len);
-    int r = row_decode(STR("x"), bytes_of("", 0), bytes_of(exact, len), &p);
+    int r = row_decode(&(struct row){ .channel = STR("x"), .extra = bytes_of(exact, len) }, &p);
     free(exact);
     publication_unref(p);
     return r;
@@ -72,7 +110,7 @@ static int decode_exactly(const uint8_t *data, size_t len) {
 static void damage_is_noticed_and_reads_nothing_beyond(void **state) {
     struct publication *p = a_full_one();
     struct buffer extra = BUFFER_INIT;
-    row_encode_extra(p, &extra);
+    row_encode_extra(p, false, &extra);
     size_t accepted = 0;
     for (size_t len = 1; len < extra.len; len++)
         accepted += decode_exactly(extra.data, len) == 0;
@@ -98,6 +136,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_encoded_is_decoded),
         cmocka_unit_test(a_bare_publication_needs_no_extra),
+        cmocka_unit_test(what_only_some_have_comes_back_too),
         cmocka_unit_test(damage_is_noticed_and_reads_nothing_beyond),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

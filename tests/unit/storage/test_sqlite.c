@@ -403,7 +403,7 @@ static int newer_story(struct world *w) {
     CHECK(w, run_sql(w, "PRAGMA user_version = 99") == 0);
     CHECK(w, world_open(w) == -EPROTONOSUPPORT);
     CHECK(w, w->why && strstr(w->why, "newer version"));
-    CHECK(w, run_sql(w, "PRAGMA user_version = 1") == 0);
+    CHECK(w, run_sql(w, "PRAGMA user_version = 2") == 0);
     CHECK(w, world_open(w) == 0);
     return 0;
 }

@@ -95,6 +95,18 @@ const char *page_text(const struct page *p, char buf[static 256]) {
     return items_text(p->items, p->n, buf);
 }
 
+const char *keys_text(struct publication *const *items, size_t n, char buf[static 256]) {
+    size_t at = 0;
+    buf[0] = 0;
+    for (size_t i = 0; i < n && at < 200; i++) {
+        const struct publication *p = items[i];
+        at += (size_t) snprintf(buf + at, 256 - at, "%s%.*s%s%.*s", i ? " " : "", (int) p->key.len,
+                                p->key.data, p->is_removed ? "!" : "=", (int) p->data.len,
+                                (const char *) p->data.data);
+    }
+    return buf;
+}
+
 /* ---- running ---- */
 
 int world_open(struct world *w) {
@@ -172,16 +184,25 @@ static void attempt_done(struct publish_request *request) {
     (void) future_resolve(&a->done, 0);
 }
 
-void attempt_start(struct world *w, struct attempt *a, const char *channel, const char *data,
-                   struct keep keep) {
+void attempt_start_with(struct world *w, struct attempt *a, struct publish_request request) {
     int *order = a->order;
-    *a = (struct attempt){ .request = { .publication = a_publication(str_of(channel), data),
-                                        .keep = keep,
-                                        .inbox = w->inbox,
-                                        .done = attempt_done },
-                           .order = order };
+    *a = (struct attempt){ .request = request, .order = order };
+    a->request.inbox = w->inbox;
+    a->request.done = attempt_done;
     future_init(&a->done);
     engine_publish(w->engine, &a->request);
+}
+
+void attempt_start(struct world *w, struct attempt *a, const char *channel, const char *data,
+                   struct keep keep) {
+    attempt_start_with(w, a,
+                       (struct publish_request){
+                               .publication = a_publication(str_of(channel), data), .keep = keep });
+}
+
+int world_publish_with(struct world *w, struct attempt *a, struct publish_request request) {
+    attempt_start_with(w, a, request);
+    return attempt_wait(a);
 }
 
 int attempt_wait(struct attempt *a) {

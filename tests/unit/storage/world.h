@@ -77,6 +77,10 @@ void attempt_start(struct world *w, struct attempt *a, const char *channel, cons
                    struct keep keep);
 SUSPENDS int attempt_wait(struct attempt *a); /* the result */
 
+/* The same with a request of the story's making, of which it needs only what is special. */
+void attempt_start_with(struct world *w, struct attempt *a, struct publish_request request);
+SUSPENDS int world_publish_with(struct world *w, struct attempt *a, struct publish_request request);
+
 /* Publishes and waits. ret may be NULL. */
 SUSPENDS int world_publish(struct world *w, const char *channel, const char *data, struct keep keep,
                            struct position *ret);
@@ -86,6 +90,9 @@ SUSPENDS int world_publish_times(struct world *w, const char *channel, int times
 const char *page_text(const struct page *p, char buf[static 256]);
 SUSPENDS int world_history(struct world *w, const char *channel, struct keep keep,
                            struct page *ret); /* all of it */
+
+/* "k=v k!" (a removal), of what was heard or read. */
+const char *keys_text(struct publication *const *items, size_t n, char buf[static 256]);
 
 void listener_clear(struct listener *l);
 const char *listener_text(const struct listener *l, char buf[static 256]);
