@@ -27,13 +27,13 @@ static const char version_1[] =
         "  time_ms INTEGER NOT NULL, data BLOB NOT NULL, extra BLOB) STRICT;"
         "CREATE UNIQUE INDEX publication_place ON publication(channel, offset);"
         "INSERT INTO store VALUES (1, 'abcdefghij', 3, 4, 0);"
-        "INSERT INTO channel VALUES (1, 'a', 2, 1, 1000, 10, 9000000000000, 9000000000000,"
+        "INSERT INTO channel VALUES (1, 'a', 2, 1, 4000000000000, 10, 9000000000000, 9000000000000,"
         "  9000000000000);"
-        "INSERT INTO channel VALUES (2, 'b', 1, 1, 1000, 10, 9000000000000, 9000000000000,"
+        "INSERT INTO channel VALUES (2, 'b', 1, 1, 4000000000000, 10, 9000000000000, 9000000000000,"
         "  9000000000000);"
-        "INSERT INTO publication VALUES (2, 1, 2, 1000, CAST('two' AS BLOB), NULL);"
+        "INSERT INTO publication VALUES (2, 1, 2, 4000000000000, CAST('two' AS BLOB), NULL);"
         /* format 1, with user "u", client "c", and a tag "t": "v" */
-        "INSERT INTO publication VALUES (3, 1, 3, 1001, CAST('three' AS BLOB),"
+        "INSERT INTO publication VALUES (3, 1, 3, 4000000000001, CAST('three' AS BLOB),"
         "  x'010101750163000001740176');"
         "PRAGMA application_id = 0x50726c79;"
         "PRAGMA user_version = 1";
