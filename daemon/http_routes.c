@@ -1,4 +1,5 @@
 /* The endpoints there are. */
+#include "daemon/api.h"
 #include "daemon/config.h"
 #include "daemon/connection.h"
 #include "daemon/http_exchange.h"
@@ -42,6 +43,8 @@ BODY(uni_sse, uni_sse.max_body_bytes)
 PATH(emulation, emulation_path)
 BODY(emulation, emulation_max_body_bytes)
 PATH(init, init.path)
+PATH(api, api.path)
+BODY(api, api.max_body_bytes)
 PATH(health, health_path)
 PATH(metrics, metrics_path)
 
@@ -63,6 +66,7 @@ static const struct http_endpoint endpoints[] = {
     ENDPOINT(init, HTTP_GET | HTTP_CORS),
     ENDPOINT(health, HTTP_GET),
     ENDPOINT(metrics, HTTP_GET),
+    ENDPOINT(api, HTTP_ANY_METHOD | HTTP_PREFIX, .max_body = api_body),
 };
 
 static bool is_at(const struct http_endpoint *e, struct str own, struct str path) {

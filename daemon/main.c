@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "async/loop.h"
+#include "daemon/api_schema.h"
 #include "daemon/config_load.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
@@ -17,7 +18,7 @@
 
 enum { FLAGS_MAX = 64, RESERVED_DESCRIPTORS = 64 };
 
-enum what { SERVE, CHECK_CONFIG, DUMP_CONFIG, DOCUMENT_CONFIG, DOCUMENT_METRICS };
+enum what { SERVE, CHECK_CONFIG, DUMP_CONFIG, DOCUMENT_CONFIG, DOCUMENT_METRICS, DOCUMENT_API };
 
 struct arguments {
     enum what what;
@@ -57,6 +58,7 @@ enum {
     OPT_DUMP,
     OPT_DOCUMENT,
     OPT_DOCUMENT_METRICS,
+    OPT_DOCUMENT_API,
     OPT_VERSION
 };
 
@@ -103,9 +105,10 @@ static int parse_arguments(int argc, char **argv, struct arguments *a) {
         { "set", required_argument, NULL, OPT_SET },
         { "check-config", no_argument, NULL, OPT_CHECK },
         { "dump-config", no_argument, NULL, OPT_DUMP },
-        /* For docs/configuration.md and docs/metrics.md. */
+        /* For docs/configuration.md, docs/metrics.md and docs/api.md. */
         { "document-config", no_argument, NULL, OPT_DOCUMENT },
         { "document-metrics", no_argument, NULL, OPT_DOCUMENT_METRICS },
+        { "document-api", no_argument, NULL, OPT_DOCUMENT_API },
         { "version", no_argument, NULL, OPT_VERSION },
         { "help", no_argument, NULL, 'h' },
         { NULL },
@@ -136,6 +139,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a) {
             break;
         case OPT_DOCUMENT_METRICS:
             a->what = DOCUMENT_METRICS;
+            break;
+        case OPT_DOCUMENT_API:
+            a->what = DOCUMENT_API;
             break;
         case OPT_VERSION:
             (void) puts("parleyd " PARLEY_VERSION);
@@ -192,6 +198,8 @@ static int document(enum what what) {
     struct buffer text = BUFFER_INIT;
     if (what == DOCUMENT_METRICS)
         metrics_document(&text);
+    else if (what == DOCUMENT_API)
+        api_document(&text);
     else
         config_document(&text);
     return print_buffer(&text);
@@ -306,7 +314,8 @@ int main(int argc, char **argv) {
     int leave = parse_arguments(argc, argv, &arguments);
     if (leave)
         return leave - 1;
-    if (arguments.what == DOCUMENT_CONFIG || arguments.what == DOCUMENT_METRICS)
+    if (arguments.what == DOCUMENT_CONFIG || arguments.what == DOCUMENT_METRICS ||
+        arguments.what == DOCUMENT_API)
         return document(arguments.what);
 
     struct config_source source = {

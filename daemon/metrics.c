@@ -63,6 +63,10 @@ void metrics_count_command(struct metrics *m, enum metrics_method method) {
     bump(&m->commands[method], 1);
 }
 
+void metrics_count_api(struct metrics *m, enum api_method_id method) {
+    bump(&m->api_commands[method], 1);
+}
+
 static void count_code(_Atomic uint64_t *counts, const uint32_t *codes, size_t n, uint32_t code) {
     size_t i = n - 1;
     while (i > 0 && codes[i] != code)
@@ -224,6 +228,14 @@ void metrics_write(const struct metrics *const *workers, size_t n, const struct 
         for (size_t w = 0; w < n; w++)
             total += load(&workers[w]->commands[i]);
         buffer_printf(out, "parley_client_commands_total{method=\"%s\"} %llu\n", METHODS[i],
+                      (unsigned long long) total);
+    }
+    write_about("api_commands_total", "Commands of the server API, by method.", "counter", out);
+    for (size_t i = 0; i < API_METHODS_N; i++) {
+        uint64_t total = 0;
+        for (size_t w = 0; w < n; w++)
+            total += load(&workers[w]->api_commands[i]);
+        buffer_printf(out, "parley_api_commands_total{method=\"%s\"} %llu\n", api_methods()[i].name,
                       (unsigned long long) total);
     }
     for (size_t i = 0; i < ELEMENTS_OF(FAMILIES); i++)

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "async/base.h"
+#include "daemon/api_schema.h"
 #include "protocol/buffer.h"
 #include "protocol/codes.h"
 
@@ -66,6 +67,9 @@
     X(COUNT_TOKENS_REVOKED, "token_revoked_total", "Tokens refused because they were revoked.")    \
     X(COUNT_JWKS_FETCHES, "jwks_fetches_total", "Key sets asked for.")                             \
     X(COUNT_JWKS_FAILED, "jwks_failures_total", "Key sets that could not be had.")                 \
+    X(COUNT_API_UNAUTHORIZED, "api_unauthorized_total",                                            \
+      "Requests to the server API without a key that counts.")                                     \
+    X(COUNT_API_ERRORS, "api_command_errors_total", "Commands answered with an error.")            \
     X(COUNT_OUT_OF_MEMORY, "out_of_memory_total", "Connections ended because memory ran out.")     \
     X(COUNT_SLOW_TASKS, "loop_slow_tasks_total", "Warnings of tasks that held the loop too long.") \
     X(COUNT_PROXY_CALLS, "proxy_calls_total", "Requests to backends.")                             \
@@ -98,6 +102,8 @@
 /* Of times, in microseconds when observed, in seconds when written. */
 #define METRICS_HISTOGRAMS(X)                                                                      \
     X(TIME_PUBLISH, "publish_duration_seconds", "From a publish command to its acknowledgement.")  \
+    X(TIME_API, "api_command_duration_seconds",                                                    \
+      "From a command of the server API to its result; publishes are counted elsewhere.")          \
     X(TIME_SUBSCRIBE, "subscribe_duration_seconds", "From a subscribe command to its reply.")      \
     X(TIME_PONG, "client_ping_pong_duration_seconds", "From a ping to its pong.")                  \
     X(TIME_PROXY, "proxy_duration_seconds", "From a request to a backend to its answer.")
@@ -141,6 +147,7 @@ struct metrics {
     _Atomic int64_t gauges[METRICS_GAUGES_N];
     struct metrics_times times[METRICS_HISTOGRAMS_N];
     _Atomic uint64_t commands[METRICS_METHODS_N];
+    _Atomic uint64_t api_commands[API_METHODS_N];
     _Atomic uint64_t disconnects[METRICS_DISCONNECTS_N]; /* closes by us, by code */
     _Atomic uint64_t errors[METRICS_ERRORS_N];           /* error replies, by code */
     _Atomic uint64_t unsubscribes[METRICS_ERRORS_N];     /* unsubscribe pushes, by code */
@@ -174,6 +181,7 @@ int64_t metrics_gauge_of(const struct metrics *m, enum metrics_gauge id);
 
 void metrics_observe(struct metrics *m, enum metrics_histogram id, uint64_t duration_us);
 void metrics_count_command(struct metrics *m, enum metrics_method method);
+void metrics_count_api(struct metrics *m, enum api_method_id method);
 void metrics_count_disconnect(struct metrics *m, uint32_t code); /* any WebSocket close code */
 void metrics_count_error(struct metrics *m, uint32_t code);
 void metrics_count_unsubscribe(struct metrics *m, uint32_t code);

@@ -25,6 +25,22 @@ bool publish_accepts(const struct namespace *ns, struct bytes data) {
     }
 }
 
+bool namespace_is_map(const struct namespace *ns) {
+    return ns->type == SUBSCRIPTION_MAP || ns->type == SUBSCRIPTION_MAP_CLIENTS ||
+           ns->type == SUBSCRIPTION_MAP_USERS;
+}
+
+void publish_map_terms(const struct namespace *ns, struct publish_terms *terms) {
+    const struct config_map *m = &ns->map;
+
+    terms->map.is_map = true;
+    terms->map.key_ttl_ms = m->mode == MAP_PERSISTENT ? 0 : m->key_ttl_ms;
+    if (m->mode == MAP_RECOVERABLE || m->mode == MAP_PERSISTENT)
+        terms->keep = (struct keep){ .history_size = m->stream_size,
+                                     .history_ttl_ms = m->stream_ttl_ms,
+                                     .meta_ttl_ms = m->meta_ttl_ms };
+}
+
 static void publish_done(struct publish_request *request) {
     struct publish *p = CONTAINER_OF(request, struct publish, request);
     struct worker *w = p->worker;

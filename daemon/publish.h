@@ -39,3 +39,9 @@ MUST_CHECK int publish_start(struct publish *p, struct worker *w, const struct n
 MUST_CHECK int publish_start_on(struct publish *p, struct worker *w, const struct namespace *ns,
                                 const struct publication_parts *parts,
                                 const struct publish_terms *terms);
+
+/* Are the namespace's channels maps? */
+bool namespace_is_map(const struct namespace *ns);
+
+/* Fills in what of the terms a map's namespace says: where its keys are kept and for how long. */
+void publish_map_terms(const struct namespace *ns, struct publish_terms *terms);

@@ -1,0 +1,373 @@
+#include "daemon/api.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/api_pipeline.h"
+#include "daemon/connection.h"
+#include "daemon/http_exchange.h"
+#include "daemon/log.h"
+#include "protocol/base64.h"
+#include "protocol/json.h"
+
+/* ---- for the methods ---- */
+
+api_run_fn *api_runner(enum api_method_id id) {
+    static api_run_fn *const RUNNERS[API_METHODS_N] = {
+        [API_SUBSCRIBE] = api_subscribe,
+        [API_UNSUBSCRIBE] = api_unsubscribe,
+        [API_DISCONNECT] = api_disconnect,
+        [API_REFRESH] = api_refresh,
+        [API_PRESENCE] = api_presence,
+        [API_PRESENCE_STATS] = api_presence_stats,
+        [API_HISTORY] = api_history,
+        [API_HISTORY_REMOVE] = api_history_remove,
+        [API_CHANNELS] = api_channels,
+        [API_INFO] = api_info,
+        [API_RPC] = api_rpc,
+        [API_SHARED_POLL_PUBLISH] = api_shared_poll_publish,
+        [API_CONNECTIONS] = api_connections,
+    };
+    return RUNNERS[id];
+}
+
+int api_error(struct api_call *c, int code, const char *why, ...) {
+    va_list args;
+    va_start(args, why);
+    (void) vsnprintf(c->why, sizeof c->why, why, args);
+    va_end(args);
+    return code;
+}
+
+int api_failed(struct api_call *c, int r) {
+    if (r == -ECANCELED || r == -ETIMEDOUT || r == -ENOMEM)
+        return r;
+    LOG_WARNING(c->worker->daemon->log, "a command of the server API failed",
+                LOG_TEXT("method", c->method->name), LOG_RESULT(r));
+    return ERROR_INTERNAL;
+}
+
+int api_namespace(struct api_call *c, struct str channel, const struct namespace **ret) {
+    if (channel.len > c->config->channel_max_length) {
+        metrics_count(&c->worker->metrics, COUNT_CHANNEL_LENGTH);
+        return api_error(c, ERROR_BAD_REQUEST, "channel must be at most %u bytes",
+                         c->config->channel_max_length);
+    }
+    *ret = config_namespace_of(c->config, channel);
+    return *ret ? 0 : ERROR_UNKNOWN_CHANNEL;
+}
+
+void api_put_payload(struct buffer *out, struct str name, struct str base64_name,
+                     struct bytes payload) {
+    if (payload.len && json_is_valid(payload, NULL) && !json_has_newline(payload)) {
+        buffer_append_str(out, name);
+        buffer_append_bytes(out, payload);
+        return;
+    }
+    buffer_append_str(out, base64_name);
+    buffer_append_byte(out, '"');
+    base64_encode(BASE64_STANDARD, payload, out);
+    buffer_append_byte(out, '"');
+}
+
+void api_put_tags(struct buffer *out, const struct tag *tags, size_t n) {
+    if (n == 0)
+        return;
+    buffer_append_str(out, STR(",\"tags\":{"));
+    for (size_t i = 0; i < n; i++) {
+        if (i)
+            buffer_append_byte(out, ',');
+        json_append_string(out, tags[i].key);
+        buffer_append_byte(out, ':');
+        json_append_string(out, tags[i].value);
+    }
+    buffer_append_byte(out, '}');
+}
+
+/* ---- who asks ---- */
+
+/* Takes as long whatever is wrong with what was given. */
+static bool is_secret(struct str given, struct str secret) {
+    volatile unsigned char differs = given.len != secret.len;
+    if (secret.len == 0)
+        return false;
+    for (size_t i = 0; i < given.len; i++)
+        differs |= (unsigned char) given.data[i] ^ (unsigned char) secret.data[i % secret.len];
+    return !differs;
+}
+
+static struct str without_scheme(struct str value) {
+    struct str scheme = STR("apikey ");
+    if (value.len < scheme.len ||
+        !http_equal_nocase((struct str){ value.data, scheme.len }, scheme))
+        return (struct str){ 0 };
+    value = (struct str){ value.data + scheme.len, value.len - scheme.len };
+    while (value.len && value.data[0] == ' ')
+        value = (struct str){ value.data + 1, value.len - 1 };
+    return value;
+}
+
+/* In whichever way it was given; empty: in none. */
+static struct str key_of(struct http_exchange *x) {
+    struct str value;
+    size_t len;
+
+    if (http_head_find(&x->request->head, STR("Authorization"), &value)) {
+        struct str key = without_scheme(value);
+        if (key.len)
+            return key;
+    }
+    if (http_head_find(&x->request->head, STR("X-API-Key"), &value) && value.len)
+        return value;
+    if (!http_query_find(x->request->query, STR("api_key"), &value) || value.len == 0)
+        return (struct str){ 0 };
+    char *decoded = arena_alloc(&x->arena, value.len);
+    if (!decoded || http_percent_decode(value, true, decoded, value.len, &len) < 0)
+        return (struct str){ 0 };
+    return (struct str){ decoded, len };
+}
+
+/* ret_key: what its limits are kept under; empty: nobody's. */
+static bool may_ask(struct http_exchange *x, struct str *ret_key) {
+    const struct config_api *api = &x->config->api;
+    struct str given = key_of(x);
+    bool is_known = is_secret(given, api->key);
+
+    for (size_t i = 0; i < api->n_keys; i++)
+        is_known |= is_secret(given, api->keys[i].key);
+    *ret_key = is_known ? given : (struct str){ 0 };
+    return is_known || api->insecure;
+}
+
+/* ---- answers ---- */
+
+static int say(struct http_exchange *x, int status, uint32_t code, const char *why) {
+    x->status = status;
+    x->content_type = STR("application/json");
+    buffer_reset(&x->out);
+    buffer_append_str(&x->out, STR("{\"error\":"));
+    api_write_error(&x->out, code, why);
+    buffer_append_byte(&x->out, '}');
+    return 0;
+}
+
+static bool errors_are_statuses(const struct http_exchange *x) {
+    struct str mode;
+    if (http_head_find(&x->request->head, STR("X-Centrifugo-Error-Mode"), &mode))
+        return http_equal_nocase(mode, STR("transport"));
+    return x->config->api.error_mode == API_ERRORS_AS_STATUS;
+}
+
+/* {"error":{…}} becomes the inner object, and its code the status. */
+static void make_status(struct http_exchange *x, uint32_t error) {
+    enum { BEFORE = sizeof "{\"error\":" - 1 };
+    x->status = api_status_of(error);
+    buffer_consume(&x->out, BEFORE);
+    x->out.len--;
+}
+
+/* ---- the three forms ---- */
+
+static int serve_one(struct http_exchange *x, struct api_pipeline *p, const struct api_method *m) {
+    struct json j;
+    json_init(&j, x->body);
+    int r = api_pipeline_take(p, m, x->body.len ? &j : NULL);
+    return r < 0 ? r : api_pipeline_wait(p);
+}
+
+/* Of one command of a batch: its method's name, and the cursor before the parameters. */
+static int take_command(struct api_pipeline *p, struct json *j) {
+    const struct api_method *method = NULL;
+    struct json_string name;
+    struct json params;
+
+    if (json_peek(j) != JSON_IS_OBJECT) {
+        json_skip(j);
+        return api_pipeline_refuse(p, ERROR_BAD_REQUEST, "a command must be an object");
+    }
+    json_enter_object(j);
+    while (json_member(j, &name)) {
+        const struct api_method *m = name.is_escaped ? NULL : api_method_find(name.raw);
+        struct bytes value;
+        json_value(j, &value);
+        if (m && m->id != API_BATCH && !method) {
+            method = m;
+            json_init(&params, value);
+        }
+    }
+    if (!method)
+        return api_pipeline_refuse(p, ERROR_METHOD_NOT_FOUND, "a command must name a method");
+    bool has_none = json_peek(&params) == JSON_IS_NULL;
+    return api_pipeline_take(p, method, has_none ? NULL : &params);
+}
+
+static int serve_batch(struct http_exchange *x, struct api_pipeline *p) {
+    struct json j;
+    char why[API_WHY_MAX];
+
+    json_init(&j, x->body);
+    int r = api_params_decode(&api_methods()[API_BATCH], &j, &x->arena, &p->params, why);
+    if (r != 0)
+        return r < 0 ? r : api_pipeline_refuse(p, (uint32_t) r, why);
+    struct bytes commands = p->params.commands;
+    p->is_parallel = p->params.parallel;
+    p->form = FORM_BATCH;
+    buffer_append_str(&x->out, STR("{\"replies\":["));
+    json_init(&j, commands);
+    json_enter_array(&j);
+    while (r == 0 && json_element(&j))
+        r = take_command(p, &j);
+    if (r == 0)
+        r = api_pipeline_wait(p);
+    buffer_append_str(&x->out, STR("]}"));
+    p->last_error = 0; /* each reply has its own */
+    return r;
+}
+
+static int take_line(struct http_exchange *x, struct api_pipeline *p, struct json *j) {
+    const struct api_method *m = NULL;
+    struct bytes params = { 0 };
+    struct json_string name;
+    struct str method;
+    struct json inner;
+
+    if (json_peek(j) != JSON_IS_OBJECT) {
+        json_skip(j);
+        return api_pipeline_refuse(p, ERROR_BAD_REQUEST, "a command must be an object");
+    }
+    json_enter_object(j);
+    while (json_member(j, &name)) {
+        if (json_is(name, STR("method")) && json_peek(j) == JSON_IS_STRING) {
+            json_text(j, &x->arena, &method);
+            m = json_result(j) == 0 ? api_method_find(method) : NULL;
+        } else if (json_is(name, STR("params")) && json_peek(j) != JSON_IS_NULL) {
+            json_value(j, &params);
+        } else {
+            json_skip(j);
+        }
+    }
+    if (!m || m->id == API_BATCH)
+        return api_pipeline_refuse(p, ERROR_METHOD_NOT_FOUND, "there is no such method");
+    json_init(&inner, params);
+    return api_pipeline_take(p, m, params.len ? &inner : NULL);
+}
+
+/* What is left of several values one after another; false: nothing. */
+static bool next_line(struct bytes *rest) {
+    while (rest->len && (rest->data[0] == '\n' || rest->data[0] == '\r' || rest->data[0] == ' ' ||
+                         rest->data[0] == '\t'))
+        *rest = bytes_of(rest->data + 1, rest->len - 1);
+    return rest->len > 0;
+}
+
+static int serve_lines(struct http_exchange *x, struct api_pipeline *p) {
+    struct bytes rest = x->body;
+    int r = 0;
+
+    p->form = FORM_LINES;
+    while (r == 0 && next_line(&rest)) {
+        struct json j;
+        json_init(&j, rest);
+        r = take_line(x, p, &j);
+        size_t left = json_left(&j);
+        rest = bytes_of(rest.data + rest.len - left, left);
+    }
+    if (r == 0)
+        r = api_pipeline_wait(p);
+    p->last_error = 0;
+    return r;
+}
+
+/* All of the body, before anything of it is done. False: why says what is wrong. */
+static bool is_json(struct bytes body, bool is_lines, char why[API_WHY_MAX]) {
+    struct bytes rest = body;
+    size_t n = 0;
+    while (next_line(&rest) && (is_lines || n == 0)) {
+        struct json j;
+        json_init(&j, rest);
+        json_skip(&j);
+        size_t left = json_left(&j);
+        if (json_result(&j) < 0) {
+            (void) snprintf(why, API_WHY_MAX, "the body is not JSON: %s, at byte %zu",
+                            json_error(&j), body.len - left);
+            return false;
+        }
+        rest = bytes_of(rest.data + rest.len - left, left);
+        n++;
+    }
+    if (!is_lines && next_line(&rest)) {
+        (void) snprintf(why, API_WHY_MAX, "the body is not JSON: something follows it, at byte %zu",
+                        body.len - rest.len);
+        return false;
+    }
+    if (is_lines && n == 0) {
+        (void) snprintf(why, API_WHY_MAX, "the body is empty");
+        return false;
+    }
+    return true;
+}
+
+static void pipeline_freep(struct api_pipeline **p) {
+    if (!*p)
+        return;
+    api_pipeline_finish(*p);
+    free(*p);
+}
+
+static int serve_commands(struct http_exchange *x, struct str key, struct str name) {
+    const struct api_method *m = name.len ? api_method_find(name) : NULL;
+    char why[API_WHY_MAX];
+
+    if (name.len && !m)
+        return http_exchange_status(x, 404);
+    if (!is_json(x->body, name.len == 0, why))
+        return say(x, 400, ERROR_BAD_REQUEST, why);
+
+    CLEANUP(pipeline_freep) struct api_pipeline *p = malloc(sizeof *p);
+    if (!p)
+        return -ENOMEM;
+    api_pipeline_init(p, x->worker, x->config, key, &x->arena, &x->out);
+    x->content_type = STR("application/json");
+    int r = !m ? serve_lines(x, p) : m->id == API_BATCH ? serve_batch(x, p) : serve_one(x, p, m);
+    if (r < 0)
+        return r == -EBADMSG ? say(x, 400, ERROR_BAD_REQUEST, "the body is not JSON") : r;
+    if (p->last_error && errors_are_statuses(x))
+        make_status(x, p->last_error);
+    return buffer_error(&x->out);
+}
+
+/* ---- the endpoint ---- */
+
+/* With internal listeners it is theirs alone, unless told otherwise. */
+bool api_is_served(const struct connection *conn, const struct config *c) {
+    bool has_internal = false;
+    for (size_t i = 0; i < c->n_listeners; i++)
+        has_internal |= c->listeners[i].is_internal;
+    return !c->api.is_disabled && (conn->is_internal || !has_internal || c->api.is_external);
+}
+
+static int refuse_method(struct http_exchange *x, const char *allowed) {
+    http_exchange_header(x, STR("Allow"), str_of(allowed));
+    return http_exchange_status(x, 405);
+}
+
+int api_serve(struct http_exchange *x) {
+    struct str name = http_exchange_rest(x), method = x->request->method, key;
+
+    if (str_equal(name, STR("openapi.json"))) {
+        if (!str_equal(method, STR("GET")) && !str_equal(method, STR("HEAD")))
+            return refuse_method(x, "GET, HEAD");
+        x->content_type = STR("application/json");
+        api_write_openapi(x->config->api.path, &x->out);
+        return buffer_error(&x->out);
+    }
+    if (!str_equal(method, STR("POST")))
+        return refuse_method(x, "POST");
+    if (!may_ask(x, &key)) {
+        metrics_count(&x->worker->metrics, COUNT_API_UNAUTHORIZED);
+        return http_exchange_status(x, 401);
+    }
+    return serve_commands(x, key, name);
+}

@@ -1,0 +1,16 @@
+/*
+ * The HTTP server API: what an application's backend asks of the daemon. One request holds one
+ * command (POST /api/METHOD, its parameters in the body), several (POST /api/batch), or lines of
+ * commands (POST /api, as older libraries send them). What there is: api_schema.h.
+ */
+#pragma once
+
+#include "async/base.h"
+
+struct config;
+struct connection;
+struct http_exchange;
+
+/* For the table of endpoints. */
+bool api_is_served(const struct connection *conn, const struct config *c);
+SUSPENDS int api_serve(struct http_exchange *x);
