@@ -16,6 +16,7 @@
 #include "daemon/listen.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
+#include "daemon/rate.h"
 #include "daemon/worker_thread.h"
 
 enum { ALIVE_MS = 10000 };
@@ -100,6 +101,8 @@ int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_
     if (r == 0)
         r = survey_desk_init(&d->surveys, d->config->workers);
     if (r == 0)
+        r = rates_open(&d->rates);
+    if (r == 0)
         r = daemon_make_tls(d->config, NULL, &d->tls, &why);
     if (r == 0)
         r = open_engine(d, o, &why);
@@ -170,6 +173,7 @@ struct daemon *daemon_close(struct daemon *d) {
     inbox_close(d->inbox);
     config_unref(d->config);
     user_counts_free(d->user_counts);
+    rates_close(d->rates);
     free(d->threads);
     free(d);
     return NULL;

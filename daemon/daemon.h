@@ -18,6 +18,7 @@ struct daemon;
 struct engine;
 struct http_client_options;
 struct log;
+struct rates;
 struct stream;
 struct tls;
 struct user_counts;
@@ -98,6 +99,7 @@ struct daemon {
     struct asset_table assets;
     const struct http_client_options *http;
     struct user_counts *user_counts; /* of all workers; any thread */
+    struct rates *rates;             /* the same */
     char node_id[NODE_ID_LEN + 1];   /* names this run of the daemon to emulated transports */
     struct worker_thread *threads;
     size_t n_workers;

@@ -38,6 +38,10 @@
     X(COUNT_RATE_LIMIT, "client_command_rate_limit_total", "Commands over command_rate.")          \
     X(COUNT_USER_LIMIT, "client_user_connection_limit_total",                                      \
       "Connections over user_connection_limit.")                                                   \
+    X(COUNT_RATE_CLIENT, "client_operation_rate_limit_total",                                      \
+      "Operations over a rate of their namespace, or of rpc (error 111).")                         \
+    X(COUNT_RATE_USER, "client_user_rate_limit_total", "Operations over user_rate (error 111).")   \
+    X(COUNT_RATE_API, "api_rate_limit_total", "API requests over the rate of their key.")          \
     X(COUNT_CHANNEL_LIMIT, "client_channel_limit_total", "Subscriptions over channel_limit.")      \
     X(COUNT_CHANNEL_LENGTH, "client_channel_length_total", "Names over channel.max_length.")       \
     X(COUNT_PONG_TIMEOUTS, "client_pong_timeouts_total",                                           \

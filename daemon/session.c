@@ -11,6 +11,7 @@
 #include "daemon/hub.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
+#include "daemon/rate.h"
 #include "daemon/session_control.h"
 #include "daemon/session_impl.h"
 #include "protocol/json.h"
@@ -50,6 +51,8 @@ void session_finish(struct session *s) {
     s->headers = forwarded_free(s->headers);
     free(s->subs);
     free(s->identity);
+    if (s->more)
+        rate_forget(s->more);
     free(s->more);
     outbox_finish(&s->outbox);
 }
@@ -198,6 +201,9 @@ static int on_pong(struct session *s) {
  * before the ':' cannot be known (reference §6). */
 static int on_rpc(struct session *s, uint32_t id, const struct command_rpc *c) {
     bool has_namespace = c->method.len && memchr(c->method.data, ':', c->method.len);
+    int code = rate_allow(s, RATE_RPC, NULL);
+    if (code)
+        return session_error(s, id, (uint32_t) code);
     return session_error(s, id, has_namespace ? ERROR_METHOD_NOT_FOUND : ERROR_NOT_AVAILABLE);
 }
 

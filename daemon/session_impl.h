@@ -26,6 +26,7 @@ struct session_more {
     char reason[CLOSE_REASON_MAX]; /* the caller's own, of session_disconnect_with() */
     uint64_t entered;    /* the how-manieth of the daemon, where users have single connections */
     uint64_t token_subs; /* of the connection token: session_subs_hash() */
+    struct client_rates *rates; /* rate.c's; NULL: no bucket that is not full */
 };
 
 /* s->more, made if need be. NULL: no memory. */

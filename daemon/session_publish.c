@@ -4,6 +4,7 @@
 
 #include "async/future.h"
 #include "daemon/publish.h"
+#include "daemon/rate.h"
 #include "daemon/session_impl.h"
 
 /* What one connection may have under way; then it is read no further until replies go out. */
@@ -116,7 +117,9 @@ static int judge(struct session *s, const struct command_publish *c, const struc
         return ERROR_BAD_REQUEST;
     if (!permission_has(config, &(*ret)->publish, session_asker(s, c->channel)))
         return ERROR_PERMISSION_DENIED;
-    return publish_accepts(*ret, c->data) ? 0 : ERROR_BAD_REQUEST;
+    if (!publish_accepts(*ret, c->data))
+        return ERROR_BAD_REQUEST;
+    return rate_allow(s, RATE_PUBLISH, *ret);
 }
 
 /* What is said of the publisher: with the channel's part of it if subscribed by a token. */

@@ -1,6 +1,7 @@
 /* presence, presence_stats, history, unsubscribe: commands that read, or always succeed. */
 #include <errno.h>
 
+#include "daemon/rate.h"
 #include "daemon/session_impl.h"
 #include "daemon/wire_page.h"
 
@@ -23,7 +24,7 @@ static int judge_presence(struct session *s, struct str channel) {
     if (!ns->presence)
         return ERROR_NOT_AVAILABLE;
     return permission_has(config, &ns->presence_of, session_asker(s, channel))
-                   ? 0
+                   ? rate_allow(s, RATE_PRESENCE, ns)
                    : ERROR_PERMISSION_DENIED;
 }
 
@@ -84,7 +85,7 @@ static int judge_history(struct session *s, const struct command_history *c,
         return ERROR_PERMISSION_DENIED;
     if (c->reverse && c->has_since && c->since_offset == 0)
         return ERROR_BAD_REQUEST;
-    return 0;
+    return rate_allow(s, RATE_HISTORY, *ret);
 }
 
 int session_history(struct session *s, uint32_t id, const struct command_history *c) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "daemon/grant.h"
+#include "daemon/rate.h"
 #include "daemon/session_impl.h"
 #include "protocol/codec.h"
 #include "protocol/tags_filter.h"
@@ -83,6 +84,9 @@ static int judge(struct asking *a) {
         return code;
     if (c->type != a->grant.ns->type)
         return ERROR_PERMISSION_DENIED;
+    code = rate_allow(s, RATE_SUBSCRIBE, a->grant.ns); /* before what costs: tokens, the backend */
+    if (code)
+        return code;
     code = c->token.len > 0 ? judge_token(a) : judge_rules(a);
     if (code)
         return code;
