@@ -155,7 +155,7 @@ static int find_credentials(struct connecting *c) {
     return r;
 }
 
-/* Of the whole daemon, and therefore first counted, then looked at again by nobody. */
+/* Over all workers, comparing and counting in one: of two who come at once only one is the last. */
 static int count_user(struct connecting *c) {
     struct session *s = c->session;
     uint32_t limit = c->config->client.user_connection_limit;
@@ -443,6 +443,9 @@ static int enter(struct connecting *c) {
         r = result_of(c, hub_add(w, s));
     if (r)
         return r;
+    if (w->config->client.user_connection_limit && !s->is_user_counted && c->who.user.len)
+        s->is_user_counted = /* a reload has set the limit since it began */
+                user_counts_add(w->daemon->user_counts, c->who.user, 0) == 0;
     s->state = SESSION_CONNECTED;
     metrics_count(&w->metrics, COUNT_CONNECTED);
     metrics_gauge_add(&w->metrics, GAUGE_CLIENTS, 1);

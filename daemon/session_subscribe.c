@@ -174,7 +174,7 @@ int subscription_refresh(struct session *s, uint32_t id, const struct command_su
         return session_error(s, id, ERROR_PERMISSION_DENIED);
     if (c->token.len == 0)
         return session_error(s, id, ERROR_BAD_REQUEST);
-    if (sub->is_server_refreshed)
+    if (sub->is_server_side || sub->is_server_refreshed) /* not the client's to move */
         return session_end(s, DISCONNECT_BAD_REQUEST);
     int code = session_verify_subscription(s, c->token, c->channel, &arena, &claims);
     if (code < 0)
