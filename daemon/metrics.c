@@ -20,6 +20,7 @@ static const struct about COUNTERS[] = { METRICS_COUNTERS(AS_ABOUT) };
 static const struct about GAUGES[] = { METRICS_GAUGES(AS_ABOUT) };
 static const struct about HISTOGRAMS[] = { METRICS_HISTOGRAMS(AS_ABOUT) };
 static const char *const METHODS[] = { METRICS_METHODS(AS_NAME) };
+static const char *const TRANSPORTS[] = { METRICS_TRANSPORTS(AS_NAME) };
 
 /* The codes that have a number of their own, at their index; 0 stands for all others. */
 static const uint32_t DISCONNECTS[] = { OTHER_CODE, 1000, 1001, 1002, 1003,
@@ -65,6 +66,12 @@ void metrics_count_command(struct metrics *m, enum metrics_method method) {
 
 void metrics_count_api(struct metrics *m, enum api_method_id method) {
     bump(&m->api_commands[method], 1);
+}
+
+void metrics_client(struct metrics *m, struct str transport, bool is_here) {
+    for (size_t i = 0; i < METRICS_TRANSPORTS_N; i++)
+        if (str_equal(transport, str_of(TRANSPORTS[i])))
+            bump(&m->clients[i], is_here ? 1 : UINT64_MAX);
 }
 
 static void count_code(_Atomic uint64_t *counts, const uint32_t *codes, size_t n, uint32_t code) {
@@ -163,6 +170,22 @@ static void write_family(const struct metrics *const *workers, size_t n, const s
     }
 }
 
+/* One of the arrays of struct metrics whose indexes have names. */
+static void write_labelled(const struct metrics *const *workers, size_t n, const char *name,
+                           const char *help, const char *type, size_t offset, const char *label,
+                           const char *const *values, size_t n_values, struct buffer *out) {
+    write_about(name, help, type, out);
+    for (size_t i = 0; i < n_values; i++) {
+        uint64_t total = 0;
+        for (size_t w = 0; w < n; w++)
+            total += load(
+                    (const _Atomic uint64_t *) (const void *) ((const char *) workers[w] + offset) +
+                    i);
+        buffer_printf(out, "parley_%s{%s=\"%s\"} %llu\n", name, label, values[i],
+                      (unsigned long long) total);
+    }
+}
+
 static void write_engine(const struct engine_stats *s, const char *kind, struct buffer *out) {
     write_number("engine_writable", "1, or 0 while the last commit failed.", "gauge", s->writable,
                  out);
@@ -222,14 +245,12 @@ void metrics_write(const struct metrics *const *workers, size_t n, const struct 
         buffer_printf(out, "parley_%s %lld\n", GAUGES[i].name, (long long) total);
     }
 
-    write_about("client_commands_total", "Commands of clients, by method.", "counter", out);
-    for (size_t i = 0; i < METRICS_METHODS_N; i++) {
-        uint64_t total = 0;
-        for (size_t w = 0; w < n; w++)
-            total += load(&workers[w]->commands[i]);
-        buffer_printf(out, "parley_client_commands_total{method=\"%s\"} %llu\n", METHODS[i],
-                      (unsigned long long) total);
-    }
+    write_labelled(workers, n, "client_connections_inflight", "Sessions connected, by transport.",
+                   "gauge", offsetof(struct metrics, clients), "transport", TRANSPORTS,
+                   METRICS_TRANSPORTS_N, out);
+    write_labelled(workers, n, "client_commands_total", "Commands of clients, by method.",
+                   "counter", offsetof(struct metrics, commands), "method", METHODS,
+                   METRICS_METHODS_N, out);
     write_about("api_commands_total", "Commands of the server API, by method.", "counter", out);
     for (size_t i = 0; i < API_METHODS_N; i++) {
         uint64_t total = 0;

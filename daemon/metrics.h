@@ -92,6 +92,7 @@
 #define METRICS_GAUGES(X)                                                                          \
     X(GAUGE_CONNECTIONS, "client_connections", "Sockets open.")                                    \
     X(GAUGE_CLIENTS, "node_num_clients", "Sessions connected.")                                    \
+    X(GAUGE_USERS, "node_num_users", "Distinct users, counted on each worker.")                    \
     X(GAUGE_SUBSCRIPTIONS, "node_num_subscriptions", "Subscriptions of all sessions.")             \
     X(GAUGE_CHANNELS, "node_num_channels", "Channels with subscribers, counted on each worker.")   \
     X(GAUGE_OUTBOX_BYTES, "client_queued_bytes", "Bytes that wait for slow sockets.")              \
@@ -128,11 +129,21 @@
     X(METHOD_PONG, "pong")                                                                         \
     X(METHOD_OTHER, "other")
 
+/* Label values of client_connections_inflight{transport}; as `transport` of proxies. */
+#define METRICS_TRANSPORTS(X)                                                                      \
+    X(TRANSPORT_WEBSOCKET, "websocket")                                                            \
+    X(TRANSPORT_HTTP_STREAM, "http_stream")                                                        \
+    X(TRANSPORT_SSE, "sse")                                                                        \
+    X(TRANSPORT_UNI_WEBSOCKET, "uni_websocket")                                                    \
+    X(TRANSPORT_UNI_HTTP_STREAM, "uni_http_stream")                                                \
+    X(TRANSPORT_UNI_SSE, "uni_sse")
+
 #define METRICS_AS_ENUM(id, ...) id,
 enum metrics_counter { METRICS_COUNTERS(METRICS_AS_ENUM) METRICS_COUNTERS_N };
 enum metrics_gauge { METRICS_GAUGES(METRICS_AS_ENUM) METRICS_GAUGES_N };
 enum metrics_histogram { METRICS_HISTOGRAMS(METRICS_AS_ENUM) METRICS_HISTOGRAMS_N };
 enum metrics_method { METRICS_METHODS(METRICS_AS_ENUM) METRICS_METHODS_N };
+enum metrics_transport { METRICS_TRANSPORTS(METRICS_AS_ENUM) METRICS_TRANSPORTS_N };
 
 enum {
     METRICS_BUCKETS = 20,       /* bounds: 1 µs times powers of 3 */
@@ -152,6 +163,7 @@ struct metrics {
     struct metrics_times times[METRICS_HISTOGRAMS_N];
     _Atomic uint64_t commands[METRICS_METHODS_N];
     _Atomic uint64_t api_commands[API_METHODS_N];
+    _Atomic uint64_t clients[METRICS_TRANSPORTS_N];      /* connected now */
     _Atomic uint64_t disconnects[METRICS_DISCONNECTS_N]; /* closes by us, by code */
     _Atomic uint64_t errors[METRICS_ERRORS_N];           /* error replies, by code */
     _Atomic uint64_t unsubscribes[METRICS_ERRORS_N];     /* unsubscribe pushes, by code */
@@ -186,6 +198,7 @@ int64_t metrics_gauge_of(const struct metrics *m, enum metrics_gauge id);
 void metrics_observe(struct metrics *m, enum metrics_histogram id, uint64_t duration_us);
 void metrics_count_command(struct metrics *m, enum metrics_method method);
 void metrics_count_api(struct metrics *m, enum api_method_id method);
+void metrics_client(struct metrics *m, struct str transport, bool is_here); /* comes, or goes */
 void metrics_count_disconnect(struct metrics *m, uint32_t code); /* any WebSocket close code */
 void metrics_count_error(struct metrics *m, uint32_t code);
 void metrics_count_unsubscribe(struct metrics *m, uint32_t code);

@@ -60,8 +60,10 @@ void session_finish(struct session *s) {
 void session_forget_user(struct session *s) {
     struct worker *w = s->worker;
 
-    if (s->is_in_hub)
+    if (s->is_in_hub) {
         metrics_gauge_add(&w->metrics, GAUGE_CLIENTS, -1);
+        metrics_client(&w->metrics, wire_traits(session_format(s))->transport, false);
+    }
     hub_remove(w, s);
     hub_forget_session(w, s);
     if (s->is_user_counted)

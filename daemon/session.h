@@ -31,9 +31,9 @@ enum {
 /* Who the client is, from a successful connect on. One allocation; a refresh makes another, of the
  * same client and user. */
 struct identity {
-    int64_t issued_at_s;  /* of the token; 0: unknown */
-    int64_t connected_ms; /* wall clock */
     char client[CLIENT_ID_LEN];
+    uint32_t issued_at_s;    /* of the token; 0: unknown. Unix time, good until 2106 */
+    uint32_t connected_at_s; /* the same */
     uint32_t info_len, meta_len;
     uint16_t user_len, token_id_len;
     uint8_t name_len, version_len;

@@ -55,7 +55,8 @@ struct identity *identity_new(const struct credentials *who, const struct identi
                                 who->id.len + name.len + version.len);
     if (!i)
         return NULL;
-    i->issued_at_s = who->issued_at_s;
+    i->issued_at_s =
+            who->issued_at_s > 0 && who->issued_at_s < UINT32_MAX ? (uint32_t) who->issued_at_s : 0;
     i->user_len = (uint16_t) who->user.len;
     i->info_len = (uint32_t) who->info.len;
     i->meta_len = (uint32_t) who->meta.len;
@@ -68,7 +69,7 @@ struct identity *identity_new(const struct credentials *who, const struct identi
     at = put(at, who->id.data, who->id.len);
     at = put(at, name.data, name.len);
     (void) put(at, version.data, version.len);
-    i->connected_ms = old ? old->connected_ms : loop_wall_ms();
+    i->connected_at_s = old ? old->connected_at_s : (uint32_t) (loop_wall_ms() / 1000);
     if (old)
         memcpy(i->client, old->client, CLIENT_ID_LEN);
     else
@@ -449,6 +450,7 @@ static int enter(struct connecting *c) {
     s->state = SESSION_CONNECTED;
     metrics_count(&w->metrics, COUNT_CONNECTED);
     metrics_gauge_add(&w->metrics, GAUGE_CLIENTS, 1);
+    metrics_client(&w->metrics, wire_traits(session_format(s))->transport, true);
 
     start_pings(s);
     reply_connected(c, &result);

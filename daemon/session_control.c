@@ -286,7 +286,7 @@ int64_t session_token_issued_at_s(const struct session *s) {
 }
 
 int64_t session_connected_ms(const struct session *s) {
-    return s->identity->connected_ms;
+    return (int64_t) s->identity->connected_at_s * 1000;
 }
 
 struct str session_library(const struct session *s) {

@@ -268,6 +268,7 @@ void worker_collect(struct worker *w) {
     LIST_FOREACH (&w->sessions, k)
         queued += CONTAINER_OF(k, struct session, all)->outbox.waiting;
     metrics_gauge_set(m, GAUGE_OUTBOX_BYTES, (int64_t) queued);
+    metrics_gauge_set(m, GAUGE_USERS, (int64_t) hub_users(w));
     metrics_gauge_set(m, GAUGE_CHANNELS, (int64_t) table_size(&w->channels.table));
     size_t running, waiting;
     proxies_count(w->proxies, &running, &waiting);

@@ -35,6 +35,10 @@ static void workers_are_summed(void **state) {
     metrics_add(&b, COUNT_ACCEPTED, 4);
     metrics_gauge_add(&a, GAUGE_CLIENTS, 3);
     metrics_gauge_add(&b, GAUGE_CLIENTS, -1);
+    metrics_client(&a, STR("sse"), true);
+    metrics_client(&b, STR("sse"), true);
+    metrics_client(&b, STR("uni_sse"), true);
+    metrics_client(&b, STR("uni_sse"), false);
     metrics_count_command(&a, METHOD_PUBLISH);
     metrics_count_command(&b, METHOD_PUBLISH);
 
@@ -43,6 +47,8 @@ static void workers_are_summed(void **state) {
     assert_true(has_line(text, "parley_node_num_clients 2"));
     assert_true(has_line(text, "parley_client_commands_total{method=\"publish\"} 2"));
     assert_true(has_line(text, "parley_client_commands_total{method=\"rpc\"} 0"));
+    assert_true(has_line(text, "parley_client_connections_inflight{transport=\"sse\"} 2"));
+    assert_true(has_line(text, "parley_client_connections_inflight{transport=\"uni_sse\"} 0"));
     free(text);
 }
 
