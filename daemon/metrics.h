@@ -83,6 +83,8 @@
       "Of them, refused: too many waited already.")                                                \
     X(COUNT_PROXY_RESPONSE_LIMIT, "proxy_response_limit_total",                                    \
       "Of them, with an answer that was too large.")                                               \
+    X(COUNT_PROXY_PROLONGED, "proxy_prolonged_total",                                              \
+      "Refreshes without a verdict: what would have expired stays for a while.")                   \
     X(COUNT_TASKS_SPAWNED, "async_tasks_spawned_total", "Tasks started.")                          \
     X(COUNT_SWITCHES, "async_switches_total", "Switches between tasks.")                           \
     X(COUNT_TURNS, "async_turns_total", "Turns of the loops.")                                     \

@@ -43,6 +43,11 @@ static bool lists_user(struct str users, struct str user) {
     return false;
 }
 
+bool permission_is_by_name(struct str channel) {
+    struct str users;
+    return channel.data[0] == '$' || is_user_limited(channel, &users);
+}
+
 bool permission_subscribes(const struct config *c, const struct namespace *ns, struct str channel,
                            struct asker who) {
     struct str users;

@@ -17,6 +17,9 @@ MUST_CHECK int permission_namespace(const struct config *c, struct str channel,
 /* p: of the namespace's options; publish, presence_of, history. */
 bool permission_has(const struct config *c, const struct permission *p, struct asker who);
 
+/* Is who may subscribe said by the channel's name alone: it is private, or lists users? */
+bool permission_is_by_name(struct str channel);
+
 /* May this user subscribe without a token? */
 bool permission_subscribes(const struct config *c, const struct namespace *ns, struct str channel,
                            struct asker who);

@@ -14,6 +14,7 @@
 #include "daemon/rate.h"
 #include "daemon/session_control.h"
 #include "daemon/session_impl.h"
+#include "daemon/session_proxy.h"
 #include "protocol/json.h"
 
 enum {
@@ -199,16 +200,6 @@ static int on_pong(struct session *s) {
     return 0;
 }
 
-/* Calls of procedures need somebody to answer them; there is none yet. A namespace of methods
- * before the ':' cannot be known (reference §6). */
-static int on_rpc(struct session *s, uint32_t id, const struct command_rpc *c) {
-    bool has_namespace = c->method.len && memchr(c->method.data, ':', c->method.len);
-    int code = rate_allow(s, RATE_RPC, NULL);
-    if (code)
-        return session_error(s, id, (uint32_t) code);
-    return session_error(s, id, has_namespace ? ERROR_METHOD_NOT_FOUND : ERROR_NOT_AVAILABLE);
-}
-
 static const enum metrics_method methods[COMMAND_KINDS] = {
     [COMMAND_PONG] = METHOD_PONG,
     [COMMAND_CONNECT] = METHOD_CONNECT,
@@ -246,7 +237,7 @@ static int dispatch(struct session *s, struct command_reader *reader, const stru
     case COMMAND_SEND:
         return session_end(s, DISCONNECT_NOT_AVAILABLE);
     case COMMAND_RPC:
-        return on_rpc(s, c->id, &c->rpc);
+        return session_rpc(s, c->id, &c->rpc);
     case COMMAND_REFRESH:
         return session_refresh(s, c->id, &c->refresh);
     case COMMAND_SUB_REFRESH:
@@ -284,7 +275,7 @@ size_t session_reply_max(const struct session *s) {
 
 static bool may_have_big_reply(const struct command *c) {
     return c->kind == COMMAND_SUBSCRIBE || c->kind == COMMAND_HISTORY ||
-           c->kind == COMMAND_PRESENCE;
+           c->kind == COMMAND_PRESENCE || c->kind == COMMAND_RPC;
 }
 
 /* Who asks for much at once gets it as fast as it reads, instead of being too slow for it. Not for
@@ -294,9 +285,9 @@ static int wait_for_room(struct session *s) {
         return 0;
 
     DEADLINE(patience, ROOM_WAIT_MS);
-    s->is_waiting_for_room = true;
+    s->is_waiting = true;
     int r = outbox_wait(&s->outbox);
-    s->is_waiting_for_room = false;
+    s->is_waiting = false;
     if (r == -ETIMEDOUT && deadline_passed(&patience))
         r = 0;
     return r < 0 ? r : s->state == SESSION_CLOSING ? -ECONNABORTED : 0;
@@ -381,6 +372,7 @@ void session_schedule(struct session *s) {
     due = earlier(due, s->deadline);
     due = earlier(due, s->presence_at);
     due = earlier(due, s->subs_expire_at);
+    due = earlier(due, s->renew_at);
     if (due == 0 || s->state == SESSION_CLOSING)
         wheel_clear(&s->worker->wheel, &s->tick);
     else
@@ -428,7 +420,7 @@ void session_tick(struct session *s) {
         return;
     }
     /* What it sends is not read meanwhile; that it reads is watched by the write timeout. */
-    if (s->pong_by && s->pong_by <= now && s->is_waiting_for_room)
+    if (s->pong_by && s->pong_by <= now && s->is_waiting)
         s->pong_by = wheel_tick_in(&w->wheel, w->config->client.pong_timeout_ms + 1000);
     if (s->pong_by && s->pong_by <= now) {
         metrics_count(&w->metrics, COUNT_PONG_TIMEOUTS);
@@ -440,6 +432,11 @@ void session_tick(struct session *s) {
     if (s->presence_at && s->presence_at <= now) {
         keeper_renew(w, s);
         s->presence_at = wheel_tick_in(&w->wheel, w->config->client.presence_update_ms);
+    }
+    if (s->renew_at && s->renew_at <= now && session_more(s)) {
+        s->renew_at = 0;
+        s->more->renews_connection = true;
+        session_renew(s);
     }
     if (s->subs_expire_at && s->subs_expire_at <= now)
         subscriptions_expire(s, now);

@@ -17,6 +17,7 @@ struct command;
 struct command_connect;
 struct command_reader;
 struct errand;
+struct forwarded;
 struct publishes;
 struct session_more;
 struct subscription;
@@ -66,8 +67,8 @@ struct session {
     bool is_pong_due;
     bool expires; /* of the identity: deadline is the end of its grace */
     uint16_t close_code;
-    bool is_waiting_for_room;       /* of the outbox, before the next command */
-    bool answers_pings;             /* as the connect reply said */
+    bool is_waiting;    /* for room in the outbox or for a backend: no command is read meanwhile */
+    bool answers_pings; /* as the connect reply said */
     uint16_t n_subs, subs_capacity; /* the configuration's limit, 32768, fits */
     bool is_in_hub : 1;             /* from connect until it leaves */
     bool is_user_counted : 1;       /* for the limit of a user's connections */
@@ -83,6 +84,7 @@ struct session {
     struct wheel_entry tick; /* the earliest of the ticks below; 0: not wanted */
     uint32_t ping_every_ms;  /* as the connect reply said, whatever a reload says since; 0: never */
     uint32_t ping_at, pong_by, deadline, presence_at, subs_expire_at;
+    uint32_t renew_at;        /* when the identity expires, if that is the backend's to move */
     int64_t rate_us;          /* of the command rate: when the bucket is full again */
     struct link all;          /* worker.sessions */
     struct link presence_due; /* worker.presence_due */

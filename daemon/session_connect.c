@@ -10,6 +10,7 @@
 #include "daemon/log.h"
 #include "daemon/session_control.h"
 #include "daemon/session_impl.h"
+#include "daemon/session_proxy.h"
 #include "daemon/survey.h"
 #include "protocol/utf8.h"
 
@@ -72,6 +73,8 @@ struct identity *identity_new(const struct credentials *who, const struct identi
     i->connected_at_s = old ? old->connected_at_s : (uint32_t) (loop_wall_ms() / 1000);
     if (old)
         memcpy(i->client, old->client, CLIENT_ID_LEN);
+    else if (who->client.len == CLIENT_ID_LEN)
+        memcpy(i->client, who->client.data, CLIENT_ID_LEN);
     else
         make_client_id(i->client);
     return i;
@@ -127,8 +130,25 @@ static int from_token(struct connecting *c) {
     return code < 0 ? code : refused(c, (uint32_t) code);
 }
 
-/* Reference §4.2: the token, else the header of a proxy in front, else the application, else
- * nobody, where nobody is let in. */
+/* The application behind the connect proxy, which may know nobody. */
+static int from_proxy(struct connecting *c) {
+    char *client = arena_alloc(&c->arena, CLIENT_ID_LEN);
+    if (!client)
+        return result_of(c, -ENOMEM);
+    make_client_id(client);
+    c->who.client = (struct str){ client, CLIENT_ID_LEN };
+    int r = session_proxy_connect(c->session, c->config, c->reader, c->asked, &c->arena, &c->who,
+                                  &c->refusal);
+    return r < 0 ? result_of(c, r) : c->refusal.code != 0;
+}
+
+static int nobody(struct connecting *c) {
+    const struct config_client *client = &c->config->client;
+    return client->insecure || client->allow_anonymous_without_token
+                   ? 0
+                   : refused(c, DISCONNECT_BAD_REQUEST);
+}
+
 /* A reverse proxy in front has found out who it is, and is trusted to say it. */
 static bool from_header(struct connecting *c) {
     struct str name = c->config->client.user_id_http_header;
@@ -140,17 +160,20 @@ static bool from_header(struct connecting *c) {
     return true;
 }
 
+/* Reference §4.2: the token, else the header of a proxy in front, else the application, else
+ * nobody, where nobody is let in. */
 static int find_credentials(struct connecting *c) {
     const struct config_client *client = &c->config->client;
-    int r = 0;
 
     c->who = (struct credentials){ .source = CREDENTIALS_NOBODY };
-    if (c->asked->token.len > 0)
+    int r = result_of(c, session_keep_headers(c->session, c->config, c->reader, c->asked));
+    if (r == 0 && c->asked->token.len > 0)
         r = from_token(c);
-    else if (from_header(c))
-        r = 0;
-    else if (!client->insecure && !client->allow_anonymous_without_token)
-        r = refused(c, DISCONNECT_BAD_REQUEST);
+    else if (r == 0 && !from_header(c) && client->connect_proxy_enabled)
+        r = from_proxy(c);
+    if (r == 0 && c->who.source == CREDENTIALS_NOBODY)
+        r = nobody(c);
+    c->who.is_server_refreshed = client->refresh_proxy_enabled;
     if (r == 0 && client->insecure)
         c->who.expire_at_s = 0;
     return r;
@@ -376,7 +399,9 @@ static int end_others(struct connecting *c) {
 void session_set_expiry(struct session *s, int64_t expire_at_s) {
     struct worker *w = s->worker;
     s->expires = expire_at_s != 0;
-    s->deadline = 0;
+    s->deadline = s->renew_at = 0;
+    if (s->expires && s->is_server_refreshed)
+        s->renew_at = wheel_tick_in(&w->wheel, expire_at_s * 1000 - loop_wall_ms());
     if (s->expires)
         s->deadline = wheel_tick_in(&w->wheel, expire_at_s * 1000 - loop_wall_ms() +
                                                        w->config->client.expired_close_ms);

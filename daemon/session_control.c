@@ -93,7 +93,7 @@ void server_sub_fill(const struct server_sub *sub, struct grant *g) {
     g->expire_at_s = g->config->client.insecure ? 0 : sub->expire_at_s;
     g->overrides = sub->overrides;
     g->is_server_side = true;
-    g->is_server_refreshed = sub->is_server_refreshed;
+    g->is_server_refreshed = sub->is_server_refreshed || g->ns->sub_refresh_proxy;
     g->recovers = sub->has_since;
     g->since_offset = sub->since_offset;
     g->since_epoch = sub->since_epoch;

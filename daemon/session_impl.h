@@ -8,6 +8,7 @@
 #include "daemon/permission.h"
 #include "daemon/refusal.h"
 #include "daemon/session.h"
+#include "daemon/session_control.h"
 #include "daemon/subscription.h"
 #include "daemon/worker.h"
 #include "protocol/command.h"
@@ -17,6 +18,9 @@ enum { SESSION_ID_LEN = 34 };
 
 /* What few sessions have; made when the first of it is needed. */
 struct session_more {
+    struct errand renewal; /* see session_renew.c */
+    bool is_renewing;      /* it is posted or under way */
+    bool renews_connection;
     struct session *session;
     struct table_entry by_name; /* worker.hub.by_session */
     char name[SESSION_ID_LEN];  /* the session id, of emulated and unidirectional transports */
@@ -45,6 +49,7 @@ SUSPENDS MUST_CHECK int session_presence(struct session *s, uint32_t id,
                                          const struct command_presence *c);
 SUSPENDS MUST_CHECK int session_presence_stats(struct session *s, uint32_t id,
                                                const struct command_presence *c);
+SUSPENDS MUST_CHECK int session_rpc(struct session *s, uint32_t id, const struct command_rpc *c);
 SUSPENDS MUST_CHECK int session_history(struct session *s, uint32_t id,
                                         const struct command_history *c);
 SUSPENDS MUST_CHECK int session_unsubscribe(struct session *s, uint32_t id,
@@ -98,7 +103,7 @@ void session_forget_user(struct session *s);
 
 /* ---- who it is (session_connect.c) ---- */
 
-/* NULL: no memory, or too much of something. client: kept from old, or (NULL) made. */
+/* NULL: no memory, or too much of something. client: kept from old, or (NULL) who's, or made. */
 struct identity *identity_new(const struct credentials *who, const struct identity *old);
 
 /* A refresh: info, meta and token of who; what of it is empty stays as it was. -ENOMEM. */

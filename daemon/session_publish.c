@@ -6,6 +6,7 @@
 #include "daemon/publish.h"
 #include "daemon/rate.h"
 #include "daemon/session_impl.h"
+#include "daemon/session_proxy.h"
 
 /* What one connection may have under way; then it is read no further until replies go out. */
 enum { PUBLISHES_MAX = 1024, PUBLISHES_MAX_BYTES = 1024 * 1024 };
@@ -16,9 +17,15 @@ struct publish_op {
     struct link link;        /* publishes.ops */
     uint32_t id;
     uint32_t bytes;
-    int error; /* to answer; 0: success */
     bool is_done;
+    struct refusal refusal; /* to answer; code 0: success */
+    struct arena arena;     /* what a backend said of it */
 };
+
+static void publish_op_free(struct publish_op *op) {
+    arena_finish(&op->arena);
+    free(op);
+}
 
 struct publishes {
     struct list ops; /* in the order of the commands */
@@ -27,8 +34,8 @@ struct publishes {
 };
 
 static void answer(struct session *s, const struct publish_op *op) {
-    if (op->error)
-        session_error(s, op->id, (uint32_t) op->error);
+    if (op->refusal.code)
+        session_refuse(s, op->id, op->refusal);
     else
         session_reply(s, &(struct reply){ .kind = REPLY_PUBLISH, .id = op->id });
 }
@@ -46,7 +53,7 @@ static void complete(struct session *s) {
         all->n--;
         all->bytes -= op->bytes;
         answer(s, op);
-        free(op);
+        publish_op_free(op);
     }
     if (all->room)
         future_resolve(all->room, 0);
@@ -60,11 +67,12 @@ static void published(struct publish *p) {
     struct publish_op *op = CONTAINER_OF(p, struct publish_op, publish);
 
     if (!op->session) {
-        free(op);
+        publish_op_free(op);
         return;
     }
     op->is_done = true;
-    op->error = p->request.result < 0 ? ERROR_INTERNAL : 0;
+    if (p->request.result < 0)
+        op->refusal = refusal_of(ERROR_INTERNAL);
     complete(op->session);
 }
 
@@ -98,7 +106,7 @@ void publishes_forget(struct session *s) {
     while ((k = list_pop(&all->ops))) {
         struct publish_op *op = CONTAINER_OF(k, struct publish_op, link);
         if (op->is_done)
-            free(op);
+            publish_op_free(op);
         else
             op->session = NULL;
     }
@@ -106,16 +114,17 @@ void publishes_forget(struct session *s) {
     s->publishes = NULL;
 }
 
-/* 0: it may; else the error. *ret: the channel's options. */
-static int judge(struct session *s, const struct command_publish *c, const struct namespace **ret) {
-    const struct config *config = s->worker->config;
-
+/* May it, as far as the rules say? Where the backend is asked they leave it to that. 0, or the
+ * error. *ret: the channel's options. */
+static int judge(struct session *s, const struct config *config, const struct command_publish *c,
+                 const struct namespace **ret) {
     int error = permission_namespace(config, c->channel, ret);
     if (error)
         return error;
     if (c->type != 0)
         return ERROR_BAD_REQUEST;
-    if (!permission_has(config, &(*ret)->publish, session_asker(s, c->channel)))
+    if (!(*ret)->publish_proxy &&
+        !permission_has(config, &(*ret)->publish, session_asker(s, c->channel)))
         return ERROR_PERMISSION_DENIED;
     if (!publish_accepts(*ret, c->data))
         return ERROR_BAD_REQUEST;
@@ -128,45 +137,90 @@ static struct client_info publisher(struct session *s, struct str channel) {
     return sub ? subscription_client_info(s, sub) : session_info(s);
 }
 
+/* A publish command on its way to its place in the line. */
+struct publishing {
+    struct session *session;
+    const struct command_publish *asked;
+    struct publish_op *op;
+    struct config *config; /* a reference */
+    const struct namespace *ns;
+    struct publication_parts parts;
+    struct publish_terms terms;
+};
+
+static void publishing_finish(struct publishing *p) {
+    if (p->op)
+        publish_op_free(p->op);
+    config_unref(p->config);
+}
+
+/* The backend is asked before anything else of this connection goes on, which keeps the order. */
+static SUSPENDS int ask_backend(struct publishing *p) {
+    struct refusal *why = &p->op->refusal;
+
+    if (why->code || !p->ns->publish_proxy)
+        return 0;
+    int r = session_proxy_publish(p->session, p->ns->publish_proxy, p->asked, &p->op->arena,
+                                  &p->parts, &p->terms, why);
+    if (r == 0 && !why->code && !publish_accepts(p->ns, p->parts.data))
+        *why = refusal_of(ERROR_BAD_REQUEST);
+    return r;
+}
+
+/* Into the line: answered in its turn. */
+static int line_up(struct publishing *p) {
+    struct session *s = p->session;
+    struct publish_op *op = p->op;
+
+    if (!s->publishes)
+        s->publishes = calloc(1, sizeof *s->publishes);
+    if (!s->publishes)
+        return session_end(s, DISCONNECT_SERVER_ERROR);
+    list_append(&s->publishes->ops, &TAKE(p->op)->link);
+    s->publishes->n++;
+    s->publishes->bytes += op->bytes;
+
+    if (!op->refusal.code) {
+        struct client_info info = publisher(s, p->asked->channel);
+        p->parts.info = &info;
+        op->publish.done = published;
+        if (publish_start_on(&op->publish, s->worker, p->ns, &p->parts, &p->terms) == 0)
+            return 0;
+        op->refusal = refusal_of(ERROR_INTERNAL);
+    }
+    op->is_done = true;
+    complete(s);
+    return 0;
+}
+
 int session_publish(struct session *s, uint32_t id, const struct command_publish *c) {
     int r = wait_for(s, PUBLISHES_MAX - 1, PUBLISHES_MAX_BYTES);
     if (r < 0)
         return r;
 
-    const struct namespace *ns = NULL;
-    int error = judge(s, c, &ns);
-    if (error && !s->publishes)
-        return session_error(s, id, (uint32_t) error);
-
-    struct publish_op *op = calloc(1, sizeof *op);
-    if (op && !s->publishes)
-        s->publishes = calloc(1, sizeof *s->publishes);
-    if (!op || !s->publishes) {
-        free(op);
-        return session_end(s, DISCONNECT_SERVER_ERROR);
-    }
-    *op = (struct publish_op){
-        .session = s, .id = id, .bytes = (uint32_t) c->data.len, .error = error
+    CLEANUP(publishing_finish)
+    struct publishing p = {
+        .session = s,
+        .asked = c,
+        .op = calloc(1, sizeof *p.op),
+        .config = config_ref(s->worker->config),
+        .parts = { .kind = PUBLICATION_DATA,
+                   .channel = c->channel,
+                   .data = c->data,
+                   .is_json_line = wire_codec(session_format(s))->is_text },
     };
-    list_append(&s->publishes->ops, &op->link);
-    s->publishes->n++;
-    s->publishes->bytes += op->bytes;
-
-    if (!error) {
-        struct client_info info = publisher(s, c->channel);
-        op->publish.done = published;
-        r = publish_start(&op->publish, s->worker, ns,
-                          &(struct publication_parts){
-                                  .kind = PUBLICATION_DATA,
-                                  .channel = c->channel,
-                                  .data = c->data,
-                                  .info = &info,
-                                  .is_json_line = wire_codec(session_format(s))->is_text });
-        if (r == 0)
-            return 0;
-        op->error = ERROR_INTERNAL;
-    }
-    op->is_done = true; /* answered in its turn */
-    complete(s);
-    return 0;
+    if (!p.op)
+        return session_end(s, DISCONNECT_SERVER_ERROR);
+    p.op->session = s;
+    p.op->id = id;
+    p.op->bytes = (uint32_t) c->data.len;
+    int error = judge(s, p.config, c, &p.ns);
+    if (error)
+        p.op->refusal = refusal_of((uint32_t) error);
+    r = ask_backend(&p);
+    if (r < 0)
+        return r == -ENOMEM ? session_end(s, DISCONNECT_SERVER_ERROR) : r;
+    if (p.op->refusal.is_disconnect)
+        return session_refuse(s, id, p.op->refusal);
+    return line_up(&p);
 }

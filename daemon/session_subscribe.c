@@ -5,6 +5,7 @@
 #include "daemon/grant.h"
 #include "daemon/rate.h"
 #include "daemon/session_impl.h"
+#include "daemon/session_proxy.h"
 #include "protocol/codec.h"
 #include "protocol/tags_filter.h"
 
@@ -16,6 +17,7 @@ struct asking {
     struct config *config; /* a reference */
     struct arena arena;
     struct grant grant;
+    struct refusal refusal; /* the backend's own; code 0: none */
 };
 
 static void asking_finish(struct asking *a) {
@@ -36,6 +38,7 @@ static int judge_token(struct asking *a) {
     a->grant.info = claims.info;
     a->grant.data = claims.data;
     a->grant.overrides = claims.overrides;
+    a->grant.is_server_refreshed = a->grant.ns->sub_refresh_proxy;
     a->grant.expire_at_s = a->config->client.insecure ? 0 : claims.expire_at_s;
     return 0;
 }
@@ -43,6 +46,14 @@ static int judge_token(struct asking *a) {
 /* What the rules say of a client without a token, and the application where the rules ask it. */
 static int judge_rules(struct asking *a) {
     struct asker who = { .user = session_user(a->session) };
+
+    a->grant.is_server_refreshed = a->grant.ns->sub_refresh_proxy;
+    if (a->grant.ns->subscribe_proxy && !permission_is_by_name(a->asked->channel)) {
+        int r = session_proxy_subscribe(a->session, a->asked, &a->arena, &a->grant, &a->refusal);
+        if (a->config->client.insecure)
+            a->grant.expire_at_s = 0;
+        return r < 0 ? r : (int) a->refusal.code;
+    }
     return permission_subscribes(a->config, a->grant.ns, a->asked->channel, who)
                    ? 0
                    : ERROR_PERMISSION_DENIED;
@@ -144,7 +155,7 @@ int subscription_start(struct session *s, uint32_t id, const struct command_subs
     if (code < 0)
         return code;
     if (code > 0)
-        return session_refuse(s, id, refusal_of((uint32_t) code));
+        return session_refuse(s, id, a.refusal.code ? a.refusal : refusal_of((uint32_t) code));
 
     ask_for(&a);
     int r = start(&a);

@@ -8,6 +8,7 @@
 #include "daemon/keeper.h"
 #include "daemon/log.h"
 #include "daemon/session_impl.h"
+#include "daemon/session_proxy.h"
 
 struct subscription *subscription_find(struct session *s, struct str channel) {
     for (unsigned i = 0; i < s->n_subs; i++)
@@ -158,17 +159,39 @@ void subscription_expire(struct session *s, struct subscription *sub) {
         drop_told(s, sub, UNSUBSCRIBE_EXPIRED);
 }
 
+/* When to do something about it: at the end of its grace, or of its time if the backend is to be
+ * asked then. */
+static uint32_t due_at(const struct session *s, const struct subscription *sub) {
+    uint32_t grace = (uint32_t) (s->worker->config->client.expired_sub_close_ms / WHEEL_TICK_MS);
+    if (!sub->is_server_refreshed || sub->is_renewing || sub->expire_at <= grace)
+        return sub->expire_at;
+    return sub->expire_at - grace;
+}
+
+static void expires_next(struct session *s, const struct subscription *sub) {
+    uint32_t due = due_at(s, sub);
+    if (s->subs_expire_at == 0 || due < s->subs_expire_at)
+        s->subs_expire_at = due;
+}
+
 void subscriptions_expire(struct session *s, uint32_t now) {
+    bool renews = false;
+
     s->subs_expire_at = 0;
     for (unsigned i = s->n_subs; i-- > 0 && s->state == SESSION_CONNECTED;) {
         struct subscription *sub = &s->subs[i];
         if (sub->expire_at == 0)
             continue;
-        if (sub->expire_at <= now)
+        if (sub->expire_at <= now) {
             subscription_expire(s, sub);
-        else if (s->subs_expire_at == 0 || sub->expire_at < s->subs_expire_at)
-            s->subs_expire_at = sub->expire_at;
+            continue;
+        }
+        if (due_at(s, sub) <= now)
+            sub->is_renewing = renews = true;
+        expires_next(s, sub);
     }
+    if (renews && s->state == SESSION_CONNECTED)
+        session_renew(s);
 }
 
 void subscription_set_expiry(struct session *s, struct subscription *sub, int64_t expire_at_s) {
@@ -178,7 +201,6 @@ void subscription_set_expiry(struct session *s, struct subscription *sub, int64_
         return;
     sub->expire_at = wheel_tick_in(&w->wheel, expire_at_s * 1000 - loop_wall_ms() +
                                                       w->config->client.expired_sub_close_ms);
-    if (s->subs_expire_at == 0 || sub->expire_at < s->subs_expire_at)
-        s->subs_expire_at = sub->expire_at;
+    expires_next(s, sub);
     session_schedule(s);
 }

@@ -14,6 +14,7 @@ struct subscription {
     bool is_listed : 1;           /* in the channel's array: index counts */
     bool is_server_side : 1;      /* the server made it: a client cannot come back to it alone */
     bool is_server_refreshed : 1; /* its expiry is not the client's to move */
+    bool is_renewing : 1;         /* the backend is to be asked, or is being asked */
 };
 
 struct sub_info {
