@@ -16,24 +16,33 @@ enum event_effect {
     EVENT_ENDS,
 };
 
-/* Under way; the caller keeps it, and what it borrows, alive until done has run. */
-struct event_request {
-    /* the caller's */
-    struct str queue;   /* whose it is: a name, at most 255 bytes */
+struct event_item {
+    struct str queue;   /* whose it is: a name, at most 255 bytes, without NUL */
     struct str subject; /* what it is about */
     struct bytes payload;
+    int64_t time_ms; /* wall clock: when it happened */
     enum event_effect effect;
     struct bytes end; /* EVENT_BEGINS: the payload of the event that will end it, should nobody
                          else */
+};
+
+/* Events under way, all or none of them; the caller keeps it, and what it borrows, alive until done
+ * has run. */
+struct event_request {
+    /* the caller's */
+    const struct event_item *items;
+    size_t n;
     struct inbox *inbox;
     void (*done)(struct event_request *self); /* once, on the inbox's loop, never inside; must not
                                                  suspend */
     /* the engine's, valid in done */
-    int result; /* 0: durable. -ENOBUFS: full. -ENOSPC, -EIO, -ENOMEM: may be tried again */
+    int result; /* 0: durable, but for those dropped. -ENOSPC, -EIO, -ENOMEM: none is; may be tried
+                   again */
+    size_t dropped; /* the queues were full. Never an end of what was taken; ends of what was not,
+                       which are dropped too, are not counted */
     /* private */
     struct post post;
     struct event_request *next;
-    int staged_error;
 };
 
 enum { EVENTS_MAX = 100000 };

@@ -11,8 +11,10 @@
 struct kept_event {
     struct link link;
     struct table_entry entry;
+    struct kept_event *next, *its_end; /* on the way in */
     uint64_t id;
     int64_t time_ms;
+    enum event_effect effect;
     struct bytes payload;
     uint32_t queue_len;
     size_t name_len;
@@ -60,14 +62,15 @@ void event_store_finish(struct event_store *s) {
     pthread_mutex_destroy(&s->mutex);
 }
 
-static struct kept_event *kept_event_new(struct str queue, struct str subject,
-                                         struct bytes payload) {
+static struct kept_event *kept_event_new(const struct event_item *item, struct bytes payload) {
+    struct str queue = item->queue, subject = item->subject;
     struct kept_event *k = malloc(sizeof *k + queue.len + 1 + subject.len + payload.len);
     if (!k)
         return NULL;
     *k = (struct kept_event){ .queue_len = (uint32_t) queue.len + 1,
                               .name_len = queue.len + 1 + subject.len,
-                              .time_ms = clock_wall_ms() };
+                              .effect = item->effect,
+                              .time_ms = item->time_ms };
     memcpy(k->name, queue.data, queue.len);
     k->name[queue.len] = 0;
     if (subject.len > 0)
@@ -84,7 +87,6 @@ static void enqueue(struct event_store *s, struct kept_event *k) {
     s->n++;
 }
 
-/* What is to stand is made first, so that nothing happens by half. */
 static int stand(struct event_store *s, struct kept_event *end) {
     struct table_entry *old = table_find(&s->standing, standing_name(&end->entry));
     if (old)
@@ -92,55 +94,76 @@ static int stand(struct event_store *s, struct kept_event *end) {
     return table_add(&s->standing, &end->entry);
 }
 
-static int begin(struct event_store *s, const struct event_request *q, struct kept_event *k) {
-    struct kept_event *its_end = kept_event_new(q->queue, q->subject, q->end);
-    if (!its_end)
-        return -ENOMEM;
-    int r = stand(s, its_end);
-    if (r < 0) {
-        free(its_end);
-        return r;
-    }
-    enqueue(s, k);
-    return 0;
-}
-
-/* false: it is dropped, since nobody heard of the beginning. */
-static bool end(struct event_store *s, struct kept_event *k) {
+/* Whether the event is one to be heard of. */
+static bool end(struct event_store *s, const struct kept_event *k) {
     struct table_entry *e = table_find(&s->standing, standing_name(&k->entry));
-    if (!e)
-        return false;
-    drop_standing(s, CONTAINER_OF(e, struct kept_event, entry));
-    enqueue(s, k);
-    return true;
+    if (e)
+        drop_standing(s, CONTAINER_OF(e, struct kept_event, entry));
+    return e != NULL;
 }
 
-static int append(struct event_store *s, const struct event_request *q, struct kept_event *k) {
-    if (q->effect == EVENT_ENDS) {
-        if (!end(s, k))
-            free(k);
-        return 0;
-    }
-    if (s->n >= s->max) {
+/* Takes the event, or frees it. -ENOMEM: of the end. */
+static int append(struct event_store *s, struct kept_event *k, size_t *dropped) {
+    struct kept_event *its_end = TAKE(k->its_end);
+    bool is_taken = k->effect == EVENT_ENDS ? end(s, k) : s->n < s->max;
+    int r = 0;
+    if (!is_taken && k->effect != EVENT_ENDS) {
         s->rejected++;
-        return -ENOBUFS;
+        (*dropped)++;
     }
-    if (q->effect == EVENT_BEGINS)
-        return begin(s, q, k);
-    enqueue(s, k);
+    if (is_taken && its_end) {
+        r = stand(s, its_end); /* can fail for the first one that ever stood only */
+        its_end = r == 0 ? NULL : its_end;
+    }
+    free(its_end);
+    if (is_taken && r == 0)
+        enqueue(s, k);
+    else
+        free(k);
+    return r;
+}
+
+static void free_all(struct kept_event *k) {
+    while (k) {
+        struct kept_event *next = k->next;
+        free(k->its_end);
+        free(k);
+        k = next;
+    }
+}
+
+/* All memory first, so that nothing is done by half. */
+static int make_all(const struct event_request *q, struct kept_event **ret) {
+    struct kept_event *first = NULL, **last = &first;
+    for (size_t i = 0; i < q->n; i++) {
+        const struct event_item *item = &q->items[i];
+        struct kept_event *k = *last = kept_event_new(item, item->payload);
+        if (k && item->effect == EVENT_BEGINS)
+            k->its_end = kept_event_new(item, item->end);
+        if (!k || (item->effect == EVENT_BEGINS && !k->its_end)) {
+            free_all(first);
+            return -ENOMEM;
+        }
+        last = &k->next;
+    }
+    *ret = first;
     return 0;
 }
 
 void event_store_append(struct event_store *s, struct event_request *request) {
-    struct kept_event *k = kept_event_new(request->queue, request->subject, request->payload);
-    int r = -ENOMEM;
-    if (k) {
-        pthread_mutex_lock(&s->mutex);
-        r = append(s, request, k);
-        pthread_mutex_unlock(&s->mutex);
-        if (r < 0)
-            free(k);
+    struct kept_event *k = NULL;
+    request->dropped = 0;
+    int r = make_all(request, &k);
+    pthread_mutex_lock(&s->mutex);
+    if (r == 0)
+        r = table_reserve(&s->standing);
+    while (r == 0 && k) {
+        struct kept_event *next = k->next;
+        r = append(s, k, &request->dropped);
+        k = next;
     }
+    pthread_mutex_unlock(&s->mutex);
+    free_all(k);
     engine_event_answer(request, r);
 }
 
@@ -202,6 +225,7 @@ int event_store_end_standing(struct event_store *s) {
     TABLE_FOREACH (&s->standing, e) {
         struct kept_event *k = CONTAINER_OF(e, struct kept_event, entry);
         table_remove(&s->standing, e);
+        k->time_ms = clock_wall_ms();
         enqueue(s, k);
     }
     pthread_mutex_unlock(&s->mutex);

@@ -32,11 +32,11 @@ struct publication {
     const struct tag *tags;
     size_t n_tags;
     bool is_json_line; /* data is known to be JSON of one line; if not it may be anything */
-    bool wants_delta; /* the publisher asked for deltas to those who take them */
-    bool is_removed;  /* of a map: the key is gone */
-    struct str key;   /* of a map; empty: not of one */
-    int64_t score;    /* of a map: its place where it is ordered */
-    uint64_t version; /* the application's; 0: none */
+    bool wants_delta;  /* the publisher asked for deltas to those who take them */
+    bool is_removed;   /* of a map: the key is gone */
+    struct str key;    /* of a map; empty: not of one */
+    int64_t score;     /* of a map: its place where it is ordered */
+    uint64_t version;  /* the application's; 0: none */
 };
 
 /* What to make one of; everything is copied. */

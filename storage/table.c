@@ -155,13 +155,20 @@ struct table_entry *table_find(const struct table *t, struct bytes key) {
     return table_find_hashed(t, table_hash(&t->seed, key), key);
 }
 
+int table_reserve(struct table *t) {
+    if (t->buckets)
+        return 0;
+    t->buckets = calloc(BUCKETS_MIN, sizeof *t->buckets);
+    if (!t->buckets)
+        return -ENOMEM;
+    t->n_buckets = BUCKETS_MIN;
+    return 0;
+}
+
 int table_add_hashed(struct table *t, uint64_t hash, struct table_entry *entry) {
-    if (!t->buckets) {
-        t->buckets = calloc(BUCKETS_MIN, sizeof *t->buckets);
-        if (!t->buckets)
-            return -ENOMEM;
-        t->n_buckets = BUCKETS_MIN;
-    }
+    int r = table_reserve(t);
+    if (r < 0)
+        return r;
     move_some(t, MOVED_PER_ADDITION);
     fit(t);
 

@@ -44,6 +44,9 @@ void table_finish(struct table *t); /* frees the buckets; what is still in it is
 
 struct table_entry *table_find(const struct table *t, struct bytes key); /* NULL: not there */
 
+/* From then on nothing can fail to be added. -ENOMEM. */
+MUST_CHECK int table_reserve(struct table *t);
+
 /* The entry's key must not be in the table. -ENOMEM: only for the first entry of a table. */
 MUST_CHECK int table_add(struct table *t, struct table_entry *entry);
 void table_remove(struct table *t, struct table_entry *entry); /* it must be in this table */

@@ -11,7 +11,6 @@
 
 bool writer_put_event(struct writer *w, struct event_request *request) {
     request->next = NULL;
-    request->staged_error = 0;
     pthread_mutex_lock(&w->events_mutex);
     bool was_empty = !w->first_event;
     *w->last_event = request;
@@ -23,8 +22,8 @@ bool writer_put_event(struct writer *w, struct event_request *request) {
 struct event_request *writer_take_events(struct writer *w, size_t max) {
     pthread_mutex_lock(&w->events_mutex);
     struct event_request *first = w->first_event, **last = &w->first_event;
-    for (size_t n = 0; *last && n < max; n++)
-        last = &(*last)->next;
+    for (size_t n = 0; *last && n < max; last = &(*last)->next)
+        n += (*last)->n;
     struct event_request *rest = *last;
     *last = NULL;
     w->first_event = rest;
@@ -36,10 +35,10 @@ struct event_request *writer_take_events(struct writer *w, size_t max) {
 
 /* ---- appending ---- */
 
-static int add_event(struct writer *w, const struct event_request *q) {
+static int add_event(struct writer *w, const struct event_item *q) {
     sqlite3_stmt *s = w->statements[STATEMENT_ADD_EVENT];
     statement_bind_text(s, 1, q->queue);
-    sqlite3_bind_int64(s, 2, clock_wall_ms());
+    sqlite3_bind_int64(s, 2, q->time_ms);
     statement_bind_bytes(s, 3, str_bytes(q->subject));
     statement_bind_bytes(s, 4, q->payload);
     int r = statement_run(s);
@@ -47,7 +46,7 @@ static int add_event(struct writer *w, const struct event_request *q) {
     return r;
 }
 
-static int stand(struct writer *w, const struct event_request *q) {
+static int stand(struct writer *w, const struct event_item *q) {
     sqlite3_stmt *s = w->statements[STATEMENT_STAND];
     statement_bind_text(s, 1, q->queue);
     statement_bind_bytes(s, 2, str_bytes(q->subject));
@@ -55,7 +54,7 @@ static int stand(struct writer *w, const struct event_request *q) {
     return statement_run(s);
 }
 
-static int fall(struct writer *w, const struct event_request *q, bool *ret_stood) {
+static int fall(struct writer *w, const struct event_item *q, bool *ret_stood) {
     sqlite3_stmt *s = w->statements[STATEMENT_FALL];
     statement_bind_text(s, 1, q->queue);
     statement_bind_bytes(s, 2, str_bytes(q->subject));
@@ -64,7 +63,7 @@ static int fall(struct writer *w, const struct event_request *q, bool *ret_stood
     return r;
 }
 
-static int append(struct writer *w, struct event_request *q) {
+static int append(struct writer *w, const struct event_item *q, size_t *dropped) {
     int r = 0;
     if (q->effect == EVENT_ENDS) { /* whatever the limit: its beginning was counted */
         bool stood;
@@ -72,8 +71,7 @@ static int append(struct writer *w, struct event_request *q) {
         return r < 0 || !stood ? r : add_event(w, q);
     }
     if (w->staged_counts.events >= w->events_max) {
-        q->staged_error = -ENOBUFS;
-        atomic_fetch_add(&w->events_rejected, 1);
+        (*dropped)++;
         return 0;
     }
     if (q->effect == EVENT_BEGINS)
@@ -83,8 +81,11 @@ static int append(struct writer *w, struct event_request *q) {
 
 int transaction_add_events(struct writer *w, struct event_request *events) {
     int r = 0;
-    for (struct event_request *q = events; r == 0 && q; q = q->next)
-        r = append(w, q);
+    for (struct event_request *q = events; r == 0 && q; q = q->next) {
+        q->dropped = 0;
+        for (size_t i = 0; r == 0 && i < q->n; i++)
+            r = append(w, &q->items[i], &q->dropped);
+    }
     return r;
 }
 

@@ -161,7 +161,11 @@ static void serve_group(struct writer *w, struct publish_request *group, size_t 
     }
     while (events) {
         struct event_request *next = events->next;
-        engine_event_answer(events, r < 0 ? r : events->staged_error);
+        if (r == 0)
+            atomic_fetch_add(&w->events_rejected, events->dropped);
+        else
+            events->dropped = 0;
+        engine_event_answer(events, r);
         events = next;
     }
 }

@@ -76,6 +76,7 @@ static int publish_on(void *arg) {
 
 struct appending {
     struct event_request request;
+    struct event_item item;
     struct future done;
 };
 
@@ -90,11 +91,12 @@ static int append_on(void *arg) {
     while (!t->is_over && l->appended + 1 < EVENTS_SEEN_MAX) {
         char text[16];
         (void) snprintf(text, sizeof text, "%u", l->appended);
-        struct appending a = { .request = { .queue = STR("q"),
-                                            .subject = STR("s"),
-                                            .payload = bytes_of(text, strlen(text)),
-                                            .inbox = t->w->inbox,
-                                            .done = appended } };
+        struct appending a = {
+            .request = { .items = &a.item, .n = 1, .inbox = t->w->inbox, .done = appended },
+            .item = { .queue = STR("q"),
+                      .subject = STR("s"),
+                      .payload = bytes_of(text, strlen(text)) },
+        };
         future_init(&a.done);
         engine_event_append(t->w->engine, &a.request);
         if (future_wait(&a.done) < 0)
