@@ -477,6 +477,13 @@ int session_one_line(struct arena *a, struct bytes *in) {
     return 0;
 }
 
+int session_fit(const struct session *s, struct arena *a, struct bytes *payload) {
+    if (!wire_codec(session_format(s))->is_text)
+        return 0;
+    int r = session_one_line(a, payload);
+    return r == -EBADMSG ? DISCONNECT_INAPPROPRIATE_PROTOCOL : r;
+}
+
 void session_subscriber_moved(struct session *s, struct channel *c, uint32_t index) {
     subscription_moved(s, c, index);
 }

@@ -197,6 +197,9 @@ static int count_user(struct connecting *c) {
 
 static int identify(struct connecting *c) {
     struct session *s = c->session;
+    int code = session_fit(s, &c->arena, &c->who.data);
+    if (code)
+        return code < 0 ? result_of(c, code) : refused(c, (uint32_t) code);
     c->who.name = c->asked->name;
     c->who.version = c->asked->version;
     s->identity = identity_new(&c->who, NULL);
@@ -325,8 +328,10 @@ static int prepare_subs(struct connecting *c) {
     for (size_t i = 0; i < c->n_subs; i++) {
         struct grant *g = &c->grants[i];
         int code = server_sub_check(c->session, c->config, c->subs[i].channel, &g->ns);
+        if (code == 0)
+            code = session_fit(c->session, &c->arena, &c->subs[i].data);
         if (code)
-            return refused(c, (uint32_t) code);
+            return code < 0 ? result_of(c, code) : refused(c, (uint32_t) code);
         g->session = c->session;
         g->config = c->config;
         server_sub_fill(&c->subs[i], g);

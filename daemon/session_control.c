@@ -148,9 +148,13 @@ int session_subscribe_server(struct session *s, const struct server_sub *sub) {
         metrics_count(m, COUNT_CHANNEL_LIMIT);
         return ERROR_LIMIT_EXCEEDED;
     }
+    CLEANUP(arena_finish) struct arena arena = ARENA_INIT;
     CLEANUP(grant_finish) struct grant grant = { .session = s, .config = config, .ns = ns };
     server_sub_fill(sub, &grant);
-    return subscribe(&grant);
+    code = session_fit(s, &arena, &grant.data);
+    if (code > 0)
+        return session_end(s, (uint32_t) code);
+    return code < 0 ? code : subscribe(&grant);
 }
 
 void session_unsubscribe_server(struct session *s, struct str channel, uint32_t code,

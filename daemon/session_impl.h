@@ -129,3 +129,7 @@ uint32_t session_ttl_s(int64_t expire_at_s, int64_t now_s);
 /* Makes JSON of a token fit for one line of a reply: *in is replaced by a copy in the arena if need
  * be. -EBADMSG: it is no JSON. */
 MUST_CHECK int session_one_line(struct arena *a, struct bytes *in);
+
+/* Data for this client alone, who may read any bytes unless it speaks JSON. 0; the code
+ * DISCONNECT_INAPPROPRIATE_PROTOCOL; -ENOMEM. */
+MUST_CHECK int session_fit(const struct session *s, struct arena *a, struct bytes *payload);

@@ -11,16 +11,13 @@ static void log_refused(struct session *s, const char *what, struct str channel,
              LOG_STR("channel", channel), LOG_TEXT("why", why ? why : ""));
 }
 
-/* Data is for this client alone, who may read any bytes; info is for whoever asks. */
-static int fit_payloads(struct arena *a, struct bytes *info, struct bytes *data, const char **why) {
+/* Info is for whoever asks. (Data is for this client alone: session_fit().) */
+static int fit_info(struct arena *a, struct bytes *info, const char **why) {
     int r = session_one_line(a, info);
-    if (r == 0 && data)
-        r = session_one_line(a, data);
-    if (r == -EBADMSG) {
-        *why = "info or data is not JSON";
-        return -EKEYREJECTED;
-    }
-    return r;
+    if (r != -EBADMSG)
+        return r;
+    *why = "info is not JSON";
+    return -EKEYREJECTED;
 }
 
 /* 0, or the code for a token that was not accepted; < 0: the wait was cut short. */
@@ -63,7 +60,7 @@ static int take_subs(struct arena *a, const struct connection_claims *claims,
             .overrides = from->overrides,
             .source = SERVER_SUB_TOKEN,
         };
-        int r = fit_payloads(a, &subs[i].info, &subs[i].data, why);
+        int r = fit_info(a, &subs[i].info, why);
         if (r < 0)
             return r;
     }
@@ -78,7 +75,7 @@ int session_verify(struct session *s, struct str token, struct arena *a, struct 
 
     int r = keys_verify_connection(s->worker, token, a, &claims, &why);
     if (r == 0)
-        r = fit_payloads(a, &claims.info, NULL, &why);
+        r = fit_info(a, &claims.info, &why);
     *ret = (struct credentials){ .source = CREDENTIALS_TOKEN };
     if (r == 0)
         r = take_subs(a, &claims, ret, &why);
@@ -108,7 +105,7 @@ int session_verify_subscription(struct session *s, struct str token, struct str 
 
     int r = keys_verify_subscription(s->worker, token, a, ret, &why);
     if (r == 0)
-        r = fit_payloads(a, &ret->info, &ret->data, &why);
+        r = fit_info(a, &ret->info, &why);
     if (r == 0 && has_passed(ret->expire_at_s))
         r = -EKEYEXPIRED;
     if (r == -ECANCELED || r == -ETIMEDOUT)
@@ -120,7 +117,8 @@ int session_verify_subscription(struct session *s, struct str token, struct str 
     if (!str_equal(ret->channel, channel) || !str_equal(ret->user, session_user(s)) ||
         (ret->client.len && !str_equal(ret->client, session_client(s))))
         return DISCONNECT_INVALID_TOKEN;
-    return 0;
+    r = session_fit(s, a, &ret->data);
+    return r < 0 ? DISCONNECT_SERVER_ERROR : r;
 }
 
 uint64_t session_subs_hash(const struct session *s, const struct server_sub *subs, size_t n) {

@@ -60,6 +60,20 @@ static const struct dialogue dialogues[] = {
       "< {'id':1,'connect':{*'subs':{'own:b':{'data':{'x':[1]}}},*}}\n"
       "< {'push':{'channel':'own:b','join':{'info':{'user':'42','client':'*','chan_info':{'c':2}}}}"
       "}" },
+    { "data that is no JSON is none for a client that speaks it", plain,
+      "> {'id':1,'connect':{'token':'<<{'sub':'42','subs':{'a':{'b64data':'/w=='}}}>>'}}\n"
+      "< close 3506 inappropriate protocol" },
+    { "nor a subscription token's", plain,
+      AS_42 "> {'id':2,'subscribe':{'channel':'a','token':'<<{'sub':'42','channel':'a',"
+            "'b64data':'/w=='}>>'}}\n < close 3506 inappropriate protocol" },
+    { "info that is no JSON is no info", plain,
+      "> {'id':1,'connect':{'token':'<<{'sub':'42','subs':{'a':{'b64info':'/w=='}}}>>'}}\n"
+      "< close 3500 invalid token" },
+    { "a server-side subscription is not the client's to refresh", plain,
+      "> {'id':1,'connect':{'token':'<<{'sub':'42','channels':['a']}>>'}}\n < "
+      "{'id':1,'connect':{*\n"
+      "> {'id':2,'sub_refresh':{'channel':'a','token':'<<{'sub':'42','channel':'a'}>>'}}\n"
+      "< close 3501 bad request" },
     { "named by the token twice it is one", plain,
       "> {'id':1,'connect':{'token':'<<{'sub':'42','channels':['a','a']}>>'}}\n"
       "< {'id':1,'connect':{*'subs':{'a':{}},*}}" },
