@@ -27,6 +27,10 @@ api_run_fn *api_runner(enum api_method_id id) {
         [API_CHANNELS] = api_channels,
         [API_INFO] = api_info,
         [API_RPC] = api_rpc,
+        [API_MAP_READ_STATE] = api_map_read_state,
+        [API_MAP_READ_STREAM] = api_map_read_stream,
+        [API_MAP_STATS] = api_map_stats,
+        [API_MAP_CLEAR] = api_map_clear,
         [API_SHARED_POLL_PUBLISH] = api_shared_poll_publish,
         [API_CONNECTIONS] = api_connections,
     };
@@ -129,16 +133,19 @@ static struct str key_of(struct http_exchange *x) {
     return (struct str){ decoded, len };
 }
 
-/* ret_key: what its limits are kept under; empty: nobody's. */
-static bool may_ask(struct http_exchange *x, struct str *ret_key) {
+/* ret_limit: of the key; NULL: none was needed. */
+static bool may_ask(struct http_exchange *x, struct str *ret_key,
+                    const struct config_rate **ret_limit) {
     const struct config_api *api = &x->config->api;
     struct str given = key_of(x);
-    bool is_known = is_secret(given, api->key);
+    const struct config_rate *limit = is_secret(given, api->key) ? &api->rate : NULL;
 
     for (size_t i = 0; i < api->n_keys; i++)
-        is_known |= is_secret(given, api->keys[i].key);
-    *ret_key = is_known ? given : (struct str){ 0 };
-    return is_known || api->insecure;
+        if (is_secret(given, api->keys[i].key))
+            limit = &api->keys[i].rate;
+    *ret_key = given;
+    *ret_limit = limit;
+    return limit || api->insecure;
 }
 
 /* ---- answers ---- */
@@ -166,6 +173,15 @@ static void make_status(struct http_exchange *x, uint32_t error) {
     x->status = api_status_of(error);
     buffer_consume(&x->out, BEFORE);
     x->out.len--;
+}
+
+static void say_when(struct http_exchange *x, int64_t retry_ms) {
+    enum { MAX = 24 };
+    char *seconds = arena_alloc(&x->arena, MAX);
+    if (!seconds)
+        return;
+    int len = snprintf(seconds, MAX, "%lld", (long long) (retry_ms + 999) / 1000);
+    http_exchange_header(x, STR("Retry-After"), (struct str){ seconds, (size_t) len });
 }
 
 /* ---- the three forms ---- */
@@ -316,7 +332,8 @@ static void pipeline_freep(struct api_pipeline **p) {
     free(*p);
 }
 
-static int serve_commands(struct http_exchange *x, struct str key, struct str name) {
+static int serve_commands(struct http_exchange *x, struct str name, struct str key,
+                          const struct config_rate *limit) {
     const struct api_method *m = name.len ? api_method_find(name) : NULL;
     char why[API_WHY_MAX];
 
@@ -328,13 +345,17 @@ static int serve_commands(struct http_exchange *x, struct str key, struct str na
     CLEANUP(pipeline_freep) struct api_pipeline *p = malloc(sizeof *p);
     if (!p)
         return -ENOMEM;
-    api_pipeline_init(p, x->worker, x->config, key, &x->arena, &x->out);
+    api_pipeline_init(p, x->worker, x->config, &x->arena, &x->out);
+    p->key = key;
+    p->limit = limit;
     x->content_type = STR("application/json");
     int r = !m ? serve_lines(x, p) : m->id == API_BATCH ? serve_batch(x, p) : serve_one(x, p, m);
     if (r < 0)
         return r == -EBADMSG ? say(x, 400, ERROR_BAD_REQUEST, "the body is not JSON") : r;
     if (p->last_error && errors_are_statuses(x))
         make_status(x, p->last_error);
+    if (p->retry_ms > 0)
+        say_when(x, p->retry_ms);
     return buffer_error(&x->out);
 }
 
@@ -355,6 +376,7 @@ static int refuse_method(struct http_exchange *x, const char *allowed) {
 
 int api_serve(struct http_exchange *x) {
     struct str name = http_exchange_rest(x), method = x->request->method, key;
+    const struct config_rate *limit;
 
     if (str_equal(name, STR("openapi.json"))) {
         if (!str_equal(method, STR("GET")) && !str_equal(method, STR("HEAD")))
@@ -365,9 +387,9 @@ int api_serve(struct http_exchange *x) {
     }
     if (!str_equal(method, STR("POST")))
         return refuse_method(x, "POST");
-    if (!may_ask(x, &key)) {
+    if (!may_ask(x, &key, &limit)) {
         metrics_count(&x->worker->metrics, COUNT_API_UNAUTHORIZED);
         return http_exchange_status(x, 401);
     }
-    return serve_commands(x, key, name);
+    return serve_commands(x, name, key, limit);
 }

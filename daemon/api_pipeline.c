@@ -7,6 +7,7 @@
 #include "async/future.h"
 #include "async/loop.h"
 #include "daemon/publish.h"
+#include "daemon/rate.h"
 #include "protocol/json.h"
 
 /* Under way at a time, of one request. */
@@ -36,9 +37,9 @@ struct op {
 };
 
 void api_pipeline_init(struct api_pipeline *p, struct worker *w, const struct config *c,
-                       struct str key, struct arena *a, struct buffer *out) {
+                       struct arena *a, struct buffer *out) {
     *p = (struct api_pipeline){
-        .worker = w, .config = c, .key = key, .arena = a, .out = out, .call = { .worker = w }
+        .worker = w, .config = c, .arena = a, .out = out, .call = { .worker = w }
     };
     group_init(&p->tasks);
     list_init(&p->ops);
@@ -470,6 +471,10 @@ static bool is_publishing(enum api_method_id id) {
            id == API_MAP_REMOVE;
 }
 
+static uint32_t cost_of(const struct api_call *c) {
+    return c->method->id == API_BROADCAST ? (uint32_t) c->params->channels.n : 1;
+}
+
 int api_pipeline_take(struct api_pipeline *p, const struct api_method *m, struct json *params) {
     struct json nothing;
     int64_t started_us = loop_now_us();
@@ -489,6 +494,8 @@ int api_pipeline_take(struct api_pipeline *p, const struct api_method *m, struct
         return r;
     if (r > 0)
         return api_pipeline_refuse(p, (uint32_t) r, p->call.why);
+    if (p->limit && !rate_allow_api(p->worker, p->key, p->limit, cost_of(&p->call), &p->retry_ms))
+        return api_pipeline_refuse(p, ERROR_TOO_MANY_REQUESTS, NULL);
     if (is_publishing(m->id))
         return start_publish(p);
     if (p->is_parallel)

@@ -18,7 +18,8 @@ enum api_form {
 struct api_pipeline {
     struct worker *worker;
     const struct config *config;
-    struct str key; /* whose limit of commands it counts for; empty: nobody's */
+    struct str key;                  /* who asks */
+    const struct config_rate *limit; /* of commands of that key; NULL: none */
     enum api_form form;
     bool is_parallel;
     struct arena *arena;
@@ -27,6 +28,7 @@ struct api_pipeline {
     /* the answers */
     size_t answered;
     uint32_t last_error; /* of the last answer; 0: it was a result */
+    int64_t retry_ms;    /* when to try again what the limit refused last */
 
     /* private */
     struct list ops; /* not answered yet, in order */
@@ -39,7 +41,7 @@ struct api_pipeline {
 
 /* On the heap: about 1 KiB. */
 void api_pipeline_init(struct api_pipeline *p, struct worker *w, const struct config *c,
-                       struct str key, struct arena *a, struct buffer *out);
+                       struct arena *a, struct buffer *out);
 
 /*
  * Takes the next command: j stands before its parameters, which may be absent (NULL). Suspends
