@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "async/inbox.h"
 #include "async/loop.h"
@@ -15,34 +16,37 @@ struct recorder {
     unsigned attached;
 };
 
-static void record(struct scene *s, const struct publication *p) {
+/* at_ms: when it was published, at the earliest; 0: not known. */
+static void record(struct scene *s, const struct publication *p, int64_t at_ms) {
     /* The scene's channels are named "sim:0", "sim:1" ... */
     ledger_distributed(&s->ledger, (uint32_t) (p->channel.data[p->channel.len - 1] - '0'),
-                       p->position.offset, scene_message_id(p->data));
+                       p->position.epoch, p->position.offset, scene_message_id(p->data), at_ms);
 }
 
 static void deliver(struct engine_sink *sink, struct publication *p) {
     struct recorder *r = CONTAINER_OF(sink, struct recorder, sink);
 
     if (p->kind == PUBLICATION_DATA)
-        record(r->scene, p);
+        record(r->scene, p, loop_now());
 }
 
 int recorder_catch_up(struct scene *s) {
     for (uint32_t i = 0; i < s->script.channels; i++) {
         char name[16];
         struct page page;
-        scene_channel_name(i, name);
+        scene_channel_name(s, i, name);
         struct history_query q = { .channel = str_of(name), .keep = scene_keep(s), .limit = PAGE };
         int r = engine_history(s->engine, &q, &page);
         if (r < 0)
             return r;
         for (size_t k = 0; k < page.n; k++)
-            record(s, page.items[k]);
-        if (s->ledger.streams[i].top > page.top.offset)
+            record(s, page.items[k], 0);
+        const struct ledger_stream *known = &s->ledger.streams[i];
+        if (known->n > 0 && strcmp(known->epochs[known->n - 1].name, page.top.epoch) == 0 &&
+            ledger_top(&s->ledger, i) > page.top.offset)
             ledger_fault(&s->ledger, "channel %u ends at %llu, but %llu was distributed", i,
                          (unsigned long long) page.top.offset,
-                         (unsigned long long) s->ledger.streams[i].top);
+                         (unsigned long long) ledger_top(&s->ledger, i));
         page_finish(&page);
     }
     return 0;
@@ -60,7 +64,7 @@ int recorder_open(struct scene *s, struct recorder **ret) {
     r->has_sink = e == 0;
     for (uint32_t i = 0; i < s->script.channels && e == 0; i++) {
         char name[16];
-        scene_channel_name(i, name);
+        scene_channel_name(s, i, name);
         e = engine_attach(s->engine, &r->sink, str_of(name));
         r->attached += e == 0;
     }
@@ -79,7 +83,7 @@ struct recorder *recorder_close(struct recorder *r) {
         return NULL;
     while (r->attached > 0) {
         char name[16];
-        scene_channel_name(--r->attached, name);
+        scene_channel_name(r->scene, --r->attached, name);
         engine_detach(r->scene->engine, &r->sink, str_of(name));
     }
     if (r->has_sink)

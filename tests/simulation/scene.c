@@ -12,6 +12,7 @@
 #include "async/stream.h"
 #include "async/task.h"
 #include "daemon/config_load.h"
+#include "daemon/wire.h"
 #include "protocol/buffer.h"
 #include "protocol/json.h"
 #include "tests/simulation/recorder.h"
@@ -50,14 +51,43 @@ void script_draw(uint64_t seed, struct script *ret) {
     ret->has_cuts = draw(&state, 3) != 0;
     ret->has_slow_readers = draw(&state, 2);
     ret->duration_ms = 2000 + (int64_t) draw(&state, 8000);
-    if (ret->engine == ENGINE_SQLITE) {
-        ret->crashes = (unsigned) draw(&state, 4);
+    ret->crashes = (unsigned) draw(&state, 4);
+    if (ret->engine == ENGINE_SQLITE)
         ret->has_disk_faults = draw(&state, 3) == 0;
-    }
+    else if (draw(&state, 2))
+        ret->crashes = 0;
+    ret->has_reloads = draw(&state, 4) == 0;
+    ret->delta_publish = draw(&state, 2);
+    ret->ttl_ms = draw(&state, 4) == 0 ? 2000 + (int64_t) draw(&state, 4000) : 0;
+    for (unsigned i = 0; i < ret->channels; i++)
+        ret->modes[i] = draw(&state, 3) == 0 ? CHANNEL_CACHE : CHANNEL_STREAM;
 }
 
-void scene_channel_name(uint32_t channel, char name[static 16]) {
-    (void) snprintf(name, 16, "sim:%u", channel);
+/* How a client is, apart from what the script says. */
+static void cast(struct scene *s, struct peer *p, uint64_t what) {
+    uint64_t state = s->script.seed * 1000 + what;
+
+    p->is_application = draw(&state, 2);
+    p->is_protobuf = wire_codec(WIRE_PROTOBUF) == &codec_protobuf && draw(&state, 3) == 0;
+    uint64_t kind = draw(&state, 4);
+    p->has_delta = kind == 0;
+    if (kind == 1) /* one tag, or all but one */
+        p->filter = draw(&state, 2) ? 1U << draw(&state, LEDGER_TAGS - 1)
+                                    : 0xFU & ~(1U << draw(&state, LEDGER_TAGS - 1));
+}
+
+void scene_channel_name(const struct scene *s, uint32_t channel, char name[static 16]) {
+    (void) snprintf(name, 16, "%s:%u", s->script.modes[channel] == CHANNEL_CACHE ? "cch" : "sim",
+                    channel);
+}
+
+size_t scene_payload(uint32_t id, char payload[static SCENE_PAYLOAD_MAX]) {
+    static const char *const faces[] = { "😀", "😁", "é", "è", "ö", "漢", "漣", "x" };
+
+    return (size_t) snprintf(payload, SCENE_PAYLOAD_MAX,
+                             "{\"m\":%u,\"text\":\"Говорят, что \\\"это\\\" не меняется, %s, "
+                             "и вот это тоже нет\",\"n\":%u,\"face\":\"%s\"}",
+                             id, faces[id % 8], id / 3, faces[id / 5 % 8]);
 }
 
 uint32_t scene_message_id(struct bytes data) {
@@ -72,7 +102,9 @@ uint32_t scene_message_id(struct bytes data) {
 }
 
 struct keep scene_keep(const struct scene *s) {
-    return (struct keep){ .history_size = s->script.history_size, .history_ttl_ms = 3600 * 1000 };
+    return (struct keep){ .history_size = s->script.history_size,
+                          .history_ttl_ms = s->script.ttl_ms ? s->script.ttl_ms : 3600 * 1000,
+                          .meta_ttl_ms = 2 * s->script.ttl_ms };
 }
 
 void scene_note(struct scene *s, uint64_t what) {
@@ -116,21 +148,56 @@ static int load(struct bytes text, struct config **ret) {
     return r;
 }
 
-static int make_config(const struct scene *s, struct config **ret) {
+static void append_namespace(const struct scene *s, uint32_t history_size, const char *name,
+                             const char *more, struct buffer *text) {
+    const struct keep keep = scene_keep(s);
+
+    buffer_printf(text,
+                  "{\"name\": \"%s\", \"history_size\": %u, \"history_ttl\": \"%lldms\","
+                  " \"force_recovery\": true, \"presence\": true,"
+                  " \"allowed_delta_types\": [\"fossil\"], \"allow_tags_filter\": true,"
+                  " \"delta_publish\": %s%s",
+                  name, history_size, (long long) keep.history_ttl_ms,
+                  s->script.delta_publish ? "true" : "false", more);
+    if (keep.meta_ttl_ms)
+        buffer_printf(text, ", \"history_meta_ttl\": \"%lldms\"", (long long) keep.meta_ttl_ms);
+    buffer_append_byte(text, '}');
+}
+
+static int make_config(const struct scene *s, uint32_t history_size, struct config **ret) {
     struct buffer text = BUFFER_INIT;
     const struct script *c = &s->script;
 
     buffer_printf(&text,
                   "{\"workers\": %u, \"engine\": {\"type\": \"%s\"}, \"data_dir\": \"/sim\","
                   " \"client\": {\"insecure\": true, \"queue_max_size\": %u},"
-                  " \"channel\": {\"namespaces\": [{\"name\": \"sim\", \"history_size\": %u,"
-                  " \"history_ttl\": \"1h\", \"force_recovery\": true, \"presence\": true}]}}",
-                  c->workers, c->engine == ENGINE_SQLITE ? "sqlite" : "memory", c->queue_max_bytes,
-                  c->history_size);
+                  " \"channel\": {\"namespaces\": [",
+                  c->workers, c->engine == ENGINE_SQLITE ? "sqlite" : "memory", c->queue_max_bytes);
+    append_namespace(s, history_size, "sim", "", &text);
+    buffer_append_str(&text, STR(", "));
+    append_namespace(s, history_size, "cch",
+                     ", \"force_recovery_mode\": \"cache\", \"auto_cache_recover\": true", &text);
+    buffer_append_str(&text, STR("]}}"));
     int r = buffer_error(&text);
     if (r == 0)
         r = load(buffer_bytes(&text), ret);
     buffer_finish(&text);
+    return r;
+}
+
+/* What is kept becomes more or as much as before. */
+static int reload(struct scene *s) {
+    struct config *c;
+    uint32_t size = s->script.history_size * (1 + (uint32_t) loop_random_below(2));
+
+    if (make_config(s, size, &c) < 0) {
+        ledger_fault(&s->ledger, "the configuration is refused");
+        return 0;
+    }
+    int r = daemon_reload(s->daemon, c, NULL);
+    config_unref(c);
+    s->reloads++;
+    scene_say(s, "reloaded: history %u", size);
     return r;
 }
 
@@ -139,7 +206,7 @@ static int start(struct scene *s) {
                                 .is_single_threaded = true,
                                 .has_no_listeners = true };
     char *why = NULL;
-    int r = make_config(s, &o.config);
+    int r = make_config(s, s->script.history_size, &o.config);
 
     if (r < 0) {
         ledger_fault(&s->ledger, "the configuration is refused");
@@ -201,6 +268,11 @@ static int crash(struct scene *s) {
     s->crashes++;
     s->ledger.refused_may_return |= s->faults > 0;
     s->is_up = false;
+    if (s->script.engine == ENGINE_MEMORY) { /* it forgets; but first everybody hears of it */
+        cut_all(s);
+        if (task_sleep(1000) < 0)
+            return -ECANCELED;
+    }
     sim_disk_cut(s->disk); /* what is open fails from here on */
     cut_all(s);
     stop(s);
@@ -215,7 +287,8 @@ static int crash(struct scene *s) {
 static bool everybody_is_there(const struct scene *s) {
     for (unsigned i = 0; i < s->script.subscribers; i++) {
         const struct peer *p = &s->subscribers[i];
-        if (!p->is_subscribed || p->offset < s->ledger.streams[p->channel].top)
+        struct ledger_view v = peer_view(p);
+        if (!p->is_subscribed || !ledger_is_there(&s->ledger, &v))
             return false;
     }
     return true;
@@ -231,6 +304,11 @@ static int disturb(struct scene *s) {
             sim_disk_fail(s->disk, SIM_ANY, loop_random_below(40), 1 + loop_random_below(5),
                           loop_random_below(2) ? EIO : ENOSPC);
             s->faults++;
+        }
+        if (s->script.has_reloads && loop_random_below(3) == 0) {
+            int r = reload(s);
+            if (r < 0)
+                return r;
         }
         if (s->crashes < s->script.crashes && loop_random_below(3) == 0) {
             int r = crash(s);
@@ -251,11 +329,12 @@ static int settle(struct scene *s) {
         if (r == -ETIMEDOUT && deadline_passed(&quiet)) {
             for (unsigned i = 0; i < s->script.subscribers; i++) {
                 const struct peer *p = &s->subscribers[i];
-                if (!p->is_subscribed || p->offset < s->ledger.streams[p->channel].top)
+                struct ledger_view v = peer_view(p);
+                if (!p->is_subscribed || !ledger_is_there(&s->ledger, &v))
                     ledger_fault(&s->ledger, "subscriber %u of channel %u is %s at %llu of %llu", i,
                                  p->channel, p->is_subscribed ? "stuck" : "not subscribed",
                                  (unsigned long long) p->offset,
-                                 (unsigned long long) s->ledger.streams[p->channel].top);
+                                 (unsigned long long) ledger_top(&s->ledger, p->channel));
             }
             return 0;
         }
@@ -271,7 +350,7 @@ static int count_present(struct scene *s, uint32_t channel, size_t *ret_clients,
     char name[16];
     size_t users = 0;
 
-    scene_channel_name(channel, name);
+    scene_channel_name(s, channel, name);
     *ret_clients = *ret_wanted = 0;
     for (unsigned k = 0; k < s->script.subscribers; k++)
         *ret_wanted += s->subscribers[k].channel == channel;
@@ -304,6 +383,8 @@ static int check_presence(struct scene *s) {
 
 static int play(void *arg) {
     struct scene *s = arg;
+
+    s->ledger.epochs_may_change = s->script.ttl_ms || s->script.engine == ENGINE_MEMORY;
     int r = start(s);
 
     if (r < 0)
@@ -312,11 +393,13 @@ static int play(void *arg) {
     GROUP(subscribers);
     for (unsigned i = 0; i < s->script.publishers && r == 0; i++) {
         s->publishers[i] = (struct peer){ .scene = s, .index = i };
+        cast(s, &s->publishers[i], i);
         r = group_spawn(&publishers, "publisher", publisher_run, &s->publishers[i]);
     }
     for (unsigned i = 0; i < s->script.subscribers && r == 0; i++) {
         s->subscribers[i] =
                 (struct peer){ .scene = s, .index = i, .channel = i % s->script.channels };
+        cast(s, &s->subscribers[i], 100 + i);
         r = group_spawn(&subscribers, "subscriber", subscriber_run, &s->subscribers[i]);
     }
     if (r == 0)

@@ -12,6 +12,13 @@
 
 enum { SCENE_WORKERS_MAX = 3, SCENE_PUBLISHERS_MAX = 4, SCENE_SUBSCRIBERS_MAX = 6 };
 
+enum { SCENE_PAYLOAD_MAX = 512 };
+
+enum channel_mode {
+    CHANNEL_STREAM, /* "sim:N": everything since then, or told */
+    CHANNEL_CACHE,  /* "cch:N": the newest, always */
+};
+
 /* What the seed says. */
 struct script {
     uint64_t seed;
@@ -23,7 +30,11 @@ struct script {
     bool has_cuts;            /* connections break */
     bool has_slow_readers;
     bool has_disk_faults;
-    int64_t duration_ms; /* of the publishing */
+    bool has_reloads;   /* the history grows and shrinks */
+    bool delta_publish; /* everything may go out as patches */
+    int64_t ttl_ms;     /* of the history; of positions twice that; 0: longer than any scene */
+    uint8_t modes[LEDGER_CHANNELS_MAX]; /* enum channel_mode */
+    int64_t duration_ms;                /* of the publishing */
 };
 
 void script_draw(uint64_t seed, struct script *ret);
@@ -36,6 +47,14 @@ struct peer {
     uint64_t offset;       /* subscriber: has seen everything up to here */
     char epoch[EPOCH_SIZE];
     bool has_position, is_subscribed;
+
+    bool is_application; /* publisher: inside the daemon, as the API is */
+    bool is_protobuf;
+    bool has_delta;
+    uint32_t filter; /* subscriber: of the ledger's tags, bits; 0: everything */
+    uint8_t base[SCENE_PAYLOAD_MAX];
+    size_t base_len;
+    bool has_base; /* subscriber with delta: was given something */
 };
 
 struct recorder; /* sees what is distributed */
@@ -56,20 +75,31 @@ struct scene {
 
     struct peer publishers[SCENE_PUBLISHERS_MAX], subscribers[SCENE_SUBSCRIBERS_MAX];
     bool is_publishing_over, is_over;
-    uint64_t crashes, cuts, faults;
+    uint64_t crashes, cuts, faults, reloads;
     uint64_t digest; /* of everything that subscribers saw, in order, with its time */
 };
 
-void scene_channel_name(uint32_t channel, char name[static 16]);
-uint32_t scene_message_id(struct bytes data); /* of {"m":ID}; UINT32_MAX: none */
+void scene_channel_name(const struct scene *s, uint32_t channel, char name[static 16]);
+
+/* What a message says; its length. Alike, but not the same, and not all of it ASCII. */
+size_t scene_payload(uint32_t id, char payload[static SCENE_PAYLOAD_MAX]);
+uint32_t scene_message_id(struct bytes payload); /* UINT32_MAX: none */
 struct keep scene_keep(const struct scene *s);
 void scene_note(struct scene *s, uint64_t what); /* into the digest */
 __attribute__((format(printf, 2, 3))) void scene_say(const struct scene *s, const char *format,
                                                      ...);
 
+struct client;
+
 /* peers.c */
-SUSPENDS int publisher_run(void *peer);
-SUSPENDS int subscriber_run(void *peer);
+SUSPENDS MUST_CHECK int peer_reach(struct peer *p, struct client **ret); /* a connection */
+SUSPENDS void peer_leave(struct peer *p, struct client **c);
+SUSPENDS int peer_pause(struct peer *p, int64_t ms); /* -ECANCELED: the scene is over, too */
+bool scene_chance(unsigned percent);
+
+SUSPENDS int publisher_run(void *peer);  /* publishers.c */
+SUSPENDS int subscriber_run(void *peer); /* subscribers.c */
+struct ledger_view peer_view(const struct peer *p);
 
 /* Runs a whole execution. The fault, empty if there was none, is in s->ledger.fault. 0, or -errno
  * of the harness. */

@@ -28,13 +28,13 @@ static void describe(const struct scene *s) {
 
     printf("seed %" PRIu64
            ": %s, %u workers, %u channels, %u publishers, %u subscribers, history %u; %" PRIu64
-           " crashes, %" PRIu64 " cuts, %" PRIu64 " disk faults: %" PRIu64 " acknowledged, %" PRIu64
-           " refused, %" PRIu64 " seen, %" PRIu64 " recoveries, %" PRIu64
-           " told of a gap, digest %016" PRIx64 "\n",
+           " crashes, %" PRIu64 " cuts, %" PRIu64 " disk faults, %" PRIu64 " reloads: %" PRIu64
+           " acknowledged, %" PRIu64 " refused, %" PRIu64 " seen, %" PRIu64 " recoveries, %" PRIu64
+           " told of a gap, %" PRIu64 " patches, %zu held back, digest %016" PRIx64 "\n",
            c->seed, c->engine == ENGINE_SQLITE ? "sqlite" : "memory", c->workers, c->channels,
            c->publishers, c->subscribers, c->history_size, s->crashes, s->cuts, s->faults,
-           s->ledger.acked, s->ledger.refused, s->ledger.seen, s->ledger.recovered, s->ledger.told,
-           s->digest);
+           s->reloads, s->ledger.acked, s->ledger.refused, s->ledger.seen, s->ledger.recovered,
+           s->ledger.told, s->ledger.patches, s->ledger.n_skips, s->digest);
 }
 
 static int run_and_judge(uint64_t seed, bool is_verbose, bool is_verified, struct scene *s) {
@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
         { "verbose", no_argument, NULL, 'v' },     { 0 }
     };
     uint64_t first = 1, n = 100, failed = 0, acked = 0, seen = 0, recovered = 0, told = 0,
-             crashes = 0;
+             crashes = 0, patches = 0, held_back = 0, epochs = 0;
     bool is_verbose = false, is_verified = false;
 
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -104,12 +104,18 @@ int main(int argc, char **argv) {
         recovered += s->ledger.recovered;
         told += s->ledger.told;
         crashes += s->crashes;
+        patches += s->ledger.patches;
+        held_back += s->ledger.n_skips;
+        for (unsigned i = 0; i < LEDGER_CHANNELS_MAX; i++)
+            epochs += s->ledger.streams[i].n;
         ledger_finish(&s->ledger);
         fflush(stdout);
     }
     free(s);
     printf("%" PRIu64 " acknowledged, %" PRIu64 " seen, %" PRIu64 " recoveries, %" PRIu64
-           " told of a gap, %" PRIu64 " crashes\n%" PRIu64 " passed, %" PRIu64 " failed\n",
-           acked, seen, recovered, told, crashes, n - failed, failed);
+           " told of a gap, %" PRIu64 " crashes, %" PRIu64 " patches, %" PRIu64
+           " times something held back, %" PRIu64 " epochs\n%" PRIu64 " passed, %" PRIu64
+           " failed\n",
+           acked, seen, recovered, told, crashes, patches, held_back, epochs, n - failed, failed);
     return failed ? 1 : 0;
 }

@@ -1,0 +1,152 @@
+/* Those who publish: clients, and an application inside the daemon, as the API is. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "async/deadline.h"
+#include "async/future.h"
+#include "async/loop.h"
+#include "async/task.h"
+#include "clients/cli/client.h"
+#include "daemon/publish.h"
+#include "daemon/worker_thread.h"
+#include "tests/simulation/scene.h"
+
+enum { BATCH_MAX = 8 };
+
+/* ---- clients ---- */
+
+static uint32_t queue_message(struct peer *p, struct client *c, uint32_t *ret_id) {
+    struct message m = { .publisher = p->index,
+                         .channel = (uint32_t) loop_random_below(p->scene->script.channels),
+                         .tag = LEDGER_TAGS - 1 };
+    char data[SCENE_PAYLOAD_MAX], name[16];
+    struct command command = { .kind = COMMAND_PUBLISH };
+
+    *ret_id = ledger_send(&p->scene->ledger, &m);
+    scene_channel_name(p->scene, m.channel, name);
+    command.publish.channel = str_of(name);
+    command.publish.data = bytes_of(data, scene_payload(*ret_id, data));
+    return client_queue(c, &command);
+}
+
+/* Sends a few at once and waits for their answers. */
+static int publish_batch(struct peer *p, struct client *c) {
+    struct scene *s = p->scene;
+    struct client_end end = { 0 };
+    uint32_t ids[BATCH_MAX], commands[BATCH_MAX];
+    unsigned n = 1 + (unsigned) loop_random_below(BATCH_MAX);
+
+    for (unsigned i = 0; i < n; i++) {
+        commands[i] = queue_message(p, c, &ids[i]);
+        if (commands[i] == 0)
+            return -ENOMEM;
+    }
+    int r = client_flush(c);
+    for (unsigned i = 0; i < n && r == 0;) {
+        struct reply reply;
+        r = client_next(c, &reply, &end);
+        if (r <= 0)
+            return r == 0 ? -ECONNRESET : r;
+        r = 0;
+        if (reply.kind == REPLY_PUSH)
+            continue;
+        if (reply.id != commands[i])
+            ledger_fault(&s->ledger, "publish %u was answered before %u", reply.id, commands[i]);
+        if (reply.kind == REPLY_ERROR && !reply.error.is_temporary)
+            ledger_fault(&s->ledger, "a publish was refused for good: %u", reply.error.code);
+        ledger_answered(&s->ledger, ids[i],
+                        reply.kind == REPLY_ERROR ? MESSAGE_REFUSED : MESSAGE_ACKED);
+        i++;
+    }
+    return r;
+}
+
+/* Now and then nobody says anything, until histories and then positions are forgotten. */
+static int64_t pause_of(const struct scene *s) {
+    if (s->script.ttl_ms && scene_chance(10))
+        return s->script.ttl_ms * (1 + (int64_t) loop_random_below(3));
+    return (int64_t) loop_random_below(60);
+}
+
+static void publish_as_client(struct peer *p) {
+    struct scene *s = p->scene;
+
+    while (!s->is_publishing_over) {
+        CLEANUP(client_closep) struct client *c = NULL;
+        if (peer_reach(p, &c) < 0) {
+            if (peer_pause(p, 1 + (int64_t) loop_random_below(300)) < 0)
+                return;
+            continue;
+        }
+        while (!s->is_publishing_over && publish_batch(p, c) == 0)
+            if (scene_chance(10) || task_sleep(pause_of(s)) < 0)
+                break;
+        peer_leave(p, &c);
+    }
+}
+
+/* ---- the application ---- */
+
+struct own_publish {
+    struct publish publish;
+    struct future done;
+};
+
+static void published(struct publish *p) {
+    future_resolve(&CONTAINER_OF(p, struct own_publish, publish)->done, 0);
+}
+
+/* The channel, what it is tagged with, whether it skips the history: as the API has it. */
+static int publish_one(struct scene *s, uint32_t id) {
+    static const char *const colours[] = { "red", "green", "blue" };
+    const struct message *m = &s->ledger.messages[id];
+    struct worker *w = &s->daemon->threads[loop_random_below(s->script.workers)].worker;
+    char name[16], data[SCENE_PAYLOAD_MAX];
+    struct tag tags[2] = { { STR("kind"), STR("any") } };
+    struct publication_parts parts = { .tags = tags, .n_tags = 1, .wants_delta = scene_chance(70) };
+    struct publish_terms terms = { .skips_history = m->is_live };
+    struct own_publish p = { .publish.done = published };
+
+    if (m->tag < ELEMENTS_OF(colours))
+        tags[parts.n_tags++] = (struct tag){ STR("colour"), str_of(colours[m->tag]) };
+    scene_channel_name(s, m->channel, name);
+    parts.channel = str_of(name);
+    parts.data = bytes_of(data, scene_payload(id, data));
+    future_init(&p.done);
+    int r = publish_start_on(&p.publish, w, config_namespace_of(w->config, parts.channel), &parts,
+                             &terms);
+    if (r < 0)
+        return r;
+    SHIELD(INT64_MAX / 2); /* p is in the engine until it is done */
+    r = future_wait(&p.done);
+    return r < 0 ? r : p.publish.request.result;
+}
+
+static void publish_as_application(struct peer *p) {
+    struct scene *s = p->scene;
+
+    while (!s->is_publishing_over) {
+        struct message m = { .publisher = p->index,
+                             .channel = (uint32_t) loop_random_below(s->script.channels),
+                             .tag = (uint32_t) loop_random_below(LEDGER_TAGS),
+                             .is_live = scene_chance(10) };
+        if (s->is_up) {
+            uint32_t id = ledger_send(&s->ledger, &m);
+            int r = publish_one(s, id);
+            ledger_answered(&s->ledger, id, r < 0 ? MESSAGE_REFUSED : MESSAGE_ACKED);
+        }
+        if (peer_pause(p, scene_chance(30) && s->is_up ? 0 : 1 + pause_of(s)) < 0)
+            return;
+    }
+}
+
+int publisher_run(void *arg) {
+    struct peer *p = arg;
+
+    if (p->is_application)
+        publish_as_application(p);
+    else
+        publish_as_client(p);
+    return 0;
+}
