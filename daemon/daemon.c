@@ -11,6 +11,7 @@
 #include "async/loop.h"
 #include "async/task.h"
 #include "async/tls.h"
+#include "daemon/denial.h"
 #include "daemon/health.h"
 #include "daemon/hub.h"
 #include "daemon/listen.h"
@@ -107,6 +108,8 @@ int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_
     if (r == 0)
         r = open_engine(d, o, &why);
     if (r == 0)
+        r = denials_open(d->engine, &d->denials);
+    if (r == 0)
         r = start_workers(d);
     if (r == 0 && !o->has_no_listeners)
         r = daemon_listen(d, o->fds, o->n_fds, &why);
@@ -168,6 +171,7 @@ struct daemon *daemon_close(struct daemon *d) {
         worker_thread_stop(&d->threads[i]);
     group_finish(&d->tasks);
     survey_desk_finish(&d->surveys);
+    d->denials = denials_close(d->denials);
     d->engine = engine_close(d->engine);
     d->tls = tls_free(d->tls);
     inbox_close(d->inbox);

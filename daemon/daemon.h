@@ -15,6 +15,7 @@
 #include "daemon/survey.h"
 
 struct daemon;
+struct denial_register;
 struct engine;
 struct http_client_options;
 struct log;
@@ -100,6 +101,7 @@ struct daemon {
     const struct http_client_options *http;
     struct user_counts *user_counts; /* of all workers; any thread */
     struct rates *rates;             /* the same */
+    struct denial_register *denials; /* the same */
     char node_id[NODE_ID_LEN + 1];   /* names this run of the daemon to emulated transports */
     struct worker_thread *threads;
     size_t n_workers;

@@ -6,6 +6,7 @@
 #include "async/loop.h"
 #include "async/offload.h"
 #include "daemon/config.h"
+#include "daemon/denial.h"
 #include "daemon/jwks.h"
 #include "daemon/keyring.h"
 #include "daemon/worker.h"
@@ -145,6 +146,12 @@ static int prove(struct worker *w, struct keys *k, bool is_subscription, struct 
     return ret->url.len ? check_by_fetched(w, t, ret, ret_why) : check_by_any(w, ret, ret_why);
 }
 
+static int revoked(struct worker *w, const char **ret_why) {
+    metrics_count(&w->metrics, COUNT_TOKENS_REVOKED);
+    *ret_why = "a token was revoked";
+    return -EKEYREVOKED;
+}
+
 int keys_verify_connection(struct worker *w, struct str token, struct arena *a,
                            struct connection_claims *ret, const char **ret_why) {
     CLEANUP(keys_unrefp) struct keys *k = w->keys;
@@ -155,7 +162,12 @@ int keys_verify_connection(struct worker *w, struct str token, struct arena *a,
     if (r == 0)
         r = token_read_connection(&choice.token, &choice.rules, loop_wall_ms() / 1000, a, ret,
                                   ret_why);
-    return r;
+    if (r < 0)
+        return r;
+    const struct denial_token t = { .user = ret->user,
+                                    .id = ret->id,
+                                    .issued_at_s = ret->issued_at_s };
+    return denial_is_token_revoked(w->daemon, &t) ? revoked(w, ret_why) : 0;
 }
 
 int keys_verify_subscription(struct worker *w, struct str token, struct arena *a,
@@ -168,5 +180,10 @@ int keys_verify_subscription(struct worker *w, struct str token, struct arena *a
     if (r == 0)
         r = token_read_subscription(&choice.token, &choice.rules, loop_wall_ms() / 1000, a, ret,
                                     ret_why);
-    return r;
+    if (r < 0)
+        return r;
+    const struct denial_token t = {
+        .user = ret->user, .channel = ret->channel, .id = ret->id, .issued_at_s = ret->issued_at_s
+    };
+    return denial_is_token_revoked(w->daemon, &t) ? revoked(w, ret_why) : 0;
 }

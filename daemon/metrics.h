@@ -100,6 +100,8 @@
     X(GAUGE_OUTBOX_BYTES, "client_queued_bytes", "Bytes that wait for slow sockets.")              \
     X(GAUGE_PROXY_RUNNING, "proxy_inflight_requests", "Requests to backends under way.")           \
     X(GAUGE_PROXY_WAITING, "proxy_waiting_requests", "Requests that wait for those.")              \
+    X(GAUGE_DENIALS, "denials", "Blocked users, revoked tokens and the like.")                     \
+    X(GAUGE_RATE_BUCKETS, "rate_buckets", "Users and API keys whose rate is being counted.")       \
     X(GAUGE_TASKS, "async_tasks", "Tasks that have not ended.")                                    \
     X(GAUGE_TASKS_DORMANT, "async_tasks_dormant", "Of them, those that hold no stack.")            \
     X(GAUGE_TIMERS, "async_timers", "Timers set.")                                                 \

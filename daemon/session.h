@@ -38,7 +38,8 @@ struct identity {
     uint32_t info_len, meta_len;
     uint16_t user_len, token_id_len;
     uint8_t name_len, version_len;
-    char text[]; /* user, conn_info, meta, token's id, library's name, its version */
+    bool has_token; /* it came, or was refreshed, by one */
+    char text[];    /* user, conn_info, meta, token's id, library's name, its version */
 };
 
 enum session_state {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/denial.h"
 #include "daemon/forwarded.h"
 #include "daemon/grant.h"
 #include "daemon/hub.h"
@@ -71,6 +72,7 @@ struct identity *identity_new(const struct credentials *who, const struct identi
     at = put(at, name.data, name.len);
     (void) put(at, version.data, version.len);
     i->connected_at_s = old ? old->connected_at_s : (uint32_t) (loop_wall_ms() / 1000);
+    i->has_token = who->source == CREDENTIALS_TOKEN || (old && old->has_token);
     if (old)
         memcpy(i->client, old->client, CLIENT_ID_LEN);
     else if (who->client.len == CLIENT_ID_LEN)
@@ -160,6 +162,22 @@ static bool from_header(struct connecting *c) {
     return true;
 }
 
+/* Blocked, or by a token that has been revoked: an error code, a disconnect code, or 0. */
+static uint32_t denial_of(const struct connecting *c) {
+    const struct daemon *d = c->session->worker->daemon;
+    const struct credentials *who = &c->who;
+
+    if (denial_is_user_blocked(d, who->user))
+        return DISCONNECT_PERMISSION_DENIED;
+    return who->source == CREDENTIALS_TOKEN &&
+                           denial_is_token_revoked(
+                                   d, &(struct denial_token){ .user = who->user,
+                                                              .id = who->id,
+                                                              .issued_at_s = who->issued_at_s })
+                   ? ERROR_TOKEN_EXPIRED
+                   : 0;
+}
+
 /* Reference §4.2: the token, else the header of a proxy in front, else the application, else
  * nobody, where nobody is let in. */
 static int find_credentials(struct connecting *c) {
@@ -176,7 +194,7 @@ static int find_credentials(struct connecting *c) {
     c->who.is_server_refreshed = client->refresh_proxy_enabled;
     if (r == 0 && client->insecure)
         c->who.expire_at_s = 0;
-    return r;
+    return r == 0 ? refused(c, denial_of(c)) : r;
 }
 
 /* Over all workers, comparing and counting in one: of two who come at once only one is the last. */
@@ -470,6 +488,8 @@ static int enter(struct connecting *c) {
         r = name_session(c, &result);
     if (r == 0)
         r = number_session(c);
+    if (r == 0) /* again: from here on whoever is denied is found in the hub */
+        r = refused(c, denial_of(c));
     if (r == 0)
         r = result_of(c, hub_add(w, s));
     if (r)
@@ -555,6 +575,8 @@ int session_refresh(struct session *s, uint32_t id, const struct command_refresh
         return session_end(s, (uint32_t) code);
     if (!str_equal(who.user, session_user(s)))
         return session_end(s, DISCONNECT_INVALID_TOKEN);
+    if (denial_is_user_blocked(s->worker->daemon, who.user))
+        return session_end(s, DISCONNECT_PERMISSION_DENIED);
     if (!has_same_subs(s, &who))
         return session_end(s, DISCONNECT_INSUFFICIENT_STATE);
     if (session_renew_identity(s, &who) < 0)

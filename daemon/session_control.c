@@ -289,6 +289,10 @@ int64_t session_token_issued_at_s(const struct session *s) {
     return s->identity->issued_at_s;
 }
 
+bool session_has_token(const struct session *s) {
+    return s->identity->has_token;
+}
+
 int64_t session_connected_ms(const struct session *s) {
     return (int64_t) s->identity->connected_at_s * 1000;
 }

@@ -68,5 +68,6 @@ struct bytes session_meta(const struct session *s);
 struct str session_token_id(const struct session *s);
 int64_t session_token_issued_at_s(const struct session *s); /* 0: unknown */
 int64_t session_connected_ms(const struct session *s);      /* wall clock; to the second */
+bool session_has_token(const struct session *s);            /* it came by one */
 struct str session_library(const struct session *s);        /* as the client says: "js" */
 struct str session_library_version(const struct session *s);

@@ -14,11 +14,13 @@
 #include "daemon/config.h"
 #include "daemon/connection.h"
 #include "daemon/daemon.h"
+#include "daemon/denial.h"
 #include "daemon/jwks.h"
 #include "daemon/keeper.h"
 #include "daemon/keys.h"
 #include "daemon/log.h"
 #include "daemon/proxy.h"
+#include "daemon/rate.h"
 #include "daemon/survey.h"
 
 enum {
@@ -274,6 +276,10 @@ void worker_collect(struct worker *w) {
     proxies_count(w->proxies, &running, &waiting);
     metrics_gauge_set(m, GAUGE_PROXY_RUNNING, (int64_t) running);
     metrics_gauge_set(m, GAUGE_PROXY_WAITING, (int64_t) waiting);
+    if (w->index == 0) { /* the daemon's */
+        metrics_gauge_set(m, GAUGE_DENIALS, (int64_t) denial_count(w->daemon));
+        metrics_gauge_set(m, GAUGE_RATE_BUCKETS, (int64_t) rates_count(w->daemon->rates));
+    }
     metrics_put(m, COUNT_DELIVERED, w->channels.delivered);
     metrics_put(m, COUNT_SENDS, w->outboxes.sends);
     metrics_put(m, COUNT_BYTES_OUT, w->outboxes.bytes_sent);

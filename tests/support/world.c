@@ -44,7 +44,7 @@ static int load_config(const struct world_options *o, const char *yaml, struct c
         { "--workers", "workers", workers },
         { "--secret", "client.token.hmac_secret_key", "secret" },
         { "--port", "http_server.port", "0" },
-        { "--data-dir", "engine.sqlite.data_dir", o->data_dir },
+        { "--data-dir", "data_dir", o->data_dir },
     };
     struct config_report report = { 0 };
     char path[64];
