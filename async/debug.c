@@ -126,6 +126,28 @@ void debug_deadlock(struct loop *l) {
     l->tasks = 0;
 }
 
+/* ---- stalls ---- */
+
+void debug_looks_around(struct loop *l) {
+    if (!l || l->looked_us == 0 || l->options.is_simulated)
+        return;
+    int64_t us = clock_us() - l->looked_us;
+    if (us > l->stalled_us)
+        l->stalled_us = us;
+}
+
+void debug_has_looked(struct loop *l) {
+    if (l && !l->options.is_simulated)
+        l->looked_us = clock_us();
+}
+
+int64_t loop_stall_us(void) {
+    struct loop *l = loop_of_thread;
+    int64_t us = l->stalled_us;
+    l->stalled_us = 0;
+    return us;
+}
+
 /* ---- high water ---- */
 
 void debug_mark_stack(struct loop *l, const struct task *t, size_t used) {

@@ -45,5 +45,10 @@ void no_suspend_leave(struct no_suspend *n);
 #define NO_SUSPEND_LINE_(line) NO_SUSPEND_SCOPE_(line)
 #define NO_SUSPEND             NO_SUSPEND_LINE_(__LINE__)
 
+/* The longest time that this thread's loop did not look at its descriptors, in microseconds, since
+ * the last call: what a client had to wait at worst for the loop's own sake. 0 in simulated loops.
+ */
+int64_t loop_stall_us(void);
+
 /* From now on warn when a task or callback runs longer without suspending; 0: never. */
 void loop_warn_slow(int ms);

@@ -177,8 +177,12 @@ static void poll_for(struct loop *l, int64_t timeout_us) {
     l->runs_since_poll = 0;
     /* While there is work and no descriptor to look at, other threads' posts are seen without a
      * poll. */
-    if (timeout_us != 0 || l->poller.watching > 0)
+    if (timeout_us != 0 || l->poller.watching > 0) {
         poller_poll(&l->poller, timeout_us);
+    } else {
+        debug_looks_around(l);
+        debug_has_looked(l);
+    }
     if (!l->options.is_simulated)
         set_now(l, clock_us() / 1000);
 }

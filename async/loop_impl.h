@@ -102,6 +102,8 @@ struct loop {
     void *context; /* the thread's own stack, where tasks return to */
     struct annotated_thread thread;
     int64_t timed_us;    /* when what runs now began, if slow ones are to be told of */
+    int64_t looked_us;   /* when the descriptors were looked at; 0: never */
+    int64_t stalled_us;  /* the longest time between two looks, since somebody asked */
     unsigned no_suspend; /* depth of NO_SUSPEND scopes */
     unsigned runs_since_poll;
     struct timer_heap timers;
@@ -169,6 +171,9 @@ int64_t clock_us(void); /* CLOCK_MONOTONIC */
 /* debug.c */
 void debug_time_from_here(struct loop *l);
 void debug_was_slow(struct loop *l, const char *what); /* since then, or since the last such call */
+void debug_looks_around(
+        struct loop *l); /* it is about to look at the descriptors, and maybe to wait */
+void debug_has_looked(struct loop *l);
 void debug_mark_stack(struct loop *l, const struct task *t, size_t used);
 void debug_left_over(struct loop *l);
 void debug_never_joined(struct loop *l, const struct task *t);

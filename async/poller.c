@@ -28,6 +28,17 @@ static void on_timeout(struct ev_loop *ev, ev_timer *w, int events) {
     (void) events;
 }
 
+/* Around the kernel's poll itself: watches run after it, and count as the loop's work. */
+static void on_release(struct ev_loop *ev) {
+    (void) ev;
+    debug_looks_around(loop_of_thread);
+}
+
+static void on_acquire(struct ev_loop *ev) {
+    (void) ev;
+    debug_has_looked(loop_of_thread);
+}
+
 int poller_open(struct poller *p) {
     struct watchers *w = calloc(1, sizeof *w);
     if (!w)
@@ -38,6 +49,7 @@ int poller_open(struct poller *p) {
         free(w);
         return errno == ENOMEM || errno == EMFILE || errno == ENFILE ? -errno : -ENOSYS;
     }
+    ev_set_loop_release_cb(p->ev, on_release, on_acquire);
     ev_async_init(&w->wake, on_wake);
     ev_async_start(p->ev, &w->wake);
     ev_timer_init(&w->timeout, on_timeout, 0., 0.);

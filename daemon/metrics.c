@@ -18,6 +18,7 @@ struct about {
 
 static const struct about COUNTERS[] = { METRICS_COUNTERS(AS_ABOUT) };
 static const struct about GAUGES[] = { METRICS_GAUGES(AS_ABOUT) };
+static const struct about PEAKS[] = { METRICS_PEAKS(AS_ABOUT) };
 static const struct about HISTOGRAMS[] = { METRICS_HISTOGRAMS(AS_ABOUT) };
 static const char *const METHODS[] = { METRICS_METHODS(AS_NAME) };
 static const char *const TRANSPORTS[] = { METRICS_TRANSPORTS(AS_NAME) };
@@ -243,6 +244,18 @@ void metrics_write(const struct metrics *const *workers, size_t n, const struct 
             total += metrics_gauge_of(workers[w], i);
         write_about(GAUGES[i].name, GAUGES[i].help, "gauge", out);
         buffer_printf(out, "parley_%s %lld\n", GAUGES[i].name, (long long) total);
+    }
+
+    for (size_t i = 0; i < METRICS_PEAKS_N; i++) {
+        int64_t most_us = 0;
+        for (size_t w = 0; w < n; w++) {
+            int64_t us = atomic_load_explicit(&workers[w]->peaks_us[i], memory_order_relaxed);
+            most_us = us > most_us ? us : most_us;
+        }
+        write_about(PEAKS[i].name, PEAKS[i].help, "gauge", out);
+        buffer_printf(out, "parley_%s ", PEAKS[i].name);
+        write_seconds((uint64_t) most_us, out);
+        buffer_append_byte(out, '\n');
     }
 
     write_labelled(workers, n, "client_connections_inflight", "Sessions connected, by transport.",

@@ -108,6 +108,11 @@
     X(GAUGE_STACKS_USED, "async_stacks_in_use", "Stacks of tasks that run or wait.")               \
     X(GAUGE_STACKS_IDLE, "async_stacks_idle", "Stacks kept for the next tasks.")
 
+/* The largest of all workers; in microseconds when set, in seconds when written. */
+#define METRICS_PEAKS(X)                                                                           \
+    X(PEAK_STALL, "loop_stall_seconds",                                                            \
+      "Longest time a loop did not look at its sockets, in the last minute or half of it.")
+
 /* Of times, in microseconds when observed, in seconds when written. */
 #define METRICS_HISTOGRAMS(X)                                                                      \
     X(TIME_PUBLISH, "publish_duration_seconds", "From a publish command to its acknowledgement.")  \
@@ -145,6 +150,7 @@
 #define METRICS_AS_ENUM(id, ...) id,
 enum metrics_counter { METRICS_COUNTERS(METRICS_AS_ENUM) METRICS_COUNTERS_N };
 enum metrics_gauge { METRICS_GAUGES(METRICS_AS_ENUM) METRICS_GAUGES_N };
+enum metrics_peak { METRICS_PEAKS(METRICS_AS_ENUM) METRICS_PEAKS_N };
 enum metrics_histogram { METRICS_HISTOGRAMS(METRICS_AS_ENUM) METRICS_HISTOGRAMS_N };
 enum metrics_method { METRICS_METHODS(METRICS_AS_ENUM) METRICS_METHODS_N };
 enum metrics_transport { METRICS_TRANSPORTS(METRICS_AS_ENUM) METRICS_TRANSPORTS_N };
@@ -164,6 +170,7 @@ struct metrics_times {
 struct metrics {
     _Atomic uint64_t counters[METRICS_COUNTERS_N];
     _Atomic int64_t gauges[METRICS_GAUGES_N];
+    _Atomic int64_t peaks_us[METRICS_PEAKS_N];
     struct metrics_times times[METRICS_HISTOGRAMS_N];
     _Atomic uint64_t commands[METRICS_METHODS_N];
     _Atomic uint64_t api_commands[API_METHODS_N];
@@ -194,6 +201,10 @@ static inline void metrics_gauge_add(struct metrics *m, enum metrics_gauge id, i
 
 static inline void metrics_gauge_set(struct metrics *m, enum metrics_gauge id, int64_t value) {
     atomic_store_explicit(&m->gauges[id], value, memory_order_relaxed);
+}
+
+static inline void metrics_peak_set(struct metrics *m, enum metrics_peak id, int64_t us) {
+    atomic_store_explicit(&m->peaks_us[id], us, memory_order_relaxed);
 }
 
 uint64_t metrics_counter_of(const struct metrics *m, enum metrics_counter id);

@@ -27,6 +27,7 @@ enum {
     OVER_LIMIT_MAX =
             64, /* connections past the limit that are told so; the next ones are just closed */
     DRAIN_STEP_MS = 50,
+    STALL_WINDOW_MS = 30000,
 };
 
 /* ---- callbacks ---- */
@@ -248,6 +249,20 @@ void worker_return_input(struct worker *w, struct input *i) {
     w->n_inputs++;
 }
 
+/* One that was long ago is forgotten. */
+static void collect_stall(struct worker *w) {
+    struct worker_stall *s = &w->stall;
+    int64_t us = loop_stall_us();
+
+    if (loop_now() - s->since_ms >= STALL_WINDOW_MS) {
+        s->before_us = s->now_us;
+        s->now_us = 0;
+        s->since_ms = loop_now();
+    }
+    s->now_us = us > s->now_us ? us : s->now_us;
+    metrics_peak_set(&w->metrics, PEAK_STALL, s->now_us > s->before_us ? s->now_us : s->before_us);
+}
+
 /* Of this worker's loop. */
 static void collect_async(struct metrics *m) {
     struct async_stats s;
@@ -285,6 +300,7 @@ void worker_collect(struct worker *w) {
     metrics_put(m, COUNT_BYTES_OUT, w->outboxes.bytes_sent);
     metrics_put(m, COUNT_BACKED_UP, w->outboxes.backed_up);
     collect_async(m);
+    collect_stall(w);
 }
 
 /* ---- drain ---- */

@@ -38,6 +38,12 @@ struct proxies;
 struct stream;
 struct tls;
 
+/* The longest stalls of the loop, in this window of time and the one before. */
+struct worker_stall {
+    int64_t now_us, before_us;
+    int64_t since_ms;
+};
+
 struct worker {
     struct daemon *daemon;
     unsigned index;
@@ -80,6 +86,7 @@ struct worker {
     struct opening *openings; /* connection_http.c's, not lent */
     size_t n_openings;
     struct timer beat;
+    struct worker_stall stall;
     _Atomic int64_t turned_ms; /* when the beat last came round; read by other threads */
     struct metrics metrics;
 };

@@ -35,6 +35,47 @@ static void on_warning(void *arg, const char *text) {
     (void) snprintf(w->last, sizeof w->last, "%s", text);
 }
 
+/* ---- stalls ---- */
+
+static void burn(int ms) {
+    int64_t until_us = loop_now_us() + ms * 1000;
+    while (loop_now_us() < until_us)
+        ;
+}
+
+static void burn_timer(struct timer *t) {
+    (void) t;
+    burn(30);
+}
+
+static int stalls(void *arg) {
+    int64_t *us = arg;
+    struct timer timer = { .run = burn_timer };
+    (void) task_sleep(1);
+    (void) loop_stall_us();
+    (void) task_sleep(20); /* waiting is no stall */
+    us[0] = loop_stall_us();
+    burn(30); /* a task's work is one */
+    (void) task_sleep(1);
+    us[1] = loop_stall_us();
+    if (timer_set(&timer, 1) < 0)
+        return -ENOMEM;
+    (void) task_sleep(5); /* so is a callback's */
+    us[2] = loop_stall_us();
+    us[3] = loop_stall_us();
+    return 0;
+}
+
+static void a_stall_is_how_long_the_loop_did_not_look_at_its_descriptors(void **state) {
+    int64_t us[4];
+    (void) state;
+    assert_int_equal(loop_run(NULL, stalls, us), 0);
+    assert_in_range(us[1], 30000, 1000000);
+    assert_in_range(us[2], 30000, 1000000);
+    assert_true(us[0] < us[1]);
+    assert_int_equal(us[3], 0);
+}
+
 /* ---- the dump ---- */
 
 struct house {
@@ -357,6 +398,7 @@ int main(void) {
         cmocka_unit_test(running_over_the_end_of_a_stack_is_no_quiet_corruption),
 #endif
         cmocka_unit_test(an_overrun_canary_aborts),
+        cmocka_unit_test(a_stall_is_how_long_the_loop_did_not_look_at_its_descriptors),
         cmocka_unit_test(stacks_are_used_again_last_in_first_out_and_given_back_when_idle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
