@@ -247,6 +247,51 @@ static int no_progress(void *arg) {
     return 0;
 }
 
+static int held(void *arg) {
+    struct bench *b = arg;
+    b->result = open_bench(b, 1000, 1000000);
+    outbox_hold(&b->outbox);
+    append(b, "one");
+    struct batch *shared = batch_of("two");
+    outbox_send(&b->outbox, shared);
+    batch_unref(shared);
+    outbox_flush(&b->outbox);
+    read_all(b);
+    b->sends = b->set.sends; /* so far */
+    if (b->times_broken == 0) {
+        outbox_release(&b->outbox);
+        read_all(b);
+    }
+    close_bench(b);
+    return 0;
+}
+
+static void what_is_held_is_sent_when_it_is_let_go(void **state) {
+    struct bench *b = *state;
+    run(b, held, 0);
+    assert_int_equal(b->sends, 0);
+    assert_string_equal(got(b), "onetwo");
+}
+
+static int thought_better_of(void *arg) {
+    struct bench *b = arg;
+    b->result = open_bench(b, 1000, 1000000);
+    outbox_hold(&b->outbox);
+    append(b, "yes");
+    outbox_end(&b->outbox, str_bytes(STR("no")));
+    int r = outbox_drain(&b->outbox);
+    read_all(b);
+    b->result = b->result < 0 ? b->result : r;
+    close_bench(b);
+    return 0;
+}
+
+static void what_is_held_may_still_be_another_answer(void **state) {
+    struct bench *b = *state;
+    run(b, thought_better_of, 0);
+    assert_string_equal(got(b), "no");
+}
+
 static void a_peer_that_takes_nothing_breaks_it_after_the_write_timeout(void **state) {
     struct bench *b = *state;
     run(b, no_progress, 0);
@@ -295,6 +340,8 @@ int main(void) {
         OUTBOX_TEST(order_survives_a_socket_that_takes_little),
         OUTBOX_TEST(more_than_may_wait_is_refused_once),
         OUTBOX_TEST(a_goodbye_drops_what_waits_but_finishes_what_was_begun),
+        OUTBOX_TEST(what_is_held_is_sent_when_it_is_let_go),
+        OUTBOX_TEST(what_is_held_may_still_be_another_answer),
         OUTBOX_TEST(a_peer_that_takes_nothing_breaks_it_after_the_write_timeout),
         OUTBOX_TEST(a_broken_stream_is_told_once_and_ends_without_a_wait),
     };
