@@ -38,20 +38,27 @@ struct cli_options {
     bool is_stats;
     /* gentoken */
     const char *secret, *user, *channel, *info;
-    int64_t ttl_s; /* 0: does not expire */
+    const char *client_id, *data, *meta, *subs, *channels, *override;
+    const char *token_id, *audience, *issuer;
+    const char *algorithm, *key_id;
+    int64_t ttl_s;       /* 0: does not expire */
+    int64_t expire_at_s; /* below 0: not said */
+    /* gentoken, checktoken */
+    const char *key_file, *config_file;
     /* bench */
     uint32_t subscribers, publishers, size_bytes, seconds;
     double rate;
     long server_pid;
 };
 
-/* A command: runs as the root task; its result is the exit code (sysexits.h). */
+/* A command: runs as the root task, or where is_offline outside of any loop; its result is the exit
+ * code (sysexits.h). */
 struct cli_command {
     const char *name;
     const char *arguments; /* for the usage line */
     const char *what;      /* one line */
     size_t min_arguments, max_arguments;
-    bool is_offline; /* needs no server */
+    bool is_offline; /* needs no server, and no loop around it */
     int (*run)(const struct cli_options *o);
 };
 
@@ -88,5 +95,6 @@ SUSPENDS int cli_pub(const struct cli_options *o);
 SUSPENDS int cli_history(const struct cli_options *o);
 SUSPENDS int cli_presence(const struct cli_options *o);
 SUSPENDS int cli_info(const struct cli_options *o);
-SUSPENDS int cli_gentoken(const struct cli_options *o);
+int cli_gentoken(const struct cli_options *o);
+int cli_checktoken(const struct cli_options *o);
 SUSPENDS int cli_bench(const struct cli_options *o);

@@ -42,7 +42,7 @@ int main(int argc, char **argv) {
     if (cli_parse(argc, argv, &options, &start.command, &code) < 0)
         return code;
 
-    int r = loop_run(NULL, root, &start);
+    int r = start.command->is_offline ? root(&start) : loop_run(NULL, root, &start);
     if (r < 0) {
         cli_say("%s", strerror(-r));
         return EX_OSERR;

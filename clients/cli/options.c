@@ -8,6 +8,7 @@
 
 #include "clients/cli/cli.h"
 #include "protocol/json.h"
+#include "protocol/token_key.h"
 
 const struct cli_command cli_commands[] = {
     { "sub", "CHANNEL...",
@@ -18,8 +19,10 @@ const struct cli_command cli_commands[] = {
     { "history", "CHANNEL", "print what a channel keeps", 1, 1, false, cli_history },
     { "presence", "CHANNEL", "print who is in a channel", 1, 1, false, cli_presence },
     { "info", "", "connect and print what the server says of itself", 0, 0, false, cli_info },
-    { "gentoken", "", "make a token, signed with --secret or --secret-file by HS256", 0, 0, true,
-      cli_gentoken },
+    { "gentoken", "", "make a token for a connection, or with --channel for a subscription", 0, 0,
+      true, cli_gentoken },
+    { "checktoken", "TOKEN", "say whether a server would believe a token, and what it claims", 1, 1,
+      true, cli_checktoken },
     { "bench", "fanout|publish|idle", "put load on a server and print what it did", 1, 1, false,
       cli_bench },
     { NULL, NULL, NULL, 0, 0, false, NULL },
@@ -40,6 +43,19 @@ enum {
     OPTION_CHANNEL,
     OPTION_INFO,
     OPTION_TTL,
+    OPTION_CLIENT,
+    OPTION_DATA,
+    OPTION_META,
+    OPTION_SUBS,
+    OPTION_CHANNELS,
+    OPTION_OVERRIDE,
+    OPTION_TOKEN_ID,
+    OPTION_AUDIENCE,
+    OPTION_ISSUER,
+    OPTION_ALGORITHM,
+    OPTION_KEY_ID,
+    OPTION_EXPIRE_AT,
+    OPTION_KEY_FILE,
     OPTION_SUBSCRIBERS,
     OPTION_PUBLISHERS,
     OPTION_SIZE,
@@ -71,6 +87,20 @@ static const struct option long_options[] = {
     { "channel", required_argument, NULL, OPTION_CHANNEL },
     { "info", required_argument, NULL, OPTION_INFO },
     { "ttl", required_argument, NULL, OPTION_TTL },
+    { "client", required_argument, NULL, OPTION_CLIENT },
+    { "data", required_argument, NULL, OPTION_DATA },
+    { "meta", required_argument, NULL, OPTION_META },
+    { "subs", required_argument, NULL, OPTION_SUBS },
+    { "channels", required_argument, NULL, OPTION_CHANNELS },
+    { "override", required_argument, NULL, OPTION_OVERRIDE },
+    { "id", required_argument, NULL, OPTION_TOKEN_ID },
+    { "audience", required_argument, NULL, OPTION_AUDIENCE },
+    { "issuer", required_argument, NULL, OPTION_ISSUER },
+    { "algorithm", required_argument, NULL, OPTION_ALGORITHM },
+    { "key-id", required_argument, NULL, OPTION_KEY_ID },
+    { "expire-at", required_argument, NULL, OPTION_EXPIRE_AT },
+    { "key-file", required_argument, NULL, OPTION_KEY_FILE },
+    { "config", required_argument, NULL, 'c' },
     { "subscribers", required_argument, NULL, OPTION_SUBSCRIBERS },
     { "publishers", required_argument, NULL, OPTION_PUBLISHERS },
     { "size", required_argument, NULL, OPTION_SIZE },
@@ -85,7 +115,7 @@ static const struct option long_options[] = {
 static void help(FILE *to) {
     fputs("usage: parley [OPTION...] COMMAND [ARGUMENT...]\n\n", to);
     for (const struct cli_command *c = cli_commands; c->name; c++)
-        fprintf(to, "  %-8s %-21s %s\n", c->name, c->arguments, c->what);
+        fprintf(to, "  %-10s %-20s %s\n", c->name, c->arguments, c->what);
     fputs("\nto reach a server\n"
           "  -u, --url URL          ws://host[:port][/path], wss://…, unix:/path; also PARLEY_URL "
           "in the\n"
@@ -108,10 +138,16 @@ static void help(FILE *to) {
           "      --window N         unacknowledged lines at most; default 256\n"
           "\npresence\n"
           "      --stats            only count\n"
+          "\ngentoken, checktoken\n"
+          "  -c, --config FILE      the server's: its secret, audience, issuer; or one of\n"
+          "      --secret S, --secret-file FILE: of HS256, HS384, HS512\n"
+          "      --key-file FILE        PEM; private to sign, public or private to check\n"
           "\ngentoken\n"
-          "      --secret S, --secret-file FILE, --user NAME, --ttl SECONDS (0: for ever; default "
-          "3600),\n"
-          "      --channel CHANNEL (a subscription token), --info JSON\n"
+          "      --user NAME, --ttl SECONDS (0: for ever; default 3600), --info JSON, --id JTI,\n"
+          "      --audience A, --issuer I, --expire-at SECONDS (Unix time; 0: never),\n"
+          "      --channels A,B, --subs JSON, --meta JSON (of a connection)\n"
+          "      --channel CHANNEL, --client ID, --data JSON, --override JSON (of a subscription)\n"
+          "      --algorithm NAME (default: the key's first), --key-id KID\n"
           "\nbench\n"
           "      --subscribers N, --publishers N, --size BYTES, --seconds N, --rate N (a second; "
           "0: as fast as\n"
@@ -182,6 +218,14 @@ static bool parse_since(const char *text, struct cli_options *o) {
     return true;
 }
 
+static bool parse_json(const char *value, const char *option, const char **ret) {
+    *ret = value;
+    if (json_is_valid(str_bytes(str_of(value)), NULL))
+        return true;
+    fprintf(stderr, "parley: --%s takes JSON, not '%s'\n", option, value);
+    return false;
+}
+
 static bool parse_option(int option, const char *value, struct cli_options *o) {
     uint64_t number = 0;
 
@@ -239,11 +283,53 @@ static bool parse_option(int option, const char *value, struct cli_options *o) {
         o->channel = value;
         return true;
     case OPTION_INFO:
-        o->info = value;
-        if (json_is_valid(str_bytes(str_of(value)), NULL))
+        return parse_json(value, "info", &o->info);
+    case OPTION_DATA:
+        return parse_json(value, "data", &o->data);
+    case OPTION_META:
+        return parse_json(value, "meta", &o->meta);
+    case OPTION_SUBS:
+        return parse_json(value, "subs", &o->subs);
+    case OPTION_OVERRIDE:
+        return parse_json(value, "override", &o->override);
+    case OPTION_CHANNELS:
+        o->channels = value;
+        return true;
+    case OPTION_CLIENT:
+        o->client_id = value;
+        return true;
+    case OPTION_TOKEN_ID:
+        o->token_id = value;
+        return true;
+    case OPTION_AUDIENCE:
+        o->audience = value;
+        return true;
+    case OPTION_ISSUER:
+        o->issuer = value;
+        return true;
+    case OPTION_KEY_ID:
+        o->key_id = value;
+        return true;
+    case OPTION_KEY_FILE:
+        o->key_file = value;
+        return true;
+    case 'c':
+        o->config_file = value;
+        return true;
+    case OPTION_ALGORITHM:
+        o->algorithm = value;
+        if (token_algorithm_of(str_of(value)))
             return true;
-        fprintf(stderr, "parley: --info takes JSON, not '%s'\n", value);
+        fprintf(stderr,
+                "parley: --algorithm takes HS256, RS256, ES256, EdDSA and the like, not "
+                "'%s'\n",
+                value);
         return false;
+    case OPTION_EXPIRE_AT:
+        if (!parse_number(value, 0, INT64_MAX / 1000, "expire-at", &number))
+            return false;
+        o->expire_at_s = (int64_t) number;
+        return true;
     case OPTION_TTL:
         if (!parse_number(value, 0, INT32_MAX, "ttl", &number))
             return false;
@@ -311,13 +397,14 @@ int cli_parse(int argc, char **argv, struct cli_options *ret,
                                .limit = 100,
                                .window = 256,
                                .ttl_s = 3600,
+                               .expire_at_s = -1,
                                .subscribers = 1000,
                                .publishers = 1,
                                .size_bytes = 128,
                                .seconds = 5 };
     *ret_command = NULL;
     for (int option;
-         (option = getopt_long(argc, argv, "u:t:jqn:l:rh", long_options, NULL)) != -1;) {
+         (option = getopt_long(argc, argv, "u:t:jqn:l:rhc:", long_options, NULL)) != -1;) {
         if (option == 'h') {
             help(stdout);
             *ret_exit = EX_OK;

@@ -810,6 +810,75 @@ static void gentoken_makes_tokens_that_verify(void **state) {
     run_finish(&run);
 }
 
+/* Ed25519 of RFC 8032 §7.1, test 1. */
+#define PRIVATE_PEM                                                                                \
+    "-----BEGIN PRIVATE KEY-----\n"                                                                \
+    "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"                           \
+    "-----END PRIVATE KEY-----\n"
+
+static void write_file(const char *path, const char *text) {
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+    assert_int_equal(fclose(f), 0);
+}
+
+static void checktoken_says_what_the_server_would(void **state) {
+    char dir[] = "/tmp/parley-cli-XXXXXX", key[64], config[64], token[1024];
+    assert_non_null(mkdtemp(dir));
+    (void) snprintf(key, sizeof key, "%s/key.pem", dir);
+    (void) snprintf(config, sizeof config, "%s/server.yaml", dir);
+    write_file(key, PRIVATE_PEM);
+    write_file(config, "client:\n  token: {hmac_secret_key: a secret of the server's, audience: "
+                       "web, user_id_claim: who}\n  subscription_token: {enabled: true, "
+                       "hmac_secret_key: another secret of it}\n");
+
+    /* By a key of a file. */
+    struct run sign = { .arguments = { "gentoken", "--key-file", key, "--user", "me", "--key-id",
+                                       "k", "--channels", "a,b" } };
+    play(&sign, EX_OK);
+    (void) snprintf(token, sizeof token, "%.*s", (int) strcspn(output(&sign), "\n"), output(&sign));
+    struct run good = { .arguments = { "checktoken", "--key-file", key, token } };
+    play(&good, EX_OK);
+    assert_non_null(strstr(output(&good), "EdDSA"));
+    assert_non_null(strstr(output(&good), "\"channels\":[\"a\",\"b\"]"));
+    struct run stranger = { .arguments = { "checktoken", "--config", config, token } };
+    play(&stranger, EX_NOPERM);
+    assert_non_null(strstr(output(&stranger), "not good"));
+
+    /* As the server's configuration has it: a connection's and a subscription's have their own. */
+    struct run own = { .arguments = { "gentoken", "--config", config, "--user", "me" } };
+    play(&own, EX_OK);
+    (void) snprintf(token, sizeof token, "%.*s", (int) strcspn(output(&own), "\n"), output(&own));
+    struct run own_good = { .arguments = { "checktoken", "--config", config, "--json", token } };
+    play(&own_good, EX_OK);
+    assert_non_null(strstr(output(&own_good), "{\"valid\":true,\"kind\":\"connection\""));
+    assert_non_null(strstr(output(&own_good), "\"who\":\"me\""));
+    assert_non_null(strstr(output(&own_good), "\"aud\":\"web\""));
+    struct run sub = { .arguments = { "gentoken", "--config", config, "--user", "me", "--channel",
+                                      "$x", "--ttl", "0" } };
+    play(&sub, EX_OK);
+    (void) snprintf(token, sizeof token, "%.*s", (int) strcspn(output(&sub), "\n"), output(&sub));
+    struct run sub_good = { .arguments = { "checktoken", "--config", config, token } };
+    play(&sub_good, EX_OK);
+    struct run wrong_secret = { .arguments = { "checktoken", "--secret", "a secret of the server's",
+                                               token } };
+    play(&wrong_secret, EX_NOPERM);
+
+    struct run nonsense = { .arguments = { "checktoken", "--config", config, "x.y" } };
+    play(&nonsense, EX_NOPERM);
+    struct run keyless = { .arguments = { "gentoken", "--user", "me" } };
+    play(&keyless, EX_USAGE);
+    struct run no_pem = { .arguments = { "gentoken", "--key-file", config } };
+    play(&no_pem, EX_DATAERR);
+
+    struct run *all[] = { &sign,     &good,         &stranger, &own,     &own_good, &sub,
+                          &sub_good, &wrong_secret, &nonsense, &keyless, &no_pem };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        run_finish(all[i]);
+    assert_int_equal(unlink(key) | unlink(config) | rmdir(dir), 0);
+}
+
 static void bench_counts_what_is_acknowledged(void **state) {
     struct run run = { .arguments = { "bench", "publish", "--seconds", "1", "--rate", "50",
                                       "--json" },
@@ -844,6 +913,7 @@ int main(void) {
         cmocka_unit_test(certificates_that_cannot_be_read_are_named),
         cmocka_unit_test(help_is_no_mistake),
         cmocka_unit_test(gentoken_makes_tokens_that_verify),
+        cmocka_unit_test(checktoken_says_what_the_server_would),
         cmocka_unit_test(bench_counts_what_is_acknowledged),
     };
 
