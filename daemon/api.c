@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/api_body.h"
 #include "daemon/api_pipeline.h"
 #include "daemon/connection.h"
 #include "daemon/http_exchange.h"
@@ -184,146 +185,7 @@ static void say_when(struct http_exchange *x, int64_t retry_ms) {
     http_exchange_header(x, STR("Retry-After"), (struct str){ seconds, (size_t) len });
 }
 
-/* ---- the three forms ---- */
-
-static int serve_one(struct http_exchange *x, struct api_pipeline *p, const struct api_method *m) {
-    struct json j;
-    json_init(&j, x->body);
-    int r = api_pipeline_take(p, m, x->body.len ? &j : NULL);
-    return r < 0 ? r : api_pipeline_wait(p);
-}
-
-/* Of one command of a batch: its method's name, and the cursor before the parameters. */
-static int take_command(struct api_pipeline *p, struct json *j) {
-    const struct api_method *method = NULL;
-    struct json_string name;
-    struct json params;
-
-    if (json_peek(j) != JSON_IS_OBJECT) {
-        json_skip(j);
-        return api_pipeline_refuse(p, ERROR_BAD_REQUEST, "a command must be an object");
-    }
-    json_enter_object(j);
-    while (json_member(j, &name)) {
-        const struct api_method *m = name.is_escaped ? NULL : api_method_find(name.raw);
-        struct bytes value;
-        json_value(j, &value);
-        if (m && m->id != API_BATCH && !method) {
-            method = m;
-            json_init(&params, value);
-        }
-    }
-    if (!method)
-        return api_pipeline_refuse(p, ERROR_METHOD_NOT_FOUND, "a command must name a method");
-    bool has_none = json_peek(&params) == JSON_IS_NULL;
-    return api_pipeline_take(p, method, has_none ? NULL : &params);
-}
-
-static int serve_batch(struct http_exchange *x, struct api_pipeline *p) {
-    struct json j;
-    char why[API_WHY_MAX];
-
-    json_init(&j, x->body);
-    int r = api_params_decode(&api_methods()[API_BATCH], &j, &x->arena, &p->params, why);
-    if (r != 0)
-        return r < 0 ? r : api_pipeline_refuse(p, (uint32_t) r, why);
-    struct bytes commands = p->params.commands;
-    p->is_parallel = p->params.parallel;
-    p->form = FORM_BATCH;
-    buffer_append_str(&x->out, STR("{\"replies\":["));
-    json_init(&j, commands);
-    json_enter_array(&j);
-    while (r == 0 && json_element(&j))
-        r = take_command(p, &j);
-    if (r == 0)
-        r = api_pipeline_wait(p);
-    buffer_append_str(&x->out, STR("]}"));
-    p->last_error = 0; /* each reply has its own */
-    return r;
-}
-
-static int take_line(struct http_exchange *x, struct api_pipeline *p, struct json *j) {
-    const struct api_method *m = NULL;
-    struct bytes params = { 0 };
-    struct json_string name;
-    struct str method;
-    struct json inner;
-
-    if (json_peek(j) != JSON_IS_OBJECT) {
-        json_skip(j);
-        return api_pipeline_refuse(p, ERROR_BAD_REQUEST, "a command must be an object");
-    }
-    json_enter_object(j);
-    while (json_member(j, &name)) {
-        if (json_is(name, STR("method")) && json_peek(j) == JSON_IS_STRING) {
-            json_text(j, &x->arena, &method);
-            m = json_result(j) == 0 ? api_method_find(method) : NULL;
-        } else if (json_is(name, STR("params")) && json_peek(j) != JSON_IS_NULL) {
-            json_value(j, &params);
-        } else {
-            json_skip(j);
-        }
-    }
-    if (!m || m->id == API_BATCH)
-        return api_pipeline_refuse(p, ERROR_METHOD_NOT_FOUND, "there is no such method");
-    json_init(&inner, params);
-    return api_pipeline_take(p, m, params.len ? &inner : NULL);
-}
-
-/* What is left of several values one after another; false: nothing. */
-static bool next_line(struct bytes *rest) {
-    while (rest->len && (rest->data[0] == '\n' || rest->data[0] == '\r' || rest->data[0] == ' ' ||
-                         rest->data[0] == '\t'))
-        *rest = bytes_of(rest->data + 1, rest->len - 1);
-    return rest->len > 0;
-}
-
-static int serve_lines(struct http_exchange *x, struct api_pipeline *p) {
-    struct bytes rest = x->body;
-    int r = 0;
-
-    p->form = FORM_LINES;
-    while (r == 0 && next_line(&rest)) {
-        struct json j;
-        json_init(&j, rest);
-        r = take_line(x, p, &j);
-        size_t left = json_left(&j);
-        rest = bytes_of(rest.data + rest.len - left, left);
-    }
-    if (r == 0)
-        r = api_pipeline_wait(p);
-    p->last_error = 0;
-    return r;
-}
-
-/* All of the body, before anything of it is done. False: why says what is wrong. */
-static bool is_json(struct bytes body, bool is_lines, char why[API_WHY_MAX]) {
-    struct bytes rest = body;
-    size_t n = 0;
-    while (next_line(&rest) && (is_lines || n == 0)) {
-        struct json j;
-        json_init(&j, rest);
-        json_skip(&j);
-        size_t left = json_left(&j);
-        if (json_result(&j) < 0) {
-            (void) snprintf(why, API_WHY_MAX, "the body is not JSON: %s, at byte %zu",
-                            json_error(&j), body.len - left);
-            return false;
-        }
-        rest = bytes_of(rest.data + rest.len - left, left);
-        n++;
-    }
-    if (!is_lines && next_line(&rest)) {
-        (void) snprintf(why, API_WHY_MAX, "the body is not JSON: something follows it, at byte %zu",
-                        body.len - rest.len);
-        return false;
-    }
-    if (is_lines && n == 0) {
-        (void) snprintf(why, API_WHY_MAX, "the body is empty");
-        return false;
-    }
-    return true;
-}
+/* ---- commands ---- */
 
 static void pipeline_freep(struct api_pipeline **p) {
     if (!*p)
@@ -332,15 +194,51 @@ static void pipeline_freep(struct api_pipeline **p) {
     free(*p);
 }
 
+static int take_all(struct api_pipeline *p, struct api_body *body) {
+    struct api_command command;
+    int r;
+    while ((r = api_body_next(body, &command)) > 0) {
+        r = command.method ? api_pipeline_take(p, command.method, command.params)
+                           : api_pipeline_refuse(p, command.error, command.why);
+        if (r < 0)
+            return r;
+    }
+    return r < 0 ? r : api_pipeline_wait(p);
+}
+
+static int answer_all(struct http_exchange *x, struct api_pipeline *p, struct api_body *body) {
+    bool is_batch = body->form == FORM_BATCH;
+    x->content_type = STR("application/json");
+    if (is_batch)
+        buffer_append_str(&x->out, STR("{\"replies\":["));
+    int r = take_all(p, body);
+    if (is_batch)
+        buffer_append_str(&x->out, STR("]}"));
+    if (r < 0)
+        return r;
+    if (body->form == FORM_SINGLE && p->last_error && errors_are_statuses(x))
+        make_status(x, p->last_error);
+    if (p->retry_ms > 0)
+        say_when(x, p->retry_ms);
+    return buffer_error(&x->out);
+}
+
 static int serve_commands(struct http_exchange *x, struct str name, struct str key,
                           const struct config_rate *limit) {
     const struct api_method *m = name.len ? api_method_find(name) : NULL;
     char why[API_WHY_MAX];
+    struct api_body body;
 
     if (name.len && !m)
         return http_exchange_status(x, 404);
-    if (!is_json(x->body, name.len == 0, why))
+    int r = api_body_open(&body, m, x->body, &x->arena, why);
+    if (r == -ENOMEM)
+        return r;
+    if (r == -EBADMSG)
         return say(x, 400, ERROR_BAD_REQUEST, why);
+    if (r > 0)
+        return say(x, errors_are_statuses(x) ? api_status_of((uint32_t) r) : 200, (uint32_t) r,
+                   why);
 
     CLEANUP(pipeline_freep) struct api_pipeline *p = malloc(sizeof *p);
     if (!p)
@@ -348,15 +246,9 @@ static int serve_commands(struct http_exchange *x, struct str name, struct str k
     api_pipeline_init(p, x->worker, x->config, &x->arena, &x->out);
     p->key = key;
     p->limit = limit;
-    x->content_type = STR("application/json");
-    int r = !m ? serve_lines(x, p) : m->id == API_BATCH ? serve_batch(x, p) : serve_one(x, p, m);
-    if (r < 0)
-        return r == -EBADMSG ? say(x, 400, ERROR_BAD_REQUEST, "the body is not JSON") : r;
-    if (p->last_error && errors_are_statuses(x))
-        make_status(x, p->last_error);
-    if (p->retry_ms > 0)
-        say_when(x, p->retry_ms);
-    return buffer_error(&x->out);
+    p->form = body.form;
+    p->is_parallel = body.is_parallel;
+    return answer_all(x, p, &body);
 }
 
 /* ---- the endpoint ---- */

@@ -475,21 +475,18 @@ static uint32_t cost_of(const struct api_call *c) {
     return c->method->id == API_BROADCAST ? (uint32_t) c->params->channels.n : 1;
 }
 
-int api_pipeline_take(struct api_pipeline *p, const struct api_method *m, struct json *params) {
-    struct json nothing;
+int api_pipeline_take(struct api_pipeline *p, const struct api_method *m, struct bytes params) {
+    struct json j;
     int64_t started_us = loop_now_us();
 
-    if (!params) {
-        json_init(&nothing, str_bytes(STR("{}")));
-        params = &nothing;
-    }
+    json_init(&j, params.len ? params : str_bytes(STR("{}")));
     p->call = (struct api_call){ .worker = p->worker,
                                  .config = p->config,
                                  .method = m,
                                  .params = &p->params,
                                  .arena = p->arena };
     metrics_count_api(&p->worker->metrics, m->id);
-    int r = api_params_decode(m, params, p->arena, &p->params, p->call.why);
+    int r = api_params_decode(m, &j, p->arena, &p->params, p->call.why);
     if (r < 0)
         return r;
     if (r > 0)

@@ -5,15 +5,10 @@
 #pragma once
 
 #include "async/group.h"
+#include "daemon/api_body.h"
 #include "daemon/api_impl.h"
 
 struct future;
-
-enum api_form {
-    FORM_SINGLE, /* {"result":…}, {"error":…} */
-    FORM_LINES,  /* the same, one a line, without a newline at the end */
-    FORM_BATCH,  /* {"publish":…}, {"error":…}, with commas between */
-};
 
 struct api_pipeline {
     struct worker *worker;
@@ -44,14 +39,14 @@ void api_pipeline_init(struct api_pipeline *p, struct worker *w, const struct co
                        struct arena *a, struct buffer *out);
 
 /*
- * Takes the next command: j stands before its parameters, which may be absent (NULL). Suspends
- * until there is room for it, or until it is done.
+ * Takes the next command, with its parameters: JSON, or empty. Suspends until there is room for
+ * it, or until it is done.
  *
  * 0, whatever the answer is. -EBADMSG: not JSON (which the caller has ruled out). -ENOMEM,
  * -ECANCELED, -ETIMEDOUT: the request cannot go on.
  */
 SUSPENDS MUST_CHECK int api_pipeline_take(struct api_pipeline *p, const struct api_method *m,
-                                          struct json *params);
+                                          struct bytes params);
 
 /* A command that cannot be: answered in its turn. 0, -ENOMEM. */
 MUST_CHECK int api_pipeline_refuse(struct api_pipeline *p, uint32_t code, const char *why);
