@@ -34,6 +34,10 @@ api_run_fn *api_runner(enum api_method_id id) {
         [API_MAP_CLEAR] = api_map_clear,
         [API_SHARED_POLL_PUBLISH] = api_shared_poll_publish,
         [API_CONNECTIONS] = api_connections,
+        [API_BLOCK_USER] = api_block_user,
+        [API_UNBLOCK_USER] = api_unblock_user,
+        [API_REVOKE_TOKEN] = api_revoke_token,
+        [API_INVALIDATE_USER_TOKENS] = api_invalidate_user_tokens,
     };
     return RUNNERS[id];
 }

@@ -394,8 +394,7 @@ static int start_publish(struct api_pipeline *p) {
  * ends. */
 static int run(struct api_call *c) {
     size_t before = c->out->len;
-    api_run_fn *runner = api_runner(c->method->id);
-    int r = runner ? runner(c) : ERROR_METHOD_NOT_FOUND;
+    int r = api_runner(c->method->id)(c);
     if (r < 0 && r != -ECANCELED && r != -ENOMEM)
         r = ERROR_INTERNAL;
     if (r != 0)

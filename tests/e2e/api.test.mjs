@@ -398,6 +398,7 @@ describe('server API', () => {
             ['rpc', { method: 'nix' }, 104, /not found/],
             ['rpc', {}, 107, /method is missing/],
             ['connections', { expression: 'x' }, 107, /expression/],
+            ['invalidate_user_tokens', {}, 107, /user or channel/],
             ['block_user', { user: '' }, 107, /user/],
         ])
             test(`${method} ${JSON.stringify(body).slice(0, 60)}: ${code}`, async () => {
@@ -563,6 +564,39 @@ describe('server API', () => {
         });
     });
 
+    describe('who is kept out', () => {
+        const enters = (claims) => Wire.open(server.websocket).then((wire) => {
+            open.add(wire);
+            return wire.connect({ token: token(claims, SECRET) });
+        });
+
+        test('a blocked user', async () => {
+            const here = await client({ user: 'b1' });
+            await result('block_user', { user: 'b1' });
+            assert.equal((await here.closed).code, 3507);
+            await assert.rejects(enters({ sub: 'b1' }));
+            await enters({ sub: 'b2' });
+            await result('unblock_user', { user: 'b1' });
+            await enters({ sub: 'b1' });
+        });
+
+        test('a revoked token', async () => {
+            const here = await client({ user: 't1', claims: { jti: 'revoked' } });
+            await result('revoke_token', { uid: 'revoked' });
+            assert.ok((await here.closed).code >= 3000);
+            await assert.rejects(enters({ sub: 't1', jti: 'revoked' }));
+            await enters({ sub: 't1', jti: 'another' });
+        });
+
+        test('all tokens of a user that are older than a time', async () => {
+            const now = Math.floor(Date.now() / 1000);
+            await result('invalidate_user_tokens', { user: 'v1', issued_before: now - 10 });
+            await assert.rejects(enters({ sub: 'v1', iat: now - 20 }));
+            await enters({ sub: 'v1', iat: now - 5 });
+            await enters({ sub: 'v2', iat: now - 20 });
+        });
+    });
+
     describe('maps', () => {
         for (const ns of ['map', 'brief'])
             test(`of the namespace ${ns} are written and read`, async () => {
@@ -678,6 +712,14 @@ describe('server API, killed and started again', () => {
         assert.equal(new Set(answered.values()).size, total, 'each has an offset of its own');
         const history = await request(server, '/api/history', { body: { channel: 'kept:storm' } });
         assert.equal(history.json.result.offset, total, 'none was published twice');
+    });
+
+    test('who was blocked stays out', async () => {
+        await request(server, '/api/block_user', { body: { user: 'gone' } });
+        await server.restart();
+        const wire = await Wire.open(server.websocket);
+        await assert.rejects(wire.connect({ token: token({ sub: 'gone' }, SECRET) }));
+        wire.close();
     });
 
     test('a map is what it was', async () => {
