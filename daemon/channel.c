@@ -7,6 +7,7 @@
 
 #include "async/future.h"
 #include "daemon/outbox.h"
+#include "daemon/poll_room.h"
 #include "daemon/session.h"
 #include "daemon/special.h"
 #include "daemon/wire_page.h"
@@ -332,7 +333,7 @@ static void deliver(struct channel *c, struct publication *p) {
             return;
         }
     }
-    if (kind == RUN_STREAM) {
+    if (kind == RUN_STREAM || p->key.len) { /* who reads a map needs what is in no stream, too */
         LIST_FOREACH (&c->joiners, k)
             joiner_keep(CONTAINER_OF(k, struct joiner, link), p);
     }
@@ -363,7 +364,10 @@ void channels_deliver(struct channels *all, struct publication *p) {
     if (!c)
         return;
     c->users++; /* the last subscriber may be lost meanwhile */
-    deliver(c, p);
+    if (c->room && p->kind == PUBLICATION_DATA)
+        poll_room_deliver(c->room, p);
+    else
+        deliver(c, p);
     channel_release(c);
 }
 

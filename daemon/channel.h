@@ -19,6 +19,7 @@ struct engine;
 struct engine_sink;
 struct future;
 struct delta_fan;
+struct poll_room;
 struct session;
 struct specials;
 struct tags_filter;
@@ -96,6 +97,7 @@ struct channel {
     struct lane lane;
     uint8_t n_lanes;
     struct list joiners;
+    struct poll_room *room; /* of a shared poll: who gets what; NULL: of none */
 
     char epoch[EPOCH_SIZE]; /* of the stream; empty: not known yet */
     uint64_t top;           /* offset of the last one delivered here; 0: none was */

@@ -17,6 +17,7 @@
 #include "daemon/listen.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
+#include "daemon/poll.h"
 #include "daemon/rate.h"
 #include "daemon/worker_thread.h"
 
@@ -83,8 +84,13 @@ static struct daemon *daemon_new(const struct daemon_options *o) {
     d->started_ms = loop_now();
     group_init(&d->tasks);
     make_node_id(d->node_id);
+    struct table_seed seed;
+    loop_random(&seed, sizeof seed);
     d->user_counts = user_counts_new();
-    if (!d->user_counts) {
+    d->polls = polls_new(&seed);
+    if (!d->user_counts || !d->polls) {
+        user_counts_free(d->user_counts);
+        polls_free(d->polls);
         config_unref(d->config);
         free(d);
         return NULL;
@@ -177,6 +183,7 @@ struct daemon *daemon_close(struct daemon *d) {
     inbox_close(d->inbox);
     config_unref(d->config);
     user_counts_free(d->user_counts);
+    polls_free(d->polls);
     rates_close(d->rates);
     free(d->threads);
     free(d);

@@ -19,6 +19,7 @@ struct denial_register;
 struct engine;
 struct http_client_options;
 struct log;
+struct polls;
 struct rates;
 struct stream;
 struct tls;
@@ -100,6 +101,7 @@ struct daemon {
     struct asset_table assets;
     const struct http_client_options *http;
     struct user_counts *user_counts; /* of all workers; any thread */
+    struct polls *polls;             /* likewise */
     struct rates *rates;             /* the same */
     struct denial_register *denials; /* the same */
     char node_id[NODE_ID_LEN + 1];   /* names this run of the daemon to emulated transports */

@@ -6,6 +6,7 @@
 
 #include "daemon/delta.h"
 #include "daemon/keeper.h"
+#include "daemon/map_presence.h"
 #include "daemon/subscription.h"
 #include "protocol/tags_filter.h"
 
@@ -20,7 +21,9 @@ static void choose_options(struct grant *g) {
     struct asker who = { .user = session_user(g->session), .is_subscribed = true };
 
     bool reads = permission_has(g->config, &ns->history, who);
-    if (namespace_has_history(ns)) {
+    if (g->is_map) {
+        g->is_positioned = g->is_recoverable = g->has_stream;
+    } else if (namespace_has_history(ns)) {
         g->is_recoverable = (g->wants_recoverable && (ns->allow_recovery || reads)) ||
                             overridden(o->force_recovery, ns->force_recovery);
         g->is_positioned = g->is_recoverable ||
@@ -103,7 +106,7 @@ static int read_history(struct grant *g) {
     return engine_history(g->session->worker->daemon->engine, &q, &g->page);
 }
 
-int grant_prepare(struct grant *g) {
+int grant_hold(struct grant *g) {
     struct channel *c;
 
     choose_options(g);
@@ -116,8 +119,18 @@ int grant_prepare(struct grant *g) {
         return r;
     }
     g->held = c;
-    if (g->has_presence)
-        r = set_presence(g);
+    g->channel = channel_name(c);
+    return 0;
+}
+
+int grant_enter(struct grant *g) {
+    return g->has_presence ? set_presence(g) : 0;
+}
+
+int grant_prepare(struct grant *g) {
+    int r = grant_hold(g);
+    if (r == 0)
+        r = grant_enter(g);
     if (r == 0 && g->is_positioned)
         r = read_history(g);
     return r;
@@ -150,6 +163,13 @@ static struct publication *last_recovered(const struct grant *g) {
     return n ? wire_page_at(&g->items, n - 1) : NULL;
 }
 
+void grant_fill_expiry(const struct grant *g, struct reply_subscribe *ret) {
+    if (g->expire_at_s && !g->is_server_refreshed) {
+        ret->expires = true;
+        ret->ttl_s = session_ttl_s(g->expire_at_s, loop_wall_ms() / 1000);
+    }
+}
+
 static int fill_reply(struct grant *g, struct reply_subscribe *r) {
     *r = (struct reply_subscribe){ .recoverable = g->is_recoverable,
                                    .positioned = g->is_positioned,
@@ -164,10 +184,7 @@ static int fill_reply(struct grant *g, struct reply_subscribe *r) {
         r->epoch = str_of(g->page.top.epoch);
         r->offset = g->recovery.offset;
     }
-    if (g->expire_at_s && !g->is_server_refreshed) {
-        r->expires = true;
-        r->ttl_s = session_ttl_s(g->expire_at_s, loop_wall_ms() / 1000);
-    }
+    grant_fill_expiry(g, r);
     return 0;
 }
 
@@ -218,7 +235,8 @@ void grant_begin(struct grant *g) {
         sub->emits_joins = true;
         subscription_announce(s, sub, PUBLICATION_JOIN);
     }
-    if (g->has_presence && !s->presence_at) {
+    map_presence_enter(s, sub, g->ns);
+    if ((g->has_presence || sub->is_in_maps) && !s->presence_at) {
         s->presence_at = wheel_tick_in(&s->worker->wheel, g->config->client.presence_update_ms);
         session_schedule(s);
     }

@@ -28,6 +28,7 @@ struct grant {
     bool recovers; /* since a position */
     bool rejects_unrecovered;
     bool wants_delta;
+    bool is_map, has_stream;    /* of maps: map_subscribe.h says what is read and told */
     struct tags_filter *filter; /* the grant's, until the channel takes it; NULL: none */
     uint64_t since_offset;
     struct str since_epoch;
@@ -56,6 +57,11 @@ struct grant {
  * 0; -ENOMEM, -ECANCELED, -ETIMEDOUT, and what the engine says.
  */
 SUSPENDS MUST_CHECK int grant_prepare(struct grant *g);
+
+/* The steps of it, for maps: a place in the session, not in the channel's list yet; presence. */
+SUSPENDS MUST_CHECK int grant_hold(struct grant *g);
+SUSPENDS MUST_CHECK int grant_enter(struct grant *g);
+void grant_fill_expiry(const struct grant *g, struct reply_subscribe *ret);
 
 /*
  * Does not suspend. 0: subscribed, *ret is to be told at once (without `type`); spans and list are

@@ -9,6 +9,7 @@
 #include "async/task.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
+#include "daemon/publish.h"
 #include "daemon/session.h"
 #include "daemon/subscription.h"
 #include "daemon/worker.h"
@@ -106,7 +107,7 @@ static void check_some(struct worker *w, struct check *checks, size_t n) {
         struct keep keep = { 0 };
         const struct namespace *ns = config_namespace_of(w->config, channel_name(c));
         if (ns)
-            keep = ns->keep;
+            keep = publish_keep_of(ns);
         checks[i].result =
                 engine_position(w->daemon->engine, channel_name(c), keep, &checks[i].distributed);
     }

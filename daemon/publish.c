@@ -41,6 +41,14 @@ void publish_map_terms(const struct namespace *ns, struct publish_terms *terms) 
                                      .meta_ttl_ms = m->meta_ttl_ms };
 }
 
+struct keep publish_keep_of(const struct namespace *ns) {
+    struct publish_terms terms = { .keep = ns->keep };
+
+    if (namespace_is_map(ns))
+        publish_map_terms(ns, &terms);
+    return terms.keep;
+}
+
 static void publish_done(struct publish_request *request) {
     struct publish *p = CONTAINER_OF(request, struct publish, request);
     struct worker *w = p->worker;

@@ -45,3 +45,6 @@ bool namespace_is_map(const struct namespace *ns);
 
 /* Fills in what of the terms a map's namespace says: where its keys are kept and for how long. */
 void publish_map_terms(const struct namespace *ns, struct publish_terms *terms);
+
+/* What the namespace keeps: of a map its stream of changes. */
+struct keep publish_keep_of(const struct namespace *ns);

@@ -11,6 +11,7 @@
 #include "daemon/hub.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
+#include "daemon/map_presence.h"
 #include "daemon/rate.h"
 #include "daemon/session_control.h"
 #include "daemon/session_impl.h"
@@ -431,6 +432,7 @@ void session_tick(struct session *s) {
         ping(s);
     if (s->presence_at && s->presence_at <= now) {
         keeper_renew(w, s);
+        map_presence_renew(s);
         s->presence_at = wheel_tick_in(&w->wheel, w->config->client.presence_update_ms);
     }
     if (s->renew_at && s->renew_at <= now && session_more(s)) {

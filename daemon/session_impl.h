@@ -28,6 +28,8 @@ struct session_more {
     bool has_reason;
     uint8_t reason_len;
     char reason[CLOSE_REASON_MAX]; /* the caller's own, of session_disconnect_with() */
+    struct catch_up *catch_ups;    /* map_subscribe.h */
+    struct poll_sub *polls;        /* poll_room.h */
     uint64_t entered;    /* the how-manieth of the daemon, where users have single connections */
     uint64_t token_subs; /* of the connection token: session_subs_hash() */
     struct client_rates *rates; /* rate.c's; NULL: no bucket that is not full */

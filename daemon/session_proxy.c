@@ -160,8 +160,10 @@ int session_proxy_publish(struct session *s, const struct config_proxy *to,
                           const struct command_publish *asked, struct arena *a,
                           struct publication_parts *parts, struct publish_terms *terms,
                           struct refusal *why) {
-    struct proxy_request request = { .kind = PROXY_PUBLISH,
+    enum proxy_kind of_map = parts->is_removed ? PROXY_MAP_REMOVE : PROXY_MAP_PUBLISH;
+    struct proxy_request request = { .kind = terms->map.is_map ? of_map : PROXY_PUBLISH,
                                      .channel = asked->channel,
+                                     .key = parts->key,
                                      .data = asked->data };
     struct proxy_answer answer;
 
@@ -174,7 +176,7 @@ int session_proxy_publish(struct session *s, const struct config_proxy *to,
         *why = refusal_of(ERROR_PERMISSION_DENIED);
     if (why->code)
         return 0;
-    if (result->has_data) {
+    if (result->has_data && !parts->is_removed) {
         parts->data = result->data;
         parts->is_json_line = !result->data_is_binary;
     }
@@ -182,9 +184,9 @@ int session_proxy_publish(struct session *s, const struct config_proxy *to,
     parts->n_tags = result->n_tags;
     parts->wants_delta = result->wants_delta;
     parts->version = result->version;
-    *terms = (struct publish_terms){ .skips_history = result->skips_history,
-                                     .idempotency_key = result->idempotency_key,
-                                     .version = result->version,
-                                     .version_epoch = result->version_epoch };
+    terms->skips_history = result->skips_history;
+    terms->idempotency_key = result->idempotency_key;
+    terms->version = result->version;
+    terms->version_epoch = result->version_epoch;
     return 0;
 }

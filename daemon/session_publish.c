@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "async/future.h"
+#include "daemon/map_publish.h"
 #include "daemon/publish.h"
 #include "daemon/rate.h"
 #include "daemon/session_impl.h"
@@ -71,7 +72,9 @@ static void published(struct publish *p) {
         return;
     }
     op->is_done = true;
-    if (p->request.result < 0)
+    if (p->request.result == -ENOSPC && p->request.map.is_map)
+        op->refusal = refusal_of(ERROR_LIMIT_EXCEEDED);
+    else if (p->request.result < 0)
         op->refusal = refusal_of(ERROR_INTERNAL);
     complete(op->session);
 }
@@ -121,7 +124,11 @@ static int judge(struct session *s, const struct config *config, const struct co
     int error = permission_namespace(config, c->channel, ret);
     if (error)
         return error;
-    if (c->type != 0)
+    if (c->type == SUBSCRIPTION_MAP && namespace_is_map(*ret)) {
+        error = map_publish_judge(s, config, *ret, c);
+        return error ? error : rate_allow(s, RATE_PUBLISH, *ret);
+    }
+    if (c->type != SUBSCRIPTION_STREAM || (*ret)->type != SUBSCRIPTION_STREAM)
         return ERROR_BAD_REQUEST;
     if (!(*ret)->publish_proxy &&
         !permission_has(config, &(*ret)->publish, session_asker(s, c->channel)))
@@ -157,12 +164,15 @@ static void publishing_finish(struct publishing *p) {
 /* The backend is asked before anything else of this connection goes on, which keeps the order. */
 static SUSPENDS int ask_backend(struct publishing *p) {
     struct refusal *why = &p->op->refusal;
+    const struct config_proxy *backend = why->code ? NULL : p->ns->publish_proxy;
 
-    if (why->code || !p->ns->publish_proxy)
+    if (p->terms.map.is_map && !why->code)
+        backend = map_publish_backend(p->ns, p->asked);
+    if (!backend)
         return 0;
-    int r = session_proxy_publish(p->session, p->ns->publish_proxy, p->asked, &p->op->arena,
-                                  &p->parts, &p->terms, why);
-    if (r == 0 && !why->code && !publish_accepts(p->ns, p->parts.data))
+    int r = session_proxy_publish(p->session, backend, p->asked, &p->op->arena, &p->parts,
+                                  &p->terms, why);
+    if (r == 0 && !why->code && !p->parts.is_removed && !publish_accepts(p->ns, p->parts.data))
         *why = refusal_of(ERROR_BAD_REQUEST);
     return r;
 }
@@ -217,6 +227,8 @@ int session_publish(struct session *s, uint32_t id, const struct command_publish
     int error = judge(s, p.config, c, &p.ns);
     if (error)
         p.op->refusal = refusal_of((uint32_t) error);
+    else if (namespace_is_map(p.ns))
+        map_publish_fill(s, p.ns, c, &p.parts, &p.terms);
     r = ask_backend(&p);
     if (r < 0)
         return r == -ENOMEM ? session_end(s, DISCONNECT_SERVER_ERROR) : r;

@@ -3,6 +3,11 @@
 #include <stdlib.h>
 
 #include "daemon/grant.h"
+#include "daemon/map_subscribe.h"
+#include "daemon/poll.h"
+#include "daemon/poll_room.h"
+#include "daemon/poll_session.h"
+#include "daemon/publish.h"
 #include "daemon/rate.h"
 #include "daemon/session_impl.h"
 #include "daemon/session_proxy.h"
@@ -119,7 +124,7 @@ static void ask_for(struct asking *a) {
     g->recovers = c->recover;
     g->since_offset = c->offset;
     g->since_epoch = c->epoch;
-    g->wants_delta = c->delta.len > 0; /* the one that there is */
+    g->wants_delta = c->delta.len > 0 && g->ns->type != SUBSCRIPTION_POLL;
     g->rejects_unrecovered = c->flag & SUBSCRIBE_FLAG_REJECT_UNRECOVERED;
 }
 
@@ -127,9 +132,18 @@ static int start(struct asking *a) {
     struct session *s = a->session;
     struct reply reply = { .kind = REPLY_SUBSCRIBE, .id = a->id };
 
+    char epoch[POLL_EPOCH_MAX];
+    bool is_poll = a->grant.ns->type == SUBSCRIPTION_POLL;
+
     int r = grant_prepare(&a->grant);
+    if (r == 0 && is_poll)
+        r = poll_enter(s, a->grant.held, a->grant.ns);
     if (r == 0)
         r = grant_settle(&a->grant, &reply.subscribe);
+    if (r == 0 && is_poll) {
+        reply.subscribe.type = SUBSCRIPTION_POLL;
+        reply.subscribe.epoch = poll_room_epoch(a->grant.held, epoch);
+    }
     if (r == -ESTALE)
         return session_end(s, DISCONNECT_INSUFFICIENT_STATE);
     if (r == -ENODATA)
@@ -141,7 +155,24 @@ static int start(struct asking *a) {
     return 0;
 }
 
+/* The next page of a map, unless the client begins anew. */
+static bool goes_on(struct session *s, const struct command_subscribe *c, struct catch_up **ret) {
+    struct catch_up *u = catch_up_find(s, c->channel);
+
+    if (u && c->phase == MAP_PHASE_STATE && catch_up_is_begun_by(c)) {
+        subscription_end(s, subscription_find(s, c->channel));
+        u = NULL;
+    }
+    *ret = u;
+    return u;
+}
+
 int subscription_start(struct session *s, uint32_t id, const struct command_subscribe *c) {
+    struct catch_up *u;
+
+    if (c->type != SUBSCRIPTION_STREAM && goes_on(s, c, &u))
+        return catch_up_go_on(u, id, c);
+
     CLEANUP(asking_finish)
     struct asking a = { .session = s,
                         .id = id,
@@ -158,7 +189,7 @@ int subscription_start(struct session *s, uint32_t id, const struct command_subs
         return session_refuse(s, id, a.refusal.code ? a.refusal : refusal_of((uint32_t) code));
 
     ask_for(&a);
-    int r = start(&a);
+    int r = namespace_is_map(a.grant.ns) ? catch_up_begin(s, id, c, &a.grant) : start(&a);
     if (r == 0)
         metrics_observe(&s->worker->metrics, TIME_SUBSCRIBE,
                         (uint64_t) (loop_now_us() - started_us));
@@ -183,6 +214,8 @@ int subscription_refresh(struct session *s, uint32_t id, const struct command_su
     struct subscription *sub = subscription_find(s, c->channel);
     if (!sub)
         return session_error(s, id, ERROR_PERMISSION_DENIED);
+    if (c->type != SUB_REFRESH_TOKEN)
+        return poll_refresh(s, id, c);
     if (c->token.len == 0)
         return session_error(s, id, ERROR_BAD_REQUEST);
     if (sub->is_server_side || sub->is_server_refreshed) /* not the client's to move */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/key_bases.h"
 #include "daemon/outbox.h"
 #include "daemon/session.h"
 #include "protocol/tags_filter.h"
@@ -13,6 +14,7 @@ struct specials *specials_free(struct specials *all) {
         return NULL;
     assert(all->n == 0);
     delta_base_unref(all->newest);
+    key_bases_free(all->keys);
     free(all->items);
     free(all);
     return NULL;
@@ -56,6 +58,7 @@ int specials_add(struct specials **all, const struct subscriber *s,
 
     struct special *it = &(*all)->items[(*all)->n++];
     *it = (struct special){ .subscriber = *s, .filter = options->filter };
+    it->since = (*all)->keys ? (*all)->keys->delivered : 0;
     if (options->base && (s->flags & SUBSCRIBER_DELTA))
         it->base = base_of(*all, options->base);
     return 0;
@@ -69,6 +72,7 @@ void specials_remove(struct specials *all, uint32_t index) {
     *it = all->items[--all->n];
     if (all->n == 0) {
         all->newest = delta_base_unref(all->newest);
+        all->keys = key_bases_free(all->keys);
         free(all->items);
         all->items = NULL;
         all->capacity = 0;
@@ -91,7 +95,7 @@ static bool concerns(struct channel *c, struct special *it, const struct publica
             return false; /* it has this one already, from the history */
         s->next = offset + 1;
     }
-    return tags_filter_match(it->filter, p->tags, p->n_tags);
+    return p->is_removed || tags_filter_match(it->filter, p->tags, p->n_tags);
 }
 
 static void send_delta(struct channel *c, struct special *it, struct publication *p,
@@ -101,15 +105,21 @@ static void send_delta(struct channel *c, struct special *it, struct publication
 
     if (!fan->publication)
         delta_fan_begin(fan, p);
-    int r = delta_fan_frame(fan, c->all->wire, session_format(s), it->base, &span);
+    bool is_of_map = p->key.len > 0;
+    struct delta_base *base = it->base;
+    if (is_of_map)
+        base = c->specials->keys ? key_bases_find(c->specials->keys, p->key, it->since) : NULL;
+    int r = delta_fan_frame(fan, c->all->wire, session_format(s), base, &span);
     if (r == 0) {
         outbox_append(session_outbox(s), span.batch, span.from, span.to);
+        if (is_of_map)
+            return;
         delta_base_unref(it->base);
         it->base = delta_base_ref(fan->target);
     } else if (r == -EPROTOTYPE) {
         session_disconnect(s, DISCONNECT_INAPPROPRIATE_PROTOCOL);
-    } else if (it->subscriber.flags & SUBSCRIBER_POSITIONED) {
-        c->all->lost(s, c);
+    } else if (is_of_map || (it->subscriber.flags & SUBSCRIBER_POSITIONED)) {
+        c->all->lost(s, c); /* of a key it would be taken to have what it does not */
     }
 }
 
@@ -131,7 +141,13 @@ void specials_deliver(struct channel *c, struct publication *p, struct delta_fan
         if (f->batch)
             outbox_append(session_outbox(s), f->batch, f->from, f->to);
     }
-    if (fan->publication) {
+    if (fan->publication && p->key.len) {
+        if (!all->keys)
+            all->keys = key_bases_new(&c->all->table.seed);
+        if (all->keys)
+            key_bases_delivered(all->keys, p, fan->target);
+        delta_fan_end(fan);
+    } else if (fan->publication) {
         delta_base_unref(all->newest);
         all->newest = delta_base_ref(fan->target);
         delta_fan_end(fan);

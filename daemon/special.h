@@ -14,11 +14,15 @@ struct special {
     struct subscriber subscriber;
     struct tags_filter *filter; /* NULL: everything */
     struct delta_base *base;    /* what its client has; NULL: nothing that is known of */
+    uint64_t since;             /* of maps: keys->delivered when it came */
 };
+
+struct key_bases;
 
 struct specials {
     uint32_t n, capacity;
     struct delta_base *newest; /* what was delivered last, if anyone takes patches */
+    struct key_bases *keys;    /* of a map, likewise; NULL: nothing of a key was delivered yet */
     struct special *items;
 };
 

@@ -7,6 +7,9 @@
 #include "daemon/channel.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
+#include "daemon/map_presence.h"
+#include "daemon/map_subscribe.h"
+#include "daemon/poll_room.h"
 #include "daemon/session_impl.h"
 #include "daemon/session_proxy.h"
 
@@ -76,8 +79,13 @@ void subscription_announce(struct session *s, const struct subscription *sub,
 static struct channel *take_out(struct session *s, struct subscription *sub) {
     struct channel *c = sub->channel;
 
+    if (sub->is_catching_up)
+        catch_up_drop(s, c);
+    if (c->room)
+        poll_leave(s, c);
     if (sub->is_listed)
         channel_remove(c, sub->index);
+    map_presence_leave(s, sub);
     if (sub->emits_joins && sub->is_listed)
         subscription_announce(s, sub, PUBLICATION_LEAVE);
     free(sub->info);
@@ -153,7 +161,9 @@ void session_lost(struct session *s, struct channel *c) {
 /* ---- time ---- */
 
 void subscription_expire(struct session *s, struct subscription *sub) {
-    if (sub->is_server_side)
+    if (sub->is_catching_up)
+        session_disconnect(s, DISCONNECT_SLOW);
+    else if (sub->is_server_side)
         session_disconnect(s, DISCONNECT_SUB_EXPIRED);
     else
         drop_told(s, sub, UNSUBSCRIBE_EXPIRED);
@@ -192,6 +202,13 @@ void subscriptions_expire(struct session *s, uint32_t now) {
     }
     if (renews && s->state == SESSION_CONNECTED)
         session_renew(s);
+}
+
+void subscription_limit_catch_up(struct session *s, struct subscription *sub, int64_t ms) {
+    sub->expire_at = wheel_tick_in(&s->worker->wheel, ms);
+    if (s->subs_expire_at == 0 || sub->expire_at < s->subs_expire_at)
+        s->subs_expire_at = sub->expire_at;
+    session_schedule(s);
 }
 
 void subscription_set_expiry(struct session *s, struct subscription *sub, int64_t expire_at_s) {

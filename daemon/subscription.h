@@ -15,6 +15,8 @@ struct subscription {
     bool is_server_side : 1;      /* the server made it: a client cannot come back to it alone */
     bool is_server_refreshed : 1; /* its expiry is not the client's to move */
     bool is_renewing : 1;         /* the backend is to be asked, or is being asked */
+    bool is_catching_up : 1;      /* not subscribed yet: map_subscribe.h */
+    bool is_in_maps : 1;          /* it stands in maps itself: map_presence.h */
 };
 
 struct sub_info {
@@ -59,6 +61,9 @@ void subscriptions_expire(struct session *s, uint32_t now);
 
 /* What is said of the client in this channel from now on; empty: as before. -ENOMEM. */
 MUST_CHECK int subscription_set_info(struct subscription *sub, struct bytes text);
+
+/* While it catches up: longer than this is too slow (3008). */
+void subscription_limit_catch_up(struct session *s, struct subscription *sub, int64_t ms);
 
 /* The grace is on top of when it expires; 0: never. */
 void subscription_set_expiry(struct session *s, struct subscription *sub, int64_t expire_at_s);

@@ -115,6 +115,12 @@ int worker_configure(struct worker *w, struct config *c, const struct tls *tls) 
     return 0;
 }
 
+/* Of the daemon's limit. */
+static size_t poll_slots(const struct config *c, size_t n_workers) {
+    size_t slots = c->poll.concurrency / (n_workers ? n_workers : 1);
+    return slots ? slots : 1;
+}
+
 int worker_open(struct worker *w, struct daemon *d, unsigned index) {
     struct table_seed seed;
 
@@ -133,6 +139,8 @@ int worker_open(struct worker *w, struct daemon *d, unsigned index) {
     wheel_init(&w->wheel, on_tick);
     w->flush.run = on_turn_end;
     outbound_init(&w->outbound, d->http);
+
+    semaphore_init(&w->poll_slots, poll_slots(d->config, d->n_workers));
 
     int r = worker_configure(w, d->config, d->tls);
     if (r == 0)

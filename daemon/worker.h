@@ -9,6 +9,7 @@
 #include "async/group.h"
 #include "async/inbox.h"
 #include "async/loop.h"
+#include "async/semaphore.h"
 #include "daemon/channel.h"
 #include "daemon/hub.h"
 #include "daemon/metrics.h"
@@ -66,6 +67,8 @@ struct worker {
 
     struct outbound outbound; /* HTTP to other servers */
     struct proxies *proxies;  /* limits of the configuration's */
+
+    struct semaphore poll_slots; /* requests of shared polls at once, this worker's share */
 
     struct group connections, tasks;
     struct list sessions;
