@@ -1,8 +1,12 @@
 /* Reading and clearing maps. Changing them is publishing: api_pipeline.c. */
 #include <errno.h>
+#include <stdlib.h>
 
+#include "async/deadline.h"
+#include "async/future.h"
 #include "daemon/api_impl.h"
 #include "daemon/publish.h"
+#include "daemon/survey.h"
 #include "protocol/json.h"
 #include "storage/map.h"
 
@@ -133,13 +137,110 @@ int api_map_stats(struct api_call *c) {
     return 0;
 }
 
+/* ---- clearing ---- */
+
+enum { REMOVED_AT_ONCE = 256 };
+
+struct removing {
+    struct future done;
+    size_t left;
+};
+
+struct removal {
+    struct publish publish;
+    struct removing *of;
+};
+
+static void on_removed(struct publish *p) {
+    struct removing *of = CONTAINER_OF(p, struct removal, publish)->of;
+    if (--of->left == 0)
+        future_resolve(&of->done, 0);
+}
+
+static void remove_one(struct api_call *c, const struct namespace *ns, struct str key,
+                       struct removal *r) {
+    struct publish_terms terms = { .map.is_map = true };
+    r->publish.done = on_removed;
+    publish_map_terms(ns, &terms);
+    if (publish_start_on(&r->publish, c->worker, ns,
+                         &(struct publication_parts){ .kind = PUBLICATION_DATA,
+                                                      .channel = c->params->channel,
+                                                      .key = key,
+                                                      .is_removed = true },
+                         &terms) < 0)
+        on_removed(&r->publish); /* it is cleared anyway; its subscribers do not hear of it */
+}
+
+static int remove_page(struct api_call *c, const struct namespace *ns,
+                       const struct map_page *page) {
+    struct removing all = { .left = page->n + 1 };
+    struct removal *items = calloc(page->n, sizeof *items);
+    if (!items)
+        return -ENOMEM;
+    future_init(&all.done);
+    for (size_t i = 0; i < page->n; i++) {
+        items[i].of = &all;
+        remove_one(c, ns, page->items[i]->key, &items[i]);
+    }
+    if (--all.left > 0) {
+        SHIELD(INT64_MAX / 2); /* items are storage's until then */
+        int r = future_wait(&all.done);
+        (void) r;
+    }
+    free(items);
+    return 0;
+}
+
+/* A map without a stream has no position that its subscribers could lose: they hear of each key. */
+static int remove_keys(struct api_call *c, const struct namespace *ns, struct keep keep) {
+    for (;;) {
+        CLEANUP(map_page_finish) struct map_page page = { 0 };
+        int r = engine_map_read(c->worker->daemon->engine,
+                                &(struct map_query){ .channel = c->params->channel,
+                                                     .keep = keep,
+                                                     .limit = REMOVED_AT_ONCE },
+                                &page);
+        if (r < 0 || page.n == 0)
+            return r;
+        r = remove_page(c, ns, &page);
+        if (r < 0 || page.cursor.len == 0)
+            return r;
+    }
+}
+
+struct cleared {
+    struct str channel;
+    struct position now;
+};
+
+static int tell_here(struct worker *w, void *arg, void *part) {
+    const struct cleared *a = arg;
+    struct channel *channel = channel_find(&w->channels, a->channel);
+    if (channel)
+        channel_check(channel, &a->now);
+    return 0;
+}
+
+/* Another stream begins: whoever followed the old one has to read the map again. */
+static int tell_subscribers(struct api_call *c, struct keep keep) {
+    struct cleared arg = { .channel = c->params->channel };
+    int r = engine_position(c->worker->daemon->engine, arg.channel, keep, &arg.now);
+    return r < 0 ? r : survey(c->worker, &(struct survey){ .ask = tell_here, .arg = &arg });
+}
+
 int api_map_clear(struct api_call *c) {
     const struct namespace *ns = NULL;
     struct keep keep;
     int r = map_of(c, &ns, &keep);
     if (r)
         return r;
-    r = engine_map_clear(c->worker->daemon->engine, c->params->channel, keep);
+    bool has_stream = keep.history_size > 0 && keep.history_ttl_ms > 0;
+    if (!has_stream)
+        r = remove_keys(c, ns, keep);
+    if (r == 0)
+        r = engine_map_clear(c->worker->daemon->engine, c->params->channel, keep);
+    if (r == 0 && has_stream)
+        r = tell_subscribers(c, keep);
     if (r < 0)
         return api_failed(c, r);
     buffer_append_str(c->out, STR("{}"));

@@ -45,6 +45,8 @@ struct cli_options {
     int64_t expire_at_s; /* below 0: not said */
     /* gentoken, checktoken */
     const char *key_file, *config_file;
+    /* api */
+    const char *api_key;
     /* bench */
     uint32_t subscribers, publishers, size_bytes, seconds;
     double rate;
@@ -95,6 +97,7 @@ SUSPENDS int cli_pub(const struct cli_options *o);
 SUSPENDS int cli_history(const struct cli_options *o);
 SUSPENDS int cli_presence(const struct cli_options *o);
 SUSPENDS int cli_info(const struct cli_options *o);
+SUSPENDS int cli_api(const struct cli_options *o);
 int cli_gentoken(const struct cli_options *o);
 int cli_checktoken(const struct cli_options *o);
 SUSPENDS int cli_bench(const struct cli_options *o);

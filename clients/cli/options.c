@@ -19,6 +19,8 @@ const struct cli_command cli_commands[] = {
     { "history", "CHANNEL", "print what a channel keeps", 1, 1, false, cli_history },
     { "presence", "CHANNEL", "print who is in a channel", 1, 1, false, cli_presence },
     { "info", "", "connect and print what the server says of itself", 0, 0, false, cli_info },
+    { "api", "METHOD [JSON|-]", "call the server API; - reads the parameters from stdin", 1, 2,
+      false, cli_api },
     { "gentoken", "", "make a token for a connection, or with --channel for a subscription", 0, 0,
       true, cli_gentoken },
     { "checktoken", "TOKEN", "say whether a server would believe a token, and what it claims", 1, 1,
@@ -56,6 +58,8 @@ enum {
     OPTION_KEY_ID,
     OPTION_EXPIRE_AT,
     OPTION_KEY_FILE,
+    OPTION_API_KEY,
+    OPTION_API_KEY_FILE,
     OPTION_SUBSCRIBERS,
     OPTION_PUBLISHERS,
     OPTION_SIZE,
@@ -101,6 +105,8 @@ static const struct option long_options[] = {
     { "expire-at", required_argument, NULL, OPTION_EXPIRE_AT },
     { "key-file", required_argument, NULL, OPTION_KEY_FILE },
     { "config", required_argument, NULL, 'c' },
+    { "api-key", required_argument, NULL, OPTION_API_KEY },
+    { "api-key-file", required_argument, NULL, OPTION_API_KEY_FILE },
     { "subscribers", required_argument, NULL, OPTION_SUBSCRIBERS },
     { "publishers", required_argument, NULL, OPTION_PUBLISHERS },
     { "size", required_argument, NULL, OPTION_SIZE },
@@ -148,6 +154,8 @@ static void help(FILE *to) {
           "      --channels A,B, --subs JSON, --meta JSON (of a connection)\n"
           "      --channel CHANNEL, --client ID, --data JSON, --override JSON (of a subscription)\n"
           "      --algorithm NAME (default: the key's first), --key-id KID\n"
+          "\napi\n"
+          "      --api-key KEY, --api-key-file FILE; also PARLEY_API_KEY in the environment\n"
           "\nbench\n"
           "      --subscribers N, --publishers N, --size BYTES, --seconds N, --rate N (a second; "
           "0: as fast as\n"
@@ -335,6 +343,12 @@ static bool parse_option(int option, const char *value, struct cli_options *o) {
             return false;
         o->ttl_s = (int64_t) number;
         return true;
+    case OPTION_API_KEY:
+        o->api_key = value;
+        return true;
+    case OPTION_API_KEY_FILE:
+        o->api_key = o->token_memory;
+        return read_small_file(value, o->token_memory, sizeof o->token_memory);
     case OPTION_SUBSCRIBERS:
         if (!parse_number(value, 0, 100000, "subscribers", &number))
             return false;
@@ -394,6 +408,7 @@ int cli_parse(int argc, char **argv, struct cli_options *ret,
 
     *o = (struct cli_options){ .url_text = url && *url ? url : URL_DEFAULT,
                                .token = getenv("PARLEY_TOKEN"),
+                               .api_key = getenv("PARLEY_API_KEY"),
                                .limit = 100,
                                .window = 256,
                                .ttl_s = 3600,

@@ -1,10 +1,12 @@
 // The server API as backends use it: through cent.js, and in the very forms that the libraries for Python, PHP and Go
 // send; what it refuses and how; what holds when the daemon is killed.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import http from 'node:http';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { Parleyd } from './lib/parleyd.mjs';
+import { BIN, Parleyd } from './lib/parleyd.mjs';
 import { token } from './lib/sdk_host.mjs';
 import { Wire } from './lib/wire.mjs';
 
@@ -660,6 +662,20 @@ describe('server API', () => {
         for (const method of ['publish', 'batch', 'map_publish', 'connections', 'block_user'])
             assert.ok(answer.json.paths[`/api/${method}`]?.post, method);
         assert.equal((await request(server, '/api/openapi.json', { headers: {}, body: '{}' })).status, 405);
+    });
+
+    test('the program parley calls it', async () => {
+        const parley = (...args) => new Promise((resolve) => {
+            execFile(path.join(BIN, 'parley'), ['--url', server.websocket, 'api', ...args], { env: { ...process.env, PARLEY_API_KEY: KEY } },
+                (failed, out, err) => resolve({ code: failed?.code ?? 0, out, err }));
+        });
+        const published = await parley('publish', '{"channel":"kept:cli","data":{"x":1}}');
+        assert.equal(published.code, 0, published.err);
+        assert.equal(JSON.parse(published.out).result.offset, 1);
+        assert.equal(JSON.parse((await parley('info')).out).result.nodes.length, 1);
+        assert.deepEqual(await parley('publish', '{"data":1}'), { code: 65, out: '', err: 'parley: error 107: bad request: channel is missing\n' });
+        assert.equal((await parley('nix')).code, 69);
+        assert.equal((await parley('--api-key', 'wrong', 'info')).code, 77);
     });
 
     test('what was asked is counted', async () => {
