@@ -88,6 +88,19 @@ static int set_presence(struct grant *g) {
                                g->config->client.presence_ttl_ms);
 }
 
+/* Gives up what was read, where others have more to say than fits. */
+static void keep_to_budget(struct grant *g) {
+    size_t bytes =
+            wire_page_bytes(&(struct wire_page){ .page = g->page.items, .n_page = g->page.n });
+    if (!g->budget || bytes <= g->budget->to_read) {
+        if (g->budget)
+            g->budget->to_read -= bytes;
+        return;
+    }
+    while (g->page.n > 0)
+        publication_unref(g->page.items[--g->page.n]);
+}
+
 /* Reads what the answer needs, while what is published is kept aside. */
 static int read_history(struct grant *g) {
     g->request = (struct recovery_request){
@@ -103,7 +116,10 @@ static int read_history(struct grant *g) {
     };
     channel_join(g->held, &g->joiner);
     struct history_query q = recovery_query(&g->request, channel_name(g->held), g->ns->keep);
-    return engine_history(g->session->worker->daemon->engine, &q, &g->page);
+    int r = engine_history(g->session->worker->daemon->engine, &q, &g->page);
+    if (r == 0)
+        keep_to_budget(g);
+    return r;
 }
 
 int grant_hold(struct grant *g) {
@@ -194,6 +210,8 @@ int grant_settle(struct grant *g, struct reply_subscribe *ret) {
     struct session *s = g->session;
     int r = 0;
 
+    if (g->budget && g->budget->to_say < g->request.max_bytes)
+        g->request.max_bytes = g->budget->to_say ? g->budget->to_say : 1; /* 0 is no limit */
     if (g->is_positioned)
         r = g->joiner.is_overrun ? -ESTALE
                                  : recovery_decide(&g->request, &g->page, g->joiner.items,
@@ -221,6 +239,10 @@ int grant_settle(struct grant *g, struct reply_subscribe *ret) {
     if (r == 0)
         g->filter = NULL;
     g->is_settled = r == 0;
+    if (g->budget) {
+        size_t said = wire_page_bytes(&g->items);
+        g->budget->to_say -= said < g->budget->to_say ? said : g->budget->to_say;
+    }
     return r;
 }
 

@@ -16,12 +16,20 @@
 #include "daemon/session_impl.h"
 #include "daemon/wire_page.h"
 
+/* Bytes of publications that several whose answers go out as one may still recover, together; what
+ * has more does not recover. */
+struct grant_budget {
+    size_t to_read; /* held in memory */
+    size_t to_say;
+};
+
 /* Lies still from grant_prepare() to grant_finish(): the channel knows it. */
 struct grant {
     struct session *session;
     struct config *config; /* the asker's reference, for as long as this lives */
     const struct namespace *ns;
     struct str channel;
+    struct grant_budget *budget; /* NULL: its answer goes out alone */
 
     /* what was asked for */
     bool wants_positioned, wants_recoverable, wants_joins;

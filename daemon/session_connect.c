@@ -96,6 +96,7 @@ struct connecting {
     struct server_sub *subs;
     size_t n_subs, capacity;
     struct grant *grants;
+    struct grant_budget budget; /* of all */
     struct reply_sub *results;
 };
 
@@ -342,6 +343,7 @@ static int prepare_subs(struct connecting *c) {
     c->results = calloc(c->n_subs, sizeof *c->results);
     if (!c->grants || !c->results)
         return result_of(c, -ENOMEM);
+    c->budget.to_read = c->budget.to_say = session_reply_max(c->session);
 
     for (size_t i = 0; i < c->n_subs; i++) {
         struct grant *g = &c->grants[i];
@@ -352,6 +354,7 @@ static int prepare_subs(struct connecting *c) {
             return code < 0 ? result_of(c, code) : refused(c, (uint32_t) code);
         g->session = c->session;
         g->config = c->config;
+        g->budget = &c->budget;
         server_sub_fill(&c->subs[i], g);
         int r = grant_prepare(g);
         if (r < 0)
@@ -511,13 +514,23 @@ static int enter(struct connecting *c) {
     return 0;
 }
 
+/* First, in one go, those that would get something already; the others' end may wait. */
+static void leave_channels(struct connecting *c) {
+    struct session *s = c->session;
+    for (size_t i = 0; c->grants && i < c->n_subs; i++)
+        if (c->grants[i].is_settled)
+            grant_finish(&c->grants[i]);
+    for (unsigned i = s->n_subs; i-- > 0;)
+        if (s->subs[i].is_listed)
+            subscription_drop(s, &s->subs[i]);
+    for (size_t i = 0; c->grants && i < c->n_subs; i++)
+        grant_finish(&c->grants[i]);
+}
+
 /* What had begun is undone: nobody is connected. */
 static int turn_away(struct connecting *c) {
     struct session *s = c->session;
-    for (size_t i = 0; c->grants && i < c->n_subs; i++)
-        grant_finish(&c->grants[i]);
-    while (s->n_subs > 0)
-        subscription_end(s, &s->subs[s->n_subs - 1]);
+    leave_channels(c);
     session_forget_user(s);
     if (!c->refusal.is_disconnect)
         s->state = SESSION_REFUSED;

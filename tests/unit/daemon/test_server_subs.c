@@ -203,6 +203,36 @@ static void each_dialogue_goes_as_the_protocol_says(void **state) {
     assert_int_equal(failed, 0);
 }
 
+/* ---- more than fits ---- */
+
+static int much_at_once(struct world *w, void *arg) {
+    static char payload[9001];
+    memset(payload, 'x', sizeof payload - 1);
+    struct peer *p = peer_open(w, NULL);
+    STORY_EXPECT(w, p && peer_connect(p, world_token(w, "{\"sub\":\"42\"}")));
+    for (int i = 0; i < 8; i++) {
+        peer_say(p, "{\"id\":%d,\"publish\":{\"channel\":\"kept:%c\",\"data\":\"%s\"}}", i + 2,
+                 i % 2 ? 'b' : 'a', payload);
+        HEARS(p, "{\"id\":*,\"publish\":{}}");
+    }
+    peer_close(p);
+
+    p = peer_open(w, NULL);
+    PLAYS(p, "> {'id':1,'connect':{'token':'<<{'sub':'42','channels':['kept:a','kept:b']}>>',"
+             "'subs':{'kept:a':{'recover':true},'kept:b':{'recover':true}}}}\n"
+             "< {'id':1,'connect':{*'subs':{'kept:a':{*'offset':4}],'recovered':true,*},"
+             "'kept:b':{'recoverable':true,'epoch':'*','offset':4,'positioned':true,"
+             "'was_recovering':true}},*}}");
+    peer_close(p);
+    return 0;
+}
+
+static void what_all_recover_together_fits_the_clients_queue(void **state) {
+    assert_null(world_run(
+            &(struct world_options){ .config = CLIENT ", queue_max_size: 65536}\n" NAMESPACES },
+            much_at_once, NULL));
+}
+
 /* ---- what others do ---- */
 
 static struct worker *worker_of(struct world *w, unsigned index) {
@@ -827,6 +857,7 @@ static void sessions_are_found_by_user_client_and_secret(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_dialogue_goes_as_the_protocol_says),
+        cmocka_unit_test(what_all_recover_together_fits_the_clients_queue),
         cmocka_unit_test(the_api_subscribes_and_unsubscribes_a_client),
         cmocka_unit_test(unsubscribing_from_nothing_in_particular_means_everything),
         cmocka_unit_test(errands_come_one_after_another_and_never_beside_a_command),
