@@ -247,13 +247,20 @@ static const char *engine_name(const struct daemon *d) {
     return d->engine_kind == ENGINE_MEMORY ? "memory" : "sqlite";
 }
 
-int daemon_write_health(struct daemon *d, struct buffer *out) {
+int daemon_write_health(struct worker *asker, struct buffer *out) {
+    struct daemon *d = asker->daemon;
     struct engine_stats stats;
+    struct probe_result delivery;
+
+    int r = probe_ask(asker, &delivery);
+    if (r < 0)
+        return r;
     engine_stats(d->engine, &stats);
     struct health h = {
         .version = PARLEY_VERSION,
         .engine = engine_name(d),
         .engine_stats = &stats,
+        .delivery = &delivery,
         .workers = d->n_workers,
         .workers_alive = workers_alive(d, ALIVE_MS),
         .is_stopping = d->is_stopping,

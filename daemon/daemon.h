@@ -76,7 +76,8 @@ MUST_CHECK int daemon_accept(struct daemon *d, unsigned worker, struct stream *s
 const char *daemon_address(const struct daemon *d, size_t index, char *buf, size_t cap);
 
 struct buffer;
-int daemon_write_health(struct daemon *d, struct buffer *out); /* the HTTP status */
+/* The HTTP status; < 0: the wait was cut short. asker: whose loop it is. */
+SUSPENDS MUST_CHECK int daemon_write_health(struct worker *asker, struct buffer *out);
 void daemon_write_metrics(struct daemon *d, struct buffer *out);
 
 /* The tasks of every worker, as task_dump(). 0, -ENOMEM. */

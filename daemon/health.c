@@ -1,7 +1,9 @@
 #include "daemon/health.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "daemon/probe.h"
 #include "storage/engine.h"
 
 static const char *state_of(const struct health *h) {
@@ -11,7 +13,25 @@ static const char *state_of(const struct health *h) {
         return "stuck";
     if (h->engine_stats && !h->engine_stats->writable)
         return "read-only";
+    if (h->delivery && h->delivery->error)
+        return "undelivered";
     return "ok";
+}
+
+/* What became of a publication of our own. */
+static void write_delivery(const struct probe_result *d, struct buffer *out) {
+    buffer_printf(out, ",\"delivery\":{\"ok\":%s", d->error ? "false" : "true");
+    if (d->error == -ETIMEDOUT && d->missing)
+        buffer_printf(out, ",\"error\":\"it did not reach %zu of the workers in time\"",
+                      d->missing);
+    else if (d->error == -ETIMEDOUT)
+        buffer_append_str(out, STR(",\"error\":\"the engine did not answer in time\""));
+    else if (d->error) {
+        char why[96];
+        buffer_printf(out, ",\"error\":\"%s\"", strerror_r(-d->error, why, sizeof why));
+    }
+    buffer_printf(out, ",\"took_ms\":%lld.%03lld}", (long long) (d->took_us / 1000),
+                  (long long) (d->took_us % 1000));
 }
 
 int health_write(const struct health *h, struct buffer *out) {
@@ -33,6 +53,8 @@ int health_write(const struct health *h, struct buffer *out) {
         }
         buffer_append_byte(out, '}');
     }
+    if (h->delivery)
+        write_delivery(h->delivery, out);
     buffer_append_str(out, STR("}\n"));
     return strcmp(state, "ok") == 0 ? 200 : 503;
 }

@@ -6,18 +6,20 @@
 #include "protocol/buffer.h"
 
 struct engine_stats;
+struct probe_result;
 
 struct health {
     const char *version;
     const char *engine;
     const struct engine_stats *engine_stats;
-    size_t workers;       /* configured */
-    size_t workers_alive; /* of them have turned lately */
-    bool is_stopping;     /* told to stop: new work should go elsewhere */
+    const struct probe_result *delivery; /* of the last probe; NULL: there was none */
+    size_t workers;                      /* configured */
+    size_t workers_alive;                /* of them have turned lately */
+    bool is_stopping;                    /* told to stop: new work should go elsewhere */
     int64_t uptime_ms;
 };
 
 /* Appends a JSON object, newline at its end. The HTTP status: 200, or 503 when publishes are
- * refused, a worker is stuck or the daemon is stopping. What goes wrong with out is remembered by
- * it. */
+ * refused or do not arrive, a worker is stuck or the daemon is stopping. What goes wrong with out
+ * is remembered by it. */
 int health_write(const struct health *h, struct buffer *out);

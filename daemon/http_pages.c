@@ -39,7 +39,10 @@ static void never_kept(struct http_exchange *x) {
 
 int health_serve(struct http_exchange *x) {
     never_kept(x);
-    x->status = daemon_write_health(x->worker->daemon, &x->out);
+    int status = daemon_write_health(x->worker, &x->out);
+    if (status < 0)
+        return status;
+    x->status = status;
     x->content_type = STR("application/json");
     return 0;
 }

@@ -40,6 +40,8 @@ static void on_turn_end(struct turn_hook *h) {
 
 static void on_delivery(struct engine_sink *sink, struct publication *p) {
     struct worker *w = CONTAINER_OF(sink, struct worker, sink);
+    if (probe_take(w, p))
+        return;
     channels_deliver(&w->channels, p);
     loop_at_turn_end(&w->flush);
 }
@@ -152,6 +154,8 @@ int worker_open(struct worker *w, struct daemon *d, unsigned index) {
         r = engine_add_sink(d->engine, &w->sink);
         w->has_sink = r == 0;
     }
+    if (r == 0)
+        r = probe_open(w);
     if (r < 0)
         worker_close(w);
     else
@@ -176,6 +180,7 @@ void worker_close(struct worker *w) {
     keeper_finish(w);
     channels_finish(&w->channels);
     hub_finish(&w->hub);
+    probe_close(w);
     if (w->has_sink)
         engine_remove_sink(w->daemon->engine, &w->sink);
     w->inbox = inbox_close(w->inbox);

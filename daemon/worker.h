@@ -15,6 +15,7 @@
 #include "daemon/metrics.h"
 #include "daemon/outbound.h"
 #include "daemon/outbox.h"
+#include "daemon/probe.h"
 #include "daemon/wheel.h"
 #include "daemon/wire.h"
 #include "protocol/frame.h"
@@ -88,6 +89,7 @@ struct worker {
     size_t n_inputs;
     struct opening *openings; /* connection_http.c's, not lent */
     size_t n_openings;
+    struct probe probe; /* for /health */
     struct timer beat;
     struct worker_stall stall;
     _Atomic int64_t turned_ms; /* when the beat last came round; read by other threads */
@@ -97,7 +99,7 @@ struct worker {
 enum accept_flag { ACCEPT_PLAIN = 0, ACCEPT_TLS = 1, ACCEPT_INTERNAL = 2 };
 
 /* On the worker's loop, in the task that owns it. -ENOMEM, -ENOSPC. */
-MUST_CHECK int worker_open(struct worker *w, struct daemon *d, unsigned index);
+SUSPENDS MUST_CHECK int worker_open(struct worker *w, struct daemon *d, unsigned index);
 
 /* Ends what is left of connections and tasks. Takes a zeroed one. */
 SUSPENDS void worker_close(struct worker *w);
