@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Centrifuge } from 'centrifuge';
+import { Centrifuge as CentrifugeProtobuf } from 'centrifuge/build/protobuf';
+import { EventSource } from 'eventsource';
 import WebSocket from 'ws';
 import { Parleyd } from './lib/parleyd.mjs';
 import { token as sign } from './lib/sdk_host.mjs';
@@ -13,7 +15,12 @@ const everything = Object.fromEntries(['subscribe', 'publish', 'presence', 'hist
     [`allow_${what}_for_client`, true]));
 const KEPT = { history_size: 100, history_ttl: '300s', force_recovery: true };
 
+const KEY = 'a key of the tests';
+
 const config = {
+    http_api: { key: KEY },
+    sse: { enabled: true },
+    http_stream: { enabled: true },
     client: {
         allowed_origins: ['*'],
         token: { hmac_secret_key: SECRET },
@@ -32,10 +39,20 @@ const config = {
     },
 };
 
+// What the SDK can go by.
+const stream = (transport, server) => [[{ transport, endpoint: server.url(`/connection/${transport}`) }],
+    { emulationEndpoint: server.url('/emulation'), eventsource: EventSource }];
+const ways = {
+    websocket: (server) => [server.websocket, {}],
+    protobuf: (server) => [server.websocket, { Class: CentrifugeProtobuf }],
+    sse: (server) => stream('sse', server),
+    http_stream: (server) => stream('http_stream', server),
+};
+
 const clients = [];
 
-function client(url, options) {
-    const made = new Centrifuge(url, { websocket: WebSocket, minReconnectDelay: 20, maxReconnectDelay: 200, ...options });
+function client(url, { Class = Centrifuge, ...options }) {
+    const made = new Class(url, { websocket: WebSocket, minReconnectDelay: 20, maxReconnectDelay: 200, ...options });
     made.on('error', () => {});
     clients.push(made);
     return made;
@@ -140,6 +157,73 @@ describe('subscriptions made by the server', () => {
         assert.equal((await down).code, 102);
     });
 });
+
+// Bytes over Protobuf, values over JSON.
+const value = (data) => data instanceof Uint8Array ? JSON.parse(Buffer.from(data).toString()) : data;
+
+for (const [name, way] of Object.entries(ways)) {
+    describe(`what the server API does to a client on ${name}`, () => {
+        let server;
+        let made;
+        const api = async (method, params) => {
+            const answer = await fetch(server.url(`/api/${method}`), { method: 'POST', headers: { 'X-API-Key': KEY },
+                body: JSON.stringify(params) });
+            assert.equal(answer.status, 200);
+            const { result, error } = await answer.json();
+            assert.equal(error, undefined);
+            return result;
+        };
+        before(async () => { server = await Parleyd.start({ config }); });
+        after(() => server.stop());
+        afterEach(() => { for (const each of clients.splice(0)) each.disconnect(); });
+        const come = async (claims = {}) => {
+            const [endpoint, options] = way(server);
+            made = await connected(endpoint, { ...options, token: token({ sub: 'ada', ...claims }) });
+            return made.context.client;
+        };
+
+        test('its subscriptions come and go', async () => {
+            await come();
+            const up = next(made, 'subscribed');
+            await api('subscribe', { user: 'ada', channel: 'news:1', data: { why: 'because' } });
+            const context = await up;
+            assert.deepEqual([context.channel, value(context.data)], ['news:1', { why: 'because' }]);
+            const heard = next(made, 'publication');
+            await api('publish', { channel: 'news:1', data: { n: 1 } });
+            assert.deepEqual(value((await heard).data), { n: 1 });
+            const down = next(made, 'unsubscribed');
+            await api('unsubscribe', { user: 'ada', channel: 'news:1' });
+            assert.equal((await down).channel, 'news:1');
+        });
+
+        test('what it missed since a position comes after the subscription', async () => {
+            const client = await come();
+            for (const n of [1, 2, 3]) await api('publish', { channel: 'news:2', data: { n } });
+            const heard = [];
+            const all = new Promise((resolve) => made.on('publication', ({ data }) => {
+                if (heard.push(value(data).n) === 2) resolve();
+            }));
+            await api('subscribe', { user: 'ada', client, channel: 'news:2', recover_since: { offset: 1 } });
+            await all;
+            assert.deepEqual(heard, [2, 3]);
+        });
+
+        test('it is sent away with a code and words of the application', async () => {
+            await come();
+            const down = next(made, 'disconnected');
+            await api('disconnect', { user: 'ada', disconnect: { code: 4567, reason: 'done for today' } });
+            assert.deepEqual(await down, { code: 4567, reason: 'done for today' });
+        });
+
+        test('its time is over, or longer', async () => {
+            await come({ exp: now() + 3600 });
+            await api('refresh', { user: 'ada', expire_at: now() + 7200 });
+            const down = next(made, 'connecting');
+            await api('refresh', { user: 'ada', expired: true });
+            assert.equal((await down).code, 3005);
+        });
+    });
+}
 
 describe('what has an end', () => {
     let server;
