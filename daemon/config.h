@@ -361,7 +361,6 @@ struct config {
     struct config_client client;
     struct config_websocket websocket;
     struct config_websocket uni_websocket;
-    bool uni_websocket_joins_pushes; /* several in one message, with newlines between */
     struct config_stream sse, http_stream, uni_sse, uni_http_stream;
     struct str emulation_path;
     uint32_t emulation_max_body_bytes;

@@ -65,6 +65,7 @@ static const struct foreign_option FOREIGN[] = {
     { "uni_websocket.read_buffer_size", "buffer sizes; idle connections hold no buffer" },
     { "uni_websocket.write_buffer_size", "buffer sizes; idle connections hold no buffer" },
     { "uni_websocket.use_write_buffer_pool", "buffer pools; idle connections hold no buffer" },
+    { "uni_websocket.join_push_messages", "several pushes in one message; each comes in its own" },
     { "uni_websocket.disable_closing_handshake", "leaving without a goodbye" },
     { "uni_websocket.disable_disconnect_push", "leaving without a goodbye" },
     { "channel.proxy.subscribe_stream", "streams from a backend" },

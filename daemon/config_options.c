@@ -331,8 +331,6 @@ static const struct option OPTIONS[] = {
     { "uni_websocket.enabled", OPTION_BOOL, AT(uni_websocket.is_enabled), .initial = "false",
       .help = "WebSocket that only brings." },
     WEBSOCKET_OPTIONS("uni_websocket.", uni_websocket, "/connection/uni_websocket"),
-    { "uni_websocket.join_push_messages", OPTION_BOOL, AT(uni_websocket_joins_pushes),
-      .initial = "false", .help = "Several pushes in one message, with newlines between." },
     STREAM_OPTIONS("sse.", sse, "/connection/sse",
                    "Server-sent events, both ways through `/emulation`."),
     STREAM_OPTIONS("http_stream.", http_stream, "/connection/http_stream",

@@ -35,13 +35,13 @@ SUSPENDS int connection_serve(void *arg);
 struct connection_terms {
     enum wire_format format;
     enum session_pings pings;
-    bool is_deflated;                /* WebSocket: permessage-deflate was agreed on */
-    bool has_first;                  /* first is there, though it may be empty */
-    struct forwarded *headers; /* for the session; NULL: none */
-    struct buffer head;              /* of the answer, not sent yet */
-    struct buffer headers_text;      /* streamed answers: lines for whatever answer there will be */
-    struct buffer first;             /* the connect request, if it came with the HTTP request */
-    struct buffer rest;              /* what came behind the request */
+    bool is_deflated;           /* WebSocket: permessage-deflate was agreed on */
+    bool has_first;             /* first is there, though it may be empty */
+    struct forwarded *headers;  /* for the session; NULL: none */
+    struct buffer head;         /* of the answer, not sent yet */
+    struct buffer headers_text; /* streamed answers: lines for whatever answer there will be */
+    struct buffer first;        /* the connect request, if it came with the HTTP request */
+    struct buffer rest;         /* what came behind the request */
 };
 
 void connection_terms_finish(struct connection_terms *t); /* for CLEANUP */

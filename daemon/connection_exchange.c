@@ -18,12 +18,14 @@ enum {
     LINGER_MAX_BYTES = 1024 * 1024, /* of a body that nobody wants */
 };
 
-int connection_write_out(struct connection *conn, struct opening *o) {
+int connection_write_out(struct connection *conn, struct opening *o, struct bytes body) {
     DEADLINE(time, conn->session.worker->config->http.handshake_timeout_ms);
     int r = buffer_error(&o->out);
     if (r == 0) {
-        struct iovec v = { o->out.data, o->out.len };
-        r = stream_write_all(conn->session.outbox.stream, &v, 1);
+        /* stream_write_all() only reads what it is given. */
+        struct iovec v[] = { { o->out.data, o->out.len },
+                             { (void *) (uintptr_t) body.data, body.len } };
+        r = stream_write_all(conn->session.outbox.stream, v, body.len ? 2 : 1);
     }
     buffer_reset(&o->out);
     return r;
@@ -31,25 +33,25 @@ int connection_write_out(struct connection *conn, struct opening *o) {
 
 static int write_answer(struct connection *conn, struct opening *o) {
     struct http_exchange *x = &o->exchange;
-    if (x->is_raw) {
-        buffer_append_bytes(&o->out, buffer_bytes(&x->out));
-        int r = buffer_error(&x->out);
-        return r < 0 ? r : connection_write_out(conn, o);
-    }
+    struct bytes body = buffer_bytes(&x->out);
+    int r = buffer_error(&x->out);
 
+    if (r < 0)
+        return r;
+    if (x->is_raw) {
+        buffer_append_bytes(&o->out, body);
+        return connection_write_out(conn, o, bytes_of(NULL, 0));
+    }
     if (x->content_type.len)
         http_exchange_header(x, STR("Content-Type"), x->content_type);
-    int r = buffer_error(&x->out);
-    if (r == 0)
-        r = http_write_answer(&o->out, &(struct http_answer){
-                                               .status = x->status,
+    bool has_none = str_equal(o->request.method, STR("HEAD")) || x->status == 204;
+    r = http_write_head(&o->out,
+                        &(struct http_answer){ .status = x->status,
                                                .headers = x->headers,
                                                .header_count = x->n_headers,
-                                               .body = buffer_bytes(&x->out),
-                                               .closes = x->closes,
-                                               .is_head = str_equal(o->request.method, STR("HEAD")),
-                                       });
-    return r < 0 ? r : connection_write_out(conn, o);
+                                               .closes = x->closes },
+                        (int64_t) body.len);
+    return r < 0 ? r : connection_write_out(conn, o, has_none ? bytes_of(NULL, 0) : body);
 }
 
 /* A socket that is closed with unread bytes in it is reset, and the peer might never read what it
@@ -158,6 +160,7 @@ int connection_exchange(struct connection *conn, struct opening *o, struct conne
     bool is_read;
 
     buffer_reset(&out);
+    w->n_exchanges++;
     *x = (struct http_exchange){
         .conn = conn,
         .worker = w,
@@ -177,5 +180,6 @@ int connection_exchange(struct connection *conn, struct opening *o, struct conne
     }
     arena_finish(&x->arena);
     x->config = NULL;
+    w->n_exchanges--;
     return r;
 }

@@ -109,7 +109,7 @@ static int say_status(struct connection *conn, struct opening *o, int status) {
                                                .closes = true,
                                                .is_head = str_equal(o->request.method, STR("HEAD")),
                                        });
-    return r < 0 ? r : connection_write_out(conn, o);
+    return r < 0 ? r : connection_write_out(conn, o, bytes_of(NULL, 0));
 }
 
 /* What came behind the request and its body is the beginning of what follows. */

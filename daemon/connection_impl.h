@@ -31,8 +31,9 @@ SUSPENDS MUST_CHECK int connection_read_body(struct connection *conn, struct ope
 SUSPENDS MUST_CHECK int connection_exchange(struct connection *conn, struct opening *o,
                                             struct connection_terms *terms, bool *ret_goes_on);
 
-/* Sends o->out and empties it, within the time that a request may take. */
-SUSPENDS MUST_CHECK int connection_write_out(struct connection *conn, struct opening *o);
+/* Sends o->out and behind it body; empties out. Within http_server.handshake_timeout. */
+SUSPENDS MUST_CHECK int connection_write_out(struct connection *conn, struct opening *o,
+                                             struct bytes body);
 
 /* ---- goodbyes (connection_goodbye.c) ---- */
 

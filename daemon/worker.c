@@ -352,7 +352,9 @@ int worker_drain(struct worker *w, int64_t spread_ms) {
         told = due;
         r = task_sleep(DRAIN_STEP_MS);
     }
-    /* Those that are between HTTP requests have nothing to be told. */
+    /* What was asked is answered; those that are between HTTP requests have nothing to be told. */
+    while (r == 0 && w->n_exchanges > 0)
+        r = task_sleep(DRAIN_STEP_MS);
     group_cancel(&w->connections);
     while (r == 0 && w->n_connections > 0)
         r = task_sleep(DRAIN_STEP_MS);
