@@ -216,8 +216,11 @@ struct cleared {
 static int tell_here(struct worker *w, void *arg, void *part) {
     const struct cleared *a = arg;
     struct channel *channel = channel_find(&w->channels, a->channel);
-    if (channel)
-        channel_check(channel, &a->now);
+    if (!channel)
+        return 0;
+    channel->users++; /* the last subscriber may be lost meanwhile */
+    channel_check(channel, &a->now);
+    channel_release(channel);
     return 0;
 }
 

@@ -2,6 +2,8 @@
 // send; what it refuses and how; what holds when the daemon is killed.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import crypto from 'node:crypto';
+import { once } from 'node:events';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -35,11 +37,25 @@ const config = {
             { name: 'strict', ...everything, publication_data_format: 'json_object' },
             { name: 'raw', ...everything, publication_data_format: 'binary', history_size: 10, history_ttl: '300s' },
             { name: 'closed', history_size: 10, history_ttl: '300s' },
-            { name: 'map', subscription_type: 'map', map: { mode: 'persistent' } },
-            { name: 'brief', subscription_type: 'map', map: { mode: 'ephemeral', key_ttl: '60s' } },
+            { name: 'map', allow_subscribe_for_client: true, subscription_type: 'map', map: { mode: 'persistent' } },
+            { name: 'brief', allow_subscribe_for_client: true, subscription_type: 'map', map: { mode: 'ephemeral', key_ttl: '60s' } },
         ],
     },
 };
+
+// The same with channels that are polled from a backend.
+const polling = (port) => ({
+    ...config,
+    shared_poll: { hmac_secret_key: SECRET },
+    channel: {
+        ...config.channel,
+        proxy: { shared_poll_refresh: { endpoint: `http://127.0.0.1:${port}/poll` } },
+        namespaces: [...config.channel.namespaces,
+            { name: 'polled', allow_subscribe_for_client: true, subscription_type: 'shared_poll',
+                shared_poll: { mode: 'versioned', publish_enabled: true, refresh_interval: '60s' } },
+            { name: 'unpublished', subscription_type: 'shared_poll', shared_poll: { mode: 'versioned' } }],
+    },
+});
 
 // One request, exactly as told. headers replace the usual ones.
 function request(server, where, { method = 'POST', body, headers = { 'X-API-Key': KEY } } = {}) {
@@ -62,15 +78,25 @@ function request(server, where, { method = 'POST', body, headers = { 'X-API-Key'
 }
 
 describe('server API', () => {
-    let server, cent;
+    let server, cent, backend;
     const open = new Set();
 
     before(async () => {
-        server = await Parleyd.start({ config });
+        // What shared poll asks: it knows nothing yet.
+        backend = http.createServer((_request, response) => {
+            response.setHeader('Content-Type', 'application/json');
+            response.end('{"result":{"items":[]}}');
+        });
+        await once(backend.listen(0, '127.0.0.1'), 'listening');
+        server = await Parleyd.start({ config: polling(backend.address().port) });
         cent = new CentClient({ url: server.url('/api'), apiKey: KEY });
     });
     afterEach(() => { for (const one of open) one.close(); open.clear(); });
-    after(() => server.stop());
+    after(async () => {
+        backend.closeAllConnections();
+        backend.close();
+        await server.stop();
+    });
 
     const api = (method, body = {}) => request(server, `/api/${method}`, { body });
     async function result(method, body) {
@@ -644,6 +670,26 @@ describe('server API', () => {
             assert.equal((await error('map_read_stream', { channel: 'brief:stream', limit: 1 })).code, 108);
         });
 
+        test('tell their subscribers what is written, removed and cleared', async () => {
+            for (const [ns, check] of [
+                ['map', (last) => assert.equal(last.unsubscribe.code, 2500, 'it has to be read again')],
+                ['brief', (last) => assert.deepEqual([last.pub.key, last.pub.removed], ['b', true])],
+            ]) {
+                const channel = `${ns}:followed`;
+                const one = await client({ user: 'm1' });
+                await one.call('subscribe', { channel, type: 1, phase: 2, limit: 100 });
+                await result('map_publish', { channel, key: 'a', data: { n: 1 } });
+                await result('map_publish', { channel, key: 'b', data: { state: 1 }, stream_data: { event: 1 } });
+                await result('map_remove', { channel, key: 'a' });
+                await result('map_clear', { channel });
+                const [first, second, third, last] = await one.heard(4);
+                assert.deepEqual([first.pub.key, first.pub.data], ['a', { n: 1 }]);
+                assert.deepEqual([second.pub.key, second.pub.data], ['b', { event: 1 }]);
+                assert.deepEqual([third.pub.key, third.pub.removed], ['a', true]);
+                check(last);
+            }
+        });
+
         test('take a version of a key once', async () => {
             const channel = 'map:versions';
             await result('map_publish', { channel, key: 'a', data: 1, version: 7 });
@@ -652,6 +698,47 @@ describe('server API', () => {
             const again = { channel, key: 'c', data: 1, idempotency_key: 'i' };
             await result('map_publish', again);
             assert.equal((await result('map_publish', again)).suppress_reason, 'idempotency');
+        });
+    });
+
+    describe('shared poll', () => {
+        // Who tracks a key proves that it may: a signature of the application.
+        const signed = (user, channel, keys) => {
+            const iat = Math.floor(Date.now() / 1000), exp = iat + 600;
+            const all = crypto.createHash('sha256').update(keys.join('\0')).digest('hex');
+            return `${iat}:${exp}:${crypto.createHmac('sha256', SECRET).update([iat, exp, user, channel, all].join('\0')).digest('hex')}`;
+        };
+
+        test('a value is there before the next poll; one that is not newer is dropped', async () => {
+            const one = await client({ user: 'poll1' });
+            await one.call('subscribe', { channel: 'polled:a', type: 4 });
+            await one.call('sub_refresh', { channel: 'polled:a', type: 1,
+                track: [{ signature: signed('poll1', 'polled:a', ['k']), items: [{ key: 'k' }] }] });
+            const publish = (version, n) => result('shared_poll_publish', { channel: 'polled:a', key: 'k', data: { n }, version });
+            assert.deepEqual(await publish(5, 1), {});
+            assert.deepEqual(await publish(5, 2), {});
+            assert.deepEqual(await publish(4, 3), {});
+            await result('shared_poll_publish', { channel: 'polled:a', key: 'untracked', data: {}, version: 9 });
+            await publish(6, 4);
+            const heard = await one.heard(2);
+            assert.deepEqual(heard.map(({ pub }) => [pub.key, pub.data, pub.version]), [['k', { n: 1 }, 5], ['k', { n: 4 }, 6]]);
+        });
+
+        for (const [body, code, message] of [
+            [{ channel: 'live:x', key: 'k', data: 1, version: 1 }, 107, /not polled/],
+            [{ channel: 'polled:x', key: 'k', version: 1 }, 107, /data is missing/],
+            [{ channel: 'polled:x', key: 'k', data: 1 }, 107, /version is missing/],
+            [{ channel: 'polled:x', key: 'k', data: 1, version: 0 }, 107, /version must be at least 1/],
+            [{ channel: 'unpublished:x', key: 'k', data: 1, version: 1 }, 108, /publish_enabled/],
+        ])
+            test(`${JSON.stringify(body)}: ${code}`, async () => {
+                const refused = await error('shared_poll_publish', body);
+                assert.equal(refused.code, code);
+                assert.match(refused.message, message);
+            });
+
+        test('nothing is published into it otherwise', async () => {
+            assert.equal((await error('publish', { channel: 'polled:x', data: 1 })).code, 107);
         });
     });
 
