@@ -316,6 +316,8 @@ static void stream_begins(struct channel *c, const char *epoch) {
     run_send(c, false);
     if (c->epoch[0])
         lose_all(c);
+    if (c->specials)
+        specials_forget_keys(c->specials);
     memcpy(c->epoch, epoch, sizeof c->epoch);
     c->top = 0;
     c->one_by_one = 0;
@@ -343,8 +345,11 @@ static void deliver(struct channel *c, struct publication *p) {
         run_send(c, false);
     if (kind == RUN_STREAM)
         c->top = offset;
-    if (channel_size(c) == 0 || (kind == RUN_JOINS && c->n_joins == 0))
+    if (channel_size(c) == 0 || (kind == RUN_JOINS && c->n_joins == 0)) {
+        if (c->specials && c->specials->keys)
+            specials_deliver(c, p, c->all->fan, (const struct raw_frame[WIRE_FORMATS]){ 0 });
         return;
+    }
 
     c->all->delivered++;
     struct raw_frame raw[WIRE_FORMATS] = { 0 };
@@ -353,7 +358,7 @@ static void deliver(struct channel *c, struct publication *p) {
         lose_all(c);
         return;
     }
-    if (c->specials && c->specials->n)
+    if (c->specials && (c->specials->n || c->specials->keys))
         specials_deliver(c, p, c->all->fan, raw);
     if (kind == RUN_STREAM && offset < c->one_by_one)
         run_send(c, false);
@@ -430,11 +435,15 @@ static int add_plain(struct channel *c, const struct subscriber *s, uint32_t *re
     return 0;
 }
 
+static int make_fan(struct channels *all) {
+    if (!all->fan)
+        all->fan = calloc(1, sizeof *all->fan);
+    return all->fan ? 0 : -ENOMEM;
+}
+
 static int add_special(struct channel *c, const struct subscriber *s,
                        const struct subscriber_options *options, uint32_t *ret_index) {
-    if (!c->all->fan)
-        c->all->fan = calloc(1, sizeof *c->all->fan);
-    if (!c->all->fan || specials_add(&c->specials, s, options) < 0)
+    if (make_fan(c->all) < 0 || specials_add(&c->specials, s, options) < 0)
         return -ENOMEM;
     *ret_index = (c->specials->n - 1) | SPECIAL_BIT;
     return 0;
@@ -477,6 +486,14 @@ int channel_add(struct channel *c, struct session *session,
         c->one_by_one = next;
     session_subscriber_moved(session, c, index);
     return 0;
+}
+
+void channel_know_keys(struct channel *c, struct publication *const *items, size_t n,
+                       const struct position *at) {
+    struct position since = { .offset = c->top };
+    memcpy(since.epoch, c->epoch, sizeof since.epoch);
+    if (make_fan(c->all) == 0)
+        specials_learn(&c->specials, &c->all->table.seed, &since, items, n, at);
 }
 
 static void remove_plain(struct channel *c, uint32_t index) {

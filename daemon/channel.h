@@ -146,6 +146,14 @@ void joiner_finish(struct joiner *j);
 MUST_CHECK int channel_add(struct channel *c, struct session *s,
                            const struct subscriber_options *options);
 
+/*
+ * Somebody who will subscribe with SUBSCRIBER_DELTA has been sent these values of a map that has a
+ * stream, read at that position: patches can be made on them. To be called before anything else
+ * happens on the loop.
+ */
+void channel_know_keys(struct channel *c, struct publication *const *items, size_t n,
+                       const struct position *at);
+
 /* How many are subscribed. */
 uint32_t channel_size(const struct channel *c);
 

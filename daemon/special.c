@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "daemon/key_bases.h"
 #include "daemon/outbox.h"
 #include "daemon/session.h"
 #include "protocol/tags_filter.h"
@@ -14,7 +13,7 @@ struct specials *specials_free(struct specials *all) {
         return NULL;
     assert(all->n == 0);
     delta_base_unref(all->newest);
-    key_bases_free(all->keys);
+    delta_keys_free(all->keys);
     free(all->items);
     free(all);
     return NULL;
@@ -57,8 +56,9 @@ int specials_add(struct specials **all, const struct subscriber *s,
         return -ENOMEM;
 
     struct special *it = &(*all)->items[(*all)->n++];
-    *it = (struct special){ .subscriber = *s, .filter = options->filter };
-    it->since = (*all)->keys ? (*all)->keys->delivered : 0;
+    *it = (struct special){ .subscriber = *s,
+                            .filter = options->filter,
+                            .since = (*all)->keys ? (*all)->keys->deliveries : 0 };
     if (options->base && (s->flags & SUBSCRIBER_DELTA))
         it->base = base_of(*all, options->base);
     return 0;
@@ -72,7 +72,7 @@ void specials_remove(struct specials *all, uint32_t index) {
     *it = all->items[--all->n];
     if (all->n == 0) {
         all->newest = delta_base_unref(all->newest);
-        all->keys = key_bases_free(all->keys);
+        all->keys = delta_keys_free(all->keys);
         free(all->items);
         all->items = NULL;
         all->capacity = 0;
@@ -95,32 +95,59 @@ static bool concerns(struct channel *c, struct special *it, const struct publica
             return false; /* it has this one already, from the history */
         s->next = offset + 1;
     }
-    return p->is_removed || tags_filter_match(it->filter, p->tags, p->n_tags);
+    return tags_filter_match(it->filter, p->tags, p->n_tags);
 }
 
 static void send_delta(struct channel *c, struct special *it, struct publication *p,
                        struct delta_fan *fan) {
     struct session *s = it->subscriber.session;
+    const struct delta_keys *keys = c->specials->keys;
+    struct delta_base *base = it->base;
     struct delta_span span;
 
+    if (p->key.len) /* of a map */
+        base = keys ? delta_keys_base(keys, p, it->since) : NULL;
     if (!fan->publication)
         delta_fan_begin(fan, p);
-    bool is_of_map = p->key.len > 0;
-    struct delta_base *base = it->base;
-    if (is_of_map)
-        base = c->specials->keys ? key_bases_find(c->specials->keys, p->key, it->since) : NULL;
     int r = delta_fan_frame(fan, c->all->wire, session_format(s), base, &span);
     if (r == 0) {
         outbox_append(session_outbox(s), span.batch, span.from, span.to);
-        if (is_of_map)
+        if (p->key.len)
             return;
         delta_base_unref(it->base);
         it->base = delta_base_ref(fan->target);
     } else if (r == -EPROTOTYPE) {
         session_disconnect(s, DISCONNECT_INAPPROPRIATE_PROTOCOL);
-    } else if (is_of_map || (it->subscriber.flags & SUBSCRIBER_POSITIONED)) {
-        c->all->lost(s, c); /* of a key it would be taken to have what it does not */
+    } else if (it->subscriber.flags & SUBSCRIBER_POSITIONED) {
+        c->all->lost(s, c);
     }
+}
+
+void specials_learn(struct specials **all, const struct table_seed *seed,
+                    const struct position *since, struct publication *const *items, size_t n,
+                    const struct position *at) {
+    if (!*all)
+        *all = calloc(1, sizeof **all);
+    if (*all && !(*all)->keys)
+        (*all)->keys = delta_keys_new(seed, since);
+    if (*all && (*all)->keys)
+        delta_keys_learn((*all)->keys, items, n, at);
+}
+
+void specials_forget_keys(struct specials *all) {
+    all->keys = delta_keys_free(all->keys);
+}
+
+static void remember_key(struct channel *c, struct publication *p, const struct delta_fan *fan) {
+    struct specials *all = c->specials;
+
+    if (!all->keys && fan->publication) /* the first one that somebody takes */
+        all->keys = delta_keys_new(&c->all->table.seed, &p->position);
+    if (!all->keys)
+        return;
+    struct delta_base *base = fan->publication ? delta_base_ref(fan->target) : delta_base_new(p);
+    delta_keys_delivered(all->keys, p, base);
+    delta_base_unref(base);
 }
 
 void specials_deliver(struct channel *c, struct publication *p, struct delta_fan *fan,
@@ -141,13 +168,9 @@ void specials_deliver(struct channel *c, struct publication *p, struct delta_fan
         if (f->batch)
             outbox_append(session_outbox(s), f->batch, f->from, f->to);
     }
-    if (fan->publication && p->key.len) {
-        if (!all->keys)
-            all->keys = key_bases_new(&c->all->table.seed);
-        if (all->keys)
-            key_bases_delivered(all->keys, p, fan->target);
-        delta_fan_end(fan);
-    } else if (fan->publication) {
+    if (p->key.len && p->kind == PUBLICATION_DATA)
+        remember_key(c, p, fan);
+    if (fan->publication) {
         delta_base_unref(all->newest);
         all->newest = delta_base_ref(fan->target);
         delta_fan_end(fan);

@@ -9,20 +9,19 @@
 
 #include "daemon/channel.h"
 #include "daemon/delta.h"
+#include "daemon/delta_keys.h"
 
 struct special {
     struct subscriber subscriber;
     struct tags_filter *filter; /* NULL: everything */
     struct delta_base *base;    /* what its client has; NULL: nothing that is known of */
-    uint64_t since;             /* of maps: keys->delivered when it came */
+    uint64_t since;             /* of a map: keys->deliveries when it came */
 };
-
-struct key_bases;
 
 struct specials {
     uint32_t n, capacity;
     struct delta_base *newest; /* what was delivered last, if anyone takes patches */
-    struct key_bases *keys;    /* of a map, likewise; NULL: nothing of a key was delivered yet */
+    struct delta_keys *keys;   /* of a map; NULL: of none, or nobody takes patches */
     struct special *items;
 };
 
@@ -37,6 +36,14 @@ struct specials *specials_free(struct specials *all); /* takes NULL; there may b
 /* Appends one; its index is all->n - 1 then. Takes the filter on success. -ENOMEM. */
 MUST_CHECK int specials_add(struct specials **all, const struct subscriber *s,
                             const struct subscriber_options *options);
+
+/* Somebody reads a map and is about to take patches of it: of what, so far. since: the last one
+ * delivered. */
+void specials_learn(struct specials **all, const struct table_seed *seed,
+                    const struct position *since, struct publication *const *items, size_t n,
+                    const struct position *at);
+
+void specials_forget_keys(struct specials *all); /* another stream begins */
 
 /* The last one takes its place. */
 void specials_remove(struct specials *all, uint32_t index);

@@ -14,6 +14,7 @@
 #include "async/task.h"
 #include "daemon/delta.h"
 #include "daemon/publish.h"
+#include "daemon/special.h"
 #include "daemon/worker.h"
 #include "daemon/worker_thread.h"
 #include "protocol/fossil.h"
@@ -90,8 +91,10 @@ static int say_tagged(struct world *w, const char *channel, const char *data, co
 
 struct follower {
     struct peer *peer;
-    char has[4096]; /* what it was given last */
-    size_t len;
+    struct {
+        char has[1024]; /* what it was given last */
+        size_t len;
+    } keys[4], *last; /* of a map: of the key; else the first */
     uint64_t offset;
     bool was_delta;
 };
@@ -109,19 +112,25 @@ static bool take(struct follower *f, const struct wire_publication *p, struct ar
     struct str text;
     bool ok = true;
 
+    f->last = &f->keys[p->key.len ? p->key.data[p->key.len - 1] - '0' : 0];
     unquote(p->data, a, &text);
     if (p->is_delta)
-        ok = fossil_decode(bytes_of(f->has, f->len), str_bytes(text), sizeof f->has, &made) == 0;
+        ok = fossil_decode(bytes_of(f->last->has, f->last->len), str_bytes(text),
+                           sizeof f->last->has, &made) == 0;
     else
         buffer_append_str(&made, text);
-    if (ok && made.len <= sizeof f->has) {
-        memcpy(f->has, made.data, made.len);
-        f->len = made.len;
+    if (ok && made.len <= sizeof f->last->has) {
+        memcpy(f->last->has, made.data, made.len);
+        f->last->len = made.len;
         f->was_delta = p->is_delta;
         f->offset = p->offset;
     }
     buffer_finish(&made);
     return ok;
+}
+
+static bool has(const struct follower *f, const char *payload) {
+    return f->last->len == strlen(payload) && memcmp(f->last->has, payload, f->last->len) == 0;
 }
 
 /* The next message is a publication of this payload, as a patch or whole. */
@@ -133,8 +142,7 @@ static bool hears_payload(struct follower *f, const char *payload, bool is_delta
 
     bool ok = codec_json.next_reply(&frame, &a, &reply, &why) == 1 && reply.kind == REPLY_PUSH &&
               reply.push.kind == PUSH_PUBLICATION && take(f, &reply.push.publication, &a) &&
-              f->was_delta == is_delta && f->len == strlen(payload) &&
-              memcmp(f->has, payload, f->len) == 0;
+              f->was_delta == is_delta && has(f, payload);
     arena_finish(&a);
     return ok;
 }
@@ -331,7 +339,7 @@ static int delta_recovered(struct world *w, void *arg) {
         PLAYS(one, "> {'id':2,'subscribe':{'channel':'delta:x','delta':'fossil','recover':true}}");
         STORY_EXPECT(w, hears_subscribed(&f, &n, &deltas));
         STORY_EXPECT(w, n == 3 && deltas == 2 && f.offset == 3);
-        STORY_EXPECT(w, f.len == strlen(LONG_3) && memcmp(f.has, LONG_3, f.len) == 0);
+        STORY_EXPECT(w, has(&f, LONG_3));
     }
 
     JOINED(one, 0);
@@ -393,6 +401,101 @@ static int many_bases(struct world *w, void *arg) {
 
 static void bases_of_many_ages_cost_a_bounded_number_of_patches(void **state) {
     assert_null(world_run(&quiet, many_bases, NULL));
+}
+
+/* ---- delta of maps ---- */
+
+static struct publication *of_key(struct channel *c, const char *key, const char *data,
+                                  uint64_t offset) {
+    struct publication *p =
+            publication_new(&(struct publication_parts){ .channel = channel_name(c),
+                                                         .key = str_of(key),
+                                                         .data = str_bytes(str_of(data)),
+                                                         .is_json_line = true,
+                                                         .wants_delta = true,
+                                                         .is_removed = data[0] == '\0' });
+    p->position.offset = offset;
+    if (offset)
+        memcpy(p->position.epoch, c->epoch, sizeof c->epoch);
+    return p;
+}
+
+static void deliver(struct world *w, struct channel *c, const char *key, const char *data,
+                    uint64_t offset) {
+    struct publication *p = of_key(c, key, data, offset);
+    channels_deliver(c->all, p);
+    loop_at_turn_end(&w->daemon->threads[0].worker.flush);
+    publication_unref(p);
+}
+
+static int delta_of_keys(struct world *w, void *arg) {
+    JOINED(one, 0);
+    JOINED(two, 0);
+    struct follower f = { .peer = one }, g = { .peer = two };
+
+    PLAYS(one, "> {'id':2,'subscribe':{'channel':'delta:x','delta':'fossil'}}\n < {*");
+    struct channel *c = channel_find(&w->daemon->threads[0].worker.channels, STR("delta:x"));
+    STORY_EXPECT(w, c);
+    deliver(w, c, "k1", LONG_1, 1);
+    deliver(w, c, "k2", OTHER, 2);
+    deliver(w, c, "k1", LONG_2, 3);
+    STORY_EXPECT(w, hears_payload(&f, LONG_1, false) && hears_payload(&f, OTHER, false) &&
+                            hears_payload(&f, LONG_2, true));
+    deliver(w, c, "k1", "", 4); /* removed */
+    deliver(w, c, "k1", LONG_3, 5);
+    PLAYS(one, "< *'key':'k1','removed':true*");
+    STORY_EXPECT(w, hears_payload(&f, LONG_3, false));
+
+    /* What was read at 6 by somebody who is ahead: 6 itself goes out whole, 7 on it. */
+    struct publication *read[] = { of_key(c, "k3", LONG_1, 6) };
+    channel_know_keys(c, read, 1, &read[0]->position);
+    publication_unref(read[0]);
+    deliver(w, c, "k3", LONG_1, 6);
+    deliver(w, c, "k3", LONG_2, 7);
+    STORY_EXPECT(w, hears_payload(&f, LONG_1, false) && hears_payload(&f, LONG_2, true));
+
+    /* Without a stream nobody knows what the second one has read. */
+    deliver(w, c, "k0", LONG_1, 0);
+    STORY_EXPECT(w, hears_payload(&f, LONG_1, false));
+    PLAYS(two, "> {'id':2,'subscribe':{'channel':'delta:x','delta':'fossil'}}\n < {*");
+    deliver(w, c, "k0", LONG_2, 0);
+    deliver(w, c, "k0", LONG_3, 0);
+    STORY_EXPECT(w, hears_payload(&f, LONG_2, true) && hears_payload(&f, LONG_3, true));
+    STORY_EXPECT(w, hears_payload(&g, LONG_2, false) && hears_payload(&g, LONG_3, true));
+    return 0;
+}
+
+static void each_key_of_a_map_has_patches_of_its_own(void **state) {
+    assert_null(world_run(&quiet, delta_of_keys, NULL));
+}
+
+static int read_too_early(struct world *w, void *arg) {
+    JOINED(one, 0);
+    JOINED(two, 0);
+    struct follower f = { .peer = one };
+
+    /* Nobody takes patches when 1 and 2 are delivered. */
+    PLAYS(two, "> {'id':2,'subscribe':{'channel':'delta:x'}}\n < {*");
+    struct channel *c = channel_find(&w->daemon->threads[0].worker.channels, STR("delta:x"));
+    STORY_EXPECT(w, c);
+    deliver(w, c, "k1", LONG_1, 1);
+    struct publication *read[] = { of_key(c, "k1", LONG_1, 1) };
+    deliver(w, c, "k1", OTHER, 2);
+    PLAYS(two, "< *\n < *");
+
+    /* A page from before 2 says nothing of what there is now. */
+    channel_know_keys(c, read, 1, &read[0]->position);
+    publication_unref(read[0]);
+    PLAYS(one, "> {'id':2,'subscribe':{'channel':'delta:x','delta':'fossil'}}\n < {*");
+    struct subscriber *last = &c->specials->items[0].subscriber;
+    last->next = 3;
+    deliver(w, c, "k1", LONG_2, 3);
+    STORY_EXPECT(w, hears_payload(&f, LONG_2, false));
+    return 0;
+}
+
+static void a_page_that_is_too_old_is_no_base(void **state) {
+    assert_null(world_run(&quiet, read_too_early, NULL));
 }
 
 /* ---- filters ---- */
@@ -581,6 +684,8 @@ int main(void) {
         cmocka_unit_test(delta_needs_no_history_and_hears_joins),
         cmocka_unit_test(what_is_recovered_is_a_chain_that_goes_on_live),
         cmocka_unit_test(bases_of_many_ages_cost_a_bounded_number_of_patches),
+        cmocka_unit_test(each_key_of_a_map_has_patches_of_its_own),
+        cmocka_unit_test(a_page_that_is_too_old_is_no_base),
         cmocka_unit_test(a_filter_lets_through_what_passes_and_makes_no_gap),
         cmocka_unit_test(what_is_recovered_passes_the_filter_too),
         cmocka_unit_test(a_filter_that_makes_no_sense_is_error_107),

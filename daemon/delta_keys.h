@@ -1,0 +1,37 @@
+/*
+ * What subscribers with delta have of a map: for each key the value that was delivered last, or
+ * that they read before they came. Patches on a key are made on that.
+ *
+ * It exists while somebody takes patches of the map, or is about to, and knows of every delivery
+ * since then. A key it does not know goes out whole once. Loop thread only.
+ */
+#pragma once
+
+#include "daemon/delta.h"
+#include "storage/table.h"
+
+struct delta_keys {
+    struct table table;
+    struct position since; /* what was delivered before it was made */
+    uint64_t deliveries;
+};
+
+/* NULL: no memory. since: the last delivered. */
+struct delta_keys *delta_keys_new(const struct table_seed *seed, const struct position *since);
+struct delta_keys *delta_keys_free(struct delta_keys *k); /* takes NULL; returns NULL */
+
+/* Values that subscribers-to-be read at a position. For maps with a stream. */
+void delta_keys_learn(struct delta_keys *k, struct publication *const *items, size_t n,
+                      const struct position *at);
+
+/* After a publication was delivered. base: of it; NULL: no memory, then nobody has the key. */
+void delta_keys_delivered(struct delta_keys *k, const struct publication *p,
+                          struct delta_base *base);
+
+/*
+ * What a subscriber has of the publication's key just before it is delivered to it; NULL: nothing
+ * that is sure. since: k->deliveries when it came. Without a stream only what has been delivered
+ * since then is sure: what it had read may be older, or newer.
+ */
+struct delta_base *delta_keys_base(const struct delta_keys *k, const struct publication *p,
+                                   uint64_t since);
