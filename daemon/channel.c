@@ -317,7 +317,7 @@ static void stream_begins(struct channel *c, const char *epoch) {
     if (c->epoch[0])
         lose_all(c);
     if (c->specials)
-        specials_forget_keys(c->specials);
+        specials_begin(c->specials, epoch);
     memcpy(c->epoch, epoch, sizeof c->epoch);
     c->top = 0;
     c->one_by_one = 0;

@@ -7,7 +7,9 @@
 struct known {
     struct table_entry entry;
     struct delta_base *base; /* its publication has the key */
-    uint64_t delivered;      /* the how manieth delivery it was; 0: it was read */
+    uint64_t delivered;      /* at which count; 0: not since we are here */
+    uint64_t read;           /* at which count somebody read just that; 0: nobody did */
+    bool is_unsure;          /* what was read and what was delivered differ */
 };
 
 static struct known *known_of(struct table_entry *e) {
@@ -50,68 +52,93 @@ static struct known *find(const struct delta_keys *k, struct str key) {
     return e ? known_of(e) : NULL;
 }
 
-/* The table's key is the base's: one goes when the other does. */
-static void know(struct delta_keys *k, struct delta_base *base, uint64_t delivered) {
+/* The table's key is the base's: one goes when the other does. NULL: no memory. */
+static struct known *know(struct delta_keys *k, struct delta_base *base) {
     struct known *known = find(k, base->publication->key);
     if (known)
         forget(k, known);
-    known = malloc(sizeof *known);
+    known = calloc(1, sizeof *known);
     if (!known)
-        return;
-    *known = (struct known){ .base = delta_base_ref(base), .delivered = delivered };
+        return NULL;
+    known->base = delta_base_ref(base);
     if (table_add(&k->table, &known->entry) < 0) {
         delta_base_unref(base);
         free(known);
+        return NULL;
     }
+    return known;
 }
 
 /* Whether a key that is not known has not changed between the reading and our beginning. */
-static bool covers(const struct delta_keys *k, const struct position *at) {
-    if (k->since.epoch[0] == '\0')
-        return true; /* nothing was delivered before */
+static bool covers(struct delta_keys *k, const struct position *at) {
+    if (k->since.epoch[0] == '\0') /* nothing was delivered before */
+        memcpy(k->since.epoch, at->epoch, sizeof k->since.epoch);
     return strcmp(at->epoch, k->since.epoch) == 0 && at->offset >= k->since.offset;
+}
+
+static bool is_same(const struct known *known, const struct publication *p) {
+    return bytes_equal(known->base->publication->data, p->data);
+}
+
+static void learn(struct delta_keys *k, struct publication *p) {
+    struct known *known = find(k, p->key);
+    uint64_t offset = known ? known->base->publication->position.offset : 0;
+
+    if (p->position.offset == 0 || p->is_removed || offset > p->position.offset)
+        return;
+    if (offset == p->position.offset) { /* the state and its stream may say different things */
+        if (is_same(known, p))
+            known->read = k->count;
+        else
+            known->is_unsure = true;
+        return;
+    }
+    struct delta_base *base = delta_base_new(p);
+    known = base ? know(k, base) : NULL;
+    if (known)
+        known->read = k->count;
+    delta_base_unref(base);
 }
 
 void delta_keys_learn(struct delta_keys *k, struct publication *const *items, size_t n,
                       const struct position *at) {
     if (!covers(k, at))
         return;
-    for (size_t i = 0; i < n; i++) {
-        const struct publication *p = items[i];
-        struct known *known = find(k, p->key);
-        if (p->position.offset == 0 || p->is_removed ||
-            (known && known->base->publication->position.offset >= p->position.offset))
-            continue;
-        struct delta_base *base = delta_base_new(items[i]);
-        if (base)
-            know(k, base, 0);
-        delta_base_unref(base);
-    }
+    k->count++;
+    for (size_t i = 0; i < n; i++)
+        learn(k, items[i]);
 }
 
 void delta_keys_delivered(struct delta_keys *k, const struct publication *p,
                           struct delta_base *base) {
     struct known *known = find(k, p->key);
+    uint64_t offset = known ? known->base->publication->position.offset : 0;
 
-    k->deliveries++;
-    /* Who reads ahead of what is delivered knows it already, or what came behind it. */
-    if (known && p->position.offset &&
-        known->base->publication->position.offset >= p->position.offset)
+    k->count++;
+    if (offset && offset > p->position.offset)
+        return; /* somebody reads ahead of what is delivered */
+    if (offset && offset == p->position.offset) {
+        known->delivered = k->count;
+        known->is_unsure |= !is_same(known, p);
         return;
+    }
     if (base && !p->is_removed)
-        know(k, base, k->deliveries);
+        known = know(k, base);
     else if (known)
-        forget(k, known);
+        known = (forget(k, known), NULL);
+    if (known)
+        known->delivered = k->count;
 }
 
 struct delta_base *delta_keys_base(const struct delta_keys *k, const struct publication *p,
                                    uint64_t since) {
     const struct known *known = find(k, p->key);
 
-    if (!known)
+    if (!known || known->is_unsure)
         return NULL;
     uint64_t offset = known->base->publication->position.offset;
-    if (offset ? p->position.offset > offset : known->delivered > since)
-        return known->base;
-    return NULL;
+    if (offset && offset >= p->position.offset)
+        return NULL;
+    bool was_given = known->delivered > since || (known->read && known->read <= since);
+    return was_given ? known->base : NULL;
 }

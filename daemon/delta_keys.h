@@ -13,7 +13,7 @@
 struct delta_keys {
     struct table table;
     struct position since; /* what was delivered before it was made */
-    uint64_t deliveries;
+    uint64_t count;        /* of deliveries and of pages read */
 };
 
 /* NULL: no memory. since: the last delivered. */
@@ -30,8 +30,9 @@ void delta_keys_delivered(struct delta_keys *k, const struct publication *p,
 
 /*
  * What a subscriber has of the publication's key just before it is delivered to it; NULL: nothing
- * that is sure. since: k->deliveries when it came. Without a stream only what has been delivered
- * since then is sure: what it had read may be older, or newer.
+ * that is sure. since: k->count when it came. It was given what was delivered since then, and what
+ * was read until then is what it has read, too: what it was sent is all learnt. Without a stream
+ * nothing is.
  */
 struct delta_base *delta_keys_base(const struct delta_keys *k, const struct publication *p,
                                    uint64_t since);

@@ -219,6 +219,13 @@ static struct wire_publications list_of(const struct arena_list *l) {
     return wire_publications_of(l->items, l->n);
 }
 
+/* It is about to have these, as of that position: patches will be made on them. */
+static void know(const struct catch_up *u, struct publication *const *items, size_t n,
+                 const struct position *at) {
+    if (u->grant.has_delta && u->has_stream)
+        channel_know_keys(u->grant.held, items, n, at);
+}
+
 static int say(struct catch_up *u, struct reply *reply) {
     reply->kind = REPLY_SUBSCRIBE;
     reply->subscribe.type = u->grant.ns->type;
@@ -236,6 +243,7 @@ static int say_state(struct catch_up *u, uint32_t id, const struct map_page *pag
     struct arena_list state = { 0 };
     struct reply reply = { .id = id };
 
+    know(u, page->items, page->n, &u->since);
     int r = list_add(u, page->items, page->n, &arena, &state);
     if (r < 0)
         return cannot_say(u, id, r);
@@ -256,6 +264,7 @@ static int say_stream(struct catch_up *u, uint32_t id, const struct page *page, 
     if (r < 0)
         return cannot_say(u, id, r);
     u->since = page->items[n - 1]->position;
+    know(u, page->items, n, &u->since);
     reply.subscribe = (struct reply_subscribe){ .phase = MAP_PHASE_STREAM,
                                                 .publications = list_of(&changes),
                                                 .offset = u->since.offset,
@@ -353,6 +362,12 @@ static int go_live(struct catch_up *u, uint32_t id, const struct map_page *state
     if (r < 0)
         return cannot_say(u, id, r);
     reply.subscribe.offset = top;
+    if (state)
+        know(u, state->items, state->n, &u->since);
+    if (stream)
+        know(u, stream->items, stream->n, &stream->top);
+    if (n_live)
+        know(u, g->joiner.items + first, n_live, &g->joiner.items[first + n_live - 1]->position);
 
     struct subscriber_options options = {
         .flags = (g->is_positioned ? SUBSCRIBER_POSITIONED : 0) |

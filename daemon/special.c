@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/outbox.h"
 #include "daemon/session.h"
@@ -58,7 +59,7 @@ int specials_add(struct specials **all, const struct subscriber *s,
     struct special *it = &(*all)->items[(*all)->n++];
     *it = (struct special){ .subscriber = *s,
                             .filter = options->filter,
-                            .since = (*all)->keys ? (*all)->keys->deliveries : 0 };
+                            .since = (*all)->keys ? (*all)->keys->count : 0 };
     if (options->base && (s->flags & SUBSCRIBER_DELTA))
         it->base = base_of(*all, options->base);
     return 0;
@@ -134,8 +135,9 @@ void specials_learn(struct specials **all, const struct table_seed *seed,
         delta_keys_learn((*all)->keys, items, n, at);
 }
 
-void specials_forget_keys(struct specials *all) {
-    all->keys = delta_keys_free(all->keys);
+void specials_begin(struct specials *all, const char *epoch) {
+    if (all->keys && strcmp(all->keys->since.epoch, epoch) != 0)
+        all->keys = delta_keys_free(all->keys);
 }
 
 static void remember_key(struct channel *c, struct publication *p, const struct delta_fan *fan) {

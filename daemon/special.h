@@ -15,7 +15,7 @@ struct special {
     struct subscriber subscriber;
     struct tags_filter *filter; /* NULL: everything */
     struct delta_base *base;    /* what its client has; NULL: nothing that is known of */
-    uint64_t since;             /* of a map: keys->deliveries when it came */
+    uint64_t since;             /* of a map: keys->count when it came */
 };
 
 struct specials {
@@ -43,7 +43,7 @@ void specials_learn(struct specials **all, const struct table_seed *seed,
                     const struct position *since, struct publication *const *items, size_t n,
                     const struct position *at);
 
-void specials_forget_keys(struct specials *all); /* another stream begins */
+void specials_begin(struct specials *all, const char *epoch); /* another stream, perhaps */
 
 /* The last one takes its place. */
 void specials_remove(struct specials *all, uint32_t index);

@@ -446,12 +446,19 @@ static int delta_of_keys(struct world *w, void *arg) {
     PLAYS(one, "< *'key':'k1','removed':true*");
     STORY_EXPECT(w, hears_payload(&f, LONG_3, false));
 
-    /* What was read at 6 by somebody who is ahead: 6 itself goes out whole, 7 on it. */
+    /* What was read at 6 by somebody who is ahead: 6 itself goes out whole, 7 on it. Who reads
+     * something else at 7 makes it unsure. */
     struct publication *read[] = { of_key(c, "k3", LONG_1, 6) };
     channel_know_keys(c, read, 1, &read[0]->position);
     publication_unref(read[0]);
     deliver(w, c, "k3", LONG_1, 6);
     deliver(w, c, "k3", LONG_2, 7);
+    STORY_EXPECT(w, hears_payload(&f, LONG_1, false) && hears_payload(&f, LONG_2, true));
+    read[0] = of_key(c, "k3", LONG_3, 7);
+    channel_know_keys(c, read, 1, &read[0]->position);
+    publication_unref(read[0]);
+    deliver(w, c, "k3", LONG_1, 8);
+    deliver(w, c, "k3", LONG_2, 9);
     STORY_EXPECT(w, hears_payload(&f, LONG_1, false) && hears_payload(&f, LONG_2, true));
 
     /* Without a stream nobody knows what the second one has read. */
