@@ -37,18 +37,9 @@ static char *put(char *at, const void *from, size_t len) {
     return at + len;
 }
 
-/* Between characters. */
-static struct str cut(struct str s, size_t max) {
-    if (s.len <= max)
-        return s;
-    s.len = max;
-    while (s.len > 0 && ((uint8_t) s.data[s.len] & 0xc0) == 0x80)
-        s.len--;
-    return s;
-}
-
 struct identity *identity_new(const struct credentials *who, const struct identity *old) {
-    struct str name = cut(who->name, UINT8_MAX), version = cut(who->version, UINT8_MAX);
+    struct str name = utf8_truncate(who->name, UINT8_MAX),
+               version = utf8_truncate(who->version, UINT8_MAX);
 
     if (who->user.len > UINT16_MAX || who->id.len > UINT16_MAX || who->info.len > UINT32_MAX / 2 ||
         who->meta.len > UINT32_MAX / 2)

@@ -9,6 +9,7 @@
 #include "daemon/hub.h"
 #include "daemon/log.h"
 #include "daemon/session_impl.h"
+#include "protocol/utf8.h"
 
 enum { ERRANDS_PER_TURN = 64 };
 
@@ -179,12 +180,10 @@ void session_disconnect_with(struct session *s, uint32_t code, struct str reason
     struct str usual = disconnect_reason(code);
     struct session_more *more = str_equal(reason, usual) ? NULL : session_more(s);
     if (more) { /* without memory the code has to do */
-        size_t len = reason.len < CLOSE_REASON_MAX ? reason.len : CLOSE_REASON_MAX;
-        while (len < reason.len && len > 0 && ((uint8_t) reason.data[len] & 0xc0) == 0x80)
-            len--; /* between characters */
-        if (len)
-            memcpy(more->reason, reason.data, len);
-        more->reason_len = (uint8_t) len;
+        reason = utf8_truncate(reason, CLOSE_REASON_MAX);
+        if (reason.len)
+            memcpy(more->reason, reason.data, reason.len);
+        more->reason_len = (uint8_t) reason.len;
         more->has_reason = true;
     }
     session_disconnect(s, code);
