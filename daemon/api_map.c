@@ -76,7 +76,7 @@ int api_map_read_state(struct api_call *c) {
     int r = map_of(c, &ns, &query.keep);
     if (r)
         return r;
-    query.is_ordered = false; /* no namespace is */
+    query.is_ordered = true; /* by score, as clients read it; without scores by key */
     r = engine_map_read(c->worker->daemon->engine, &query, &page);
     if (r == -EINVAL)
         return api_error(c, ERROR_BAD_REQUEST, "cursor is not one of this map");
