@@ -70,14 +70,17 @@ void json_decode_object(struct json *j, struct arena *a, struct json_table t, vo
     if (!json_enter_object(j))
         return;
     while (json_member(j, &key)) {
-        const struct json_field *f = t.fields, *end = t.fields + t.n;
-        while (f < end && !json_is(key, f->name))
-            f++;
-
-        void *at = f < end ? (char *) ret + f->at : NULL;
-        if (!at)
+        size_t i = 0;
+        while (i < t.n && !json_is(key, t.fields[i].name))
+            i++;
+        if (i == t.n) {
             json_skip(j);
-        else if (json_field_is_null(j))
+            continue;
+        }
+
+        const struct json_field *f = &t.fields[i];
+        void *at = (char *) ret + f->at;
+        if (json_field_is_null(j))
             zero(f, at);
         else
             decode_value(j, a, f, at);
