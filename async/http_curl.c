@@ -6,6 +6,9 @@
  * the turn's end and is woken when it is done; one that gives up leaves the transfer behind to be
  * taken out at the turn's end.
  *
+ * In one turn only so much is done: answers that come faster than that are paused, transfers that
+ * begin together begin one after the other. (libcurl by itself takes up to 1.6 MB at once.)
+ *
  * The store of trusted certificates is loaded once, when opened, and shared by all connections:
  * left to itself curl would parse a few hundred certificates on the loop.
  */
@@ -23,7 +26,13 @@
 #include "async/task_impl.h"
 #include "async/tls_impl.h"
 
-enum { KEPT_DEFAULT = 64, BODY_START = 1024, SEND_BUFFER = 16384 };
+enum {
+    KEPT_DEFAULT = 64,
+    BODY_START = 1024,
+    SEND_BUFFER = 16384,
+    BYTES_PER_TURN = 64 * 1024, /* of bodies */
+    WORKS_PER_TURN = 16,        /* transfers begun or given up */
+};
 
 struct http_curl {
     struct loop *loop;
@@ -32,7 +41,10 @@ struct http_curl {
     char *user_agent;
     struct timer timer;    /* when curl wants to look at its clock */
     struct turn_hook hook; /* starts and takes out transfers */
-    struct list starting, leaving;
+    struct timer again;    /* what was too much for one turn goes on in the next */
+    struct list starting, leaving, paused;
+    uint64_t turn; /* in which these bytes came: */
+    size_t turns_bytes;
     size_t transfers; /* not freed */
     struct task *closer;
     bool is_closed;
@@ -54,6 +66,7 @@ struct block {
 /* On the heap, for curl may need it when its task has already gone. */
 struct transfer {
     struct link link; /* of starting or leaving */
+    struct link paused;
     struct http_curl *owner;
     struct task *task; /* NULL: it gave up */
     CURL *easy;
@@ -88,8 +101,24 @@ static bool block_append(struct block *b, const void *data, size_t len) {
     return true;
 }
 
+static bool is_enough_for_now(struct http_curl *h, size_t len) {
+    if (h->turn != h->loop->turns) {
+        h->turn = h->loop->turns;
+        h->turns_bytes = 0;
+    }
+    if (h->turns_bytes >= BYTES_PER_TURN)
+        return true;
+    h->turns_bytes += len;
+    return false;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *arg) {
     struct transfer *t = arg;
+    if (is_enough_for_now(t->owner, size * n) && timer_set(&t->owner->again, 0) == 0) {
+        if (!link_is_linked(&t->paused))
+            list_append(&t->owner->paused, &t->paused);
+        return CURL_WRITEFUNC_PAUSE;
+    }
     return block_append(&t->body, data, size * n) ? size * n : 0;
 }
 
@@ -114,6 +143,7 @@ static void transfer_free(struct transfer *t) {
     if (!t)
         return;
     t->owner->transfers--;
+    list_remove(&t->paused);
     curl_easy_cleanup(t->easy);
     curl_slist_free_all(t->fields);
     free(t->body.data);
@@ -202,27 +232,27 @@ static void on_time(struct timer *timer) {
     act(CONTAINER_OF(timer, struct http_curl, timer), CURL_SOCKET_TIMEOUT, 0);
 }
 
-static void on_turn_end(struct turn_hook *hook) {
-    struct http_curl *h = CONTAINER_OF(hook, struct http_curl, hook);
-    struct link *k;
+static void go_on_later(struct http_curl *h) {
+    if (timer_set(&h->again, 0) < 0)
+        loop_at_turn_end(&h->hook);
+}
 
-    while ((k = list_pop(&h->leaving)) != NULL) {
+static void let_go(struct http_curl *h) {
+    struct link *k;
+    for (int n = 0; n < WORKS_PER_TURN && (k = list_pop(&h->leaving)) != NULL; n++) {
         struct transfer *t = CONTAINER_OF(k, struct transfer, link);
         if (t->is_added)
             (void) curl_multi_remove_handle(h->multi, t->easy);
         transfer_free(t);
     }
-    if (h->closer) {
-        assert(h->transfers == 0);
-        timer_clear(&h->timer);
-        (void) curl_multi_cleanup(h->multi);
-        timer_clear(&h->timer);
-        h->is_closed = true;
-        (void) task_ready(h->closer, 0);
-        return;
-    }
+    if (!list_is_empty(&h->leaving))
+        go_on_later(h);
+}
+
+static void begin(struct http_curl *h) {
+    struct link *k;
     bool any = false;
-    while ((k = list_pop(&h->starting)) != NULL) {
+    for (int n = 0; n < WORKS_PER_TURN && (k = list_pop(&h->starting)) != NULL; n++) {
         struct transfer *t = CONTAINER_OF(k, struct transfer, link);
         t->is_added = curl_multi_add_handle(h->multi, t->easy) == CURLM_OK;
         if (!t->is_added)
@@ -231,6 +261,39 @@ static void on_turn_end(struct turn_hook *hook) {
     }
     if (any)
         act(h, CURL_SOCKET_TIMEOUT, 0);
+    if (!list_is_empty(&h->starting))
+        go_on_later(h);
+}
+
+static void shut_down(struct http_curl *h) {
+    assert(h->transfers == 0);
+    (void) curl_multi_cleanup(h->multi);
+    timer_clear(&h->timer);
+    timer_clear(&h->again);
+    h->is_closed = true;
+    (void) task_ready(h->closer, 0);
+}
+
+static void on_turn_end(struct turn_hook *hook) {
+    struct http_curl *h = CONTAINER_OF(hook, struct http_curl, hook);
+    let_go(h);
+    begin(h);
+    if (h->closer && list_is_empty(&h->leaving))
+        shut_down(h);
+}
+
+/* Those that are paused again come at the list's end. */
+static void on_again(struct timer *timer) {
+    struct http_curl *h = CONTAINER_OF(timer, struct http_curl, again);
+    struct list paused = { 0 };
+    struct link *k;
+
+    while ((k = list_pop(&h->paused)) != NULL)
+        list_append(&paused, k);
+    while ((k = list_pop(&paused)) != NULL)
+        (void) curl_easy_pause(CONTAINER_OF(k, struct transfer, paused)->easy, CURLPAUSE_CONT);
+    reap(h);
+    loop_at_turn_end(&h->hook);
 }
 
 /* ---- a call ---- */
@@ -458,6 +521,7 @@ int http_curl_open(const struct http_client_options *o, struct http_curl **ret) 
     h->loop = loop_of_thread;
     h->timer.run = on_time;
     h->hook.run = on_turn_end;
+    h->again.run = on_again;
     h->user_agent = strdup(o && o->user_agent ? o->user_agent : "parley");
     int r = share_tls(o ? o->tls : NULL, &h->tls);
     if (r == 0 && (!h->user_agent || !set_up_multi(h, o)))

@@ -88,6 +88,14 @@ static int answer(struct stream *s, const char *head, const char *body) {
                          "5\r\nabcde\r\n", 100000);
     if (is_path(head, "/head"))
         return send_much(s, "HTTP/1.1 200 OK\r\n", field, 10000);
+    if (is_path(head, "/large")) {
+        char piece[1001] = "";
+        for (int n = 0; n < 1000; n++)
+            piece[n] = (char) ('0' + n % 10);
+        return send_much(s, "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n", piece, 300) < 0
+                       ? -1
+                       : 1;
+    }
     if (is_path(head, "/slow"))
         return task_sleep(60 * 1000);
     if (is_path(head, "/drip")) {
@@ -387,6 +395,54 @@ static int cancelled(struct talk *t) {
     return 0;
 }
 
+struct large {
+    struct talk *talk;
+    int result;
+    bool is_whole;
+};
+
+static int get_large(void *arg) {
+    struct large *l = arg;
+    struct http_result r;
+    l->result = http_client_call(
+            l->talk->client, &(struct http_call){ .url = l->talk->url, .timeout_ms = 60000 }, &r);
+    l->is_whole = r.body_len == 300000;
+    for (size_t i = 0; l->is_whole && i < r.body_len; i++)
+        l->is_whole = r.body[i] == (char) ('0' + i % 10);
+    http_result_finish(&r);
+    return 0;
+}
+
+/* More of them, and more from them, than one turn takes. */
+static int many_large(struct talk *t) {
+    enum { MANY = 40 };
+    struct large all[MANY];
+    (void) url_of(t, "/large");
+    {
+        GROUP(g);
+        for (int i = 0; i < MANY; i++) {
+            all[i] = (struct large){ .talk = t };
+            EXPECT_EQUAL(group_spawn(&g, "caller", get_large, &all[i]), 0);
+        }
+        EXPECT_EQUAL(group_wait_all(&g), 0);
+    }
+    for (int i = 0; i < MANY; i++) {
+        EXPECT_EQUAL(all[i].result, 0);
+        EXPECT(all[i].is_whole);
+    }
+    /* And taken back all at once. */
+    (void) url_of(t, "/drip");
+    {
+        GROUP(g);
+        for (int i = 0; i < MANY; i++)
+            EXPECT_EQUAL(group_spawn(&g, "caller", wait_long, t), 0);
+        EXPECT_EQUAL(task_sleep(20), 0);
+        group_cancel(&g);
+        EXPECT_EQUAL(group_wait_all(&g), 0);
+    }
+    return 0;
+}
+
 TALK(a_post_carries_fields_and_body_and_keeps_its_connection, posts)
 TALK(other_methods_and_encodings_work, other_methods)
 TALK(a_redirect_is_the_answer_unless_allowed_and_never_leads_out_of_http, redirects)
@@ -394,6 +450,7 @@ TALK(each_misbehaviour_of_a_server_is_an_error_of_its_own, misbehaviour)
 TALK(what_cannot_be_sent_is_refused, refused)
 TALK(slow_answers_end_with_the_time_allowed, slowness)
 TALK(a_cancelled_call_leaves_nothing_behind, cancelled)
+TALK(many_large_answers_come_whole, many_large)
 
 /* ---- TLS ---- */
 
@@ -547,6 +604,7 @@ int main(void) {
         cmocka_unit_test(what_cannot_be_sent_is_refused),
         cmocka_unit_test(slow_answers_end_with_the_time_allowed),
         cmocka_unit_test(a_cancelled_call_leaves_nothing_behind),
+        cmocka_unit_test(many_large_answers_come_whole),
         cmocka_unit_test(certificates_are_verified),
         cmocka_unit_test(calls_take_turns_in_order_and_only_so_many_wait),
     };
