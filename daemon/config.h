@@ -143,6 +143,14 @@ struct config_token {
     struct str user_id_claim;  /* empty: `sub` */
 };
 
+/* Key sets, wherever they come from. */
+struct config_jwks {
+    int64_t refresh_ms; /* then fetched again, in the background */
+    int64_t max_age_ms; /* then no longer believed, if they cannot be had any more */
+    int64_t pause_ms;   /* at least between two fetches of one, whatever tokens ask for */
+    int64_t timeout_ms; /* of a fetch */
+};
+
 struct config_personal_channel {
     bool enabled;
     struct str channel_namespace; /* empty: without namespace */
@@ -180,6 +188,7 @@ struct config_client {
     bool has_subscription_token;
     struct config_token subscription_token; /* if it has; else token serves both */
     bool insecure_skip_token_signature;
+    struct config_jwks jwks;
     struct str user_id_http_header; /* names the user, set by a proxy in front; empty: none */
     uint32_t user_connection_limit; /* of one user, of the whole daemon; more: 3504. 0: no limit */
     uint32_t connection_rate_limit; /* new ones a second, of the whole daemon; more: 503. 0: none */

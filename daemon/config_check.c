@@ -479,6 +479,9 @@ static void check_client(struct config_loader *l) {
                        "no client can connect: set client.token.hmac_secret_key or "
                        "client.allow_anonymous_connect_without_token");
     check_token(l, &c->token, "client.token.");
+    if (c->jwks.max_age_ms <= c->jwks.refresh_ms)
+        config_problem(l, true, place(l, "client.jwks.max_age"), "client.jwks.max_age",
+                       "must be more than client.jwks.refresh_interval");
     if (c->has_subscription_token)
         check_token(l, &c->subscription_token, "client.subscription_token.");
     l->config->forwards_headers |= c->user_id_http_header.len > 0;

@@ -10,6 +10,7 @@
 #include "async/list.h"
 #include "async/loop.h"
 #include "async/task.h"
+#include "daemon/config.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/worker.h"
@@ -126,6 +127,10 @@ static int source_of(struct jwks *j, struct str ca_file, struct str url, struct 
     return source_new(j, ca_file, url, ret);
 }
 
+static const struct config_jwks *limits(const struct jwks_source *s) {
+    return &s->jwks->worker->config->client.jwks;
+}
+
 /* ---- fetching ---- */
 
 static int ask(struct jwks_source *s, struct http_result *ret, char **ret_why) {
@@ -136,7 +141,7 @@ static int ask(struct jwks_source *s, struct http_result *ret, char **ret_why) {
         .url = s->url.data,
         .fields = fields,
         .n_fields = ELEMENTS_OF(fields),
-        .timeout_ms = JWKS_TIMEOUT_MS,
+        .timeout_ms = w->config->client.jwks.timeout_ms,
         .response_max = JWK_SET_BYTES_MAX,
         .redirects_max = JWKS_REDIRECTS_MAX,
         .limit = &s->jwks->limit,
@@ -188,7 +193,7 @@ static int fetch_task(void *arg) {
     char label[LABEL_MAX] = "";
 
     int r = fetch(s, label);
-    int64_t pause_ms = JWKS_PAUSE_MS;
+    int64_t pause_ms = limits(s)->pause_ms;
     if (r == 0) {
         s->has_set = true;
         s->fetched_ms = begun_ms;
@@ -245,12 +250,12 @@ static bool is_known_missing(const struct jwks_source *s, uint64_t hash) {
 
 static void remember_missing(struct jwks_source *s, uint64_t hash) {
     s->missing[s->next_missing++ % MISSING_KEPT] =
-            (struct missing){ .hash = hash, .until_ms = loop_now() + JWKS_PAUSE_MS };
+            (struct missing){ .hash = hash, .until_ms = loop_now() + limits(s)->pause_ms };
 }
 
 static struct token_key *look(struct jwks_source *s, struct str id,
                               enum token_algorithm algorithm) {
-    if (!s->has_set || loop_now() - s->fetched_ms >= JWKS_STALE_MS)
+    if (!s->has_set || loop_now() - s->fetched_ms >= limits(s)->max_age_ms)
         return NULL;
     return jwk_set_find(&s->set, id, algorithm);
 }
@@ -278,7 +283,7 @@ int jwks_find(struct jwks *j, struct str ca_file, struct str url, struct str key
     for (;;) {
         struct token_key *key = look(s, key_id, algorithm);
         if (key) {
-            if (loop_now() - s->fetched_ms >= JWKS_FRESH_MS && may_fetch(s))
+            if (loop_now() - s->fetched_ms >= limits(s)->refresh_ms && may_fetch(s))
                 (void) start_fetch(s); /* without memory: another time */
             *ret_key = token_key_ref(key);
             return 0;

@@ -4,7 +4,7 @@
  * but not more often than every few seconds.
  *
  * A set is fetched by one request, whoever else waits for it. While an endpoint fails its last set
- * holds, for a day. A worker's: each has its own sets; loop thread only.
+ * holds, for a while (client.jwks.…). A worker's: each has its own sets; loop thread only.
  */
 #pragma once
 
@@ -15,14 +15,10 @@ struct jwks;
 struct worker;
 
 enum {
-    JWKS_FRESH_MS = 15 * 60 * 1000,      /* then fetched again, by and by */
-    JWKS_STALE_MS = 24 * 60 * 60 * 1000, /* then no longer believed */
-    JWKS_PAUSE_MS = 5000,                /* between fetches of one set, whatever tokens ask for */
-    JWKS_RETRY_MIN_MS = 1000,            /* after a failure; doubled by each further one */
+    JWKS_RETRY_MIN_MS = 1000, /* after a failure; doubled by each further one */
     JWKS_RETRY_MAX_MS = 60 * 1000,
-    JWKS_TIMEOUT_MS = 4000, /* of a fetch; libraries give up on connecting after 5 s */
-    JWKS_SETS_MAX = 64,     /* of different URLs */
-    JWKS_FETCHES_MAX = 4,   /* at a time */
+    JWKS_SETS_MAX = 64,   /* of different URLs */
+    JWKS_FETCHES_MAX = 4, /* at a time */
     JWKS_REDIRECTS_MAX = 3,
 };
 

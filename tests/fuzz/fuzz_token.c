@@ -16,12 +16,34 @@ static void check_raw(struct bytes raw) {
     (void) json_has_newline(raw); /* touches every byte; b64 claims need not be JSON */
 }
 
+/* Before anything is proved: what the key is chosen by. */
+static void check_origin(struct str token) {
+    struct arena arena = ARENA_INIT;
+    struct token t;
+    struct token_origin origin;
+    const char *why = NULL;
+
+    int r = token_open(token, &arena, &t, &why);
+    if (r == 0) {
+        check_raw(str_bytes(t.key_id));
+        r = token_read_origin(&t, &arena, &origin, &why);
+    }
+    assert(r == 0 || (r == -EKEYREJECTED && why));
+    if (r == 0) {
+        check_raw(str_bytes(origin.issuer));
+        for (size_t i = 0; i < origin.n_audiences; i++)
+            check_raw(str_bytes(origin.audiences[i]));
+    }
+    arena_finish(&arena);
+}
+
 static void check(struct token_verifier *v, struct str token, bool must_fail) {
     struct arena arena = ARENA_INIT;
     struct connection_claims connection;
     struct subscription_claims subscription;
     const char *why = NULL;
 
+    check_origin(token);
     int r = token_verify_connection(v, token, NOW_S, &arena, &connection, &why);
     assert(r == 0 || ((r == -EKEYREJECTED || r == -EKEYEXPIRED) && why));
     assert(!must_fail || r == -EKEYREJECTED);

@@ -76,6 +76,8 @@ static const char *sign(const struct signer *s, const char *claims) {
 
 /* ---- where keys are had ---- */
 
+enum { FRESH_MS = 15 * 60 * 1000, STALE_MS = 24 * 3600 * 1000, PAUSE_MS = 5000, TIMEOUT_MS = 4000 };
+
 struct server {
     char body[2048];
     int status; /* 0: 200 */
@@ -198,16 +200,16 @@ static int rotated(struct world *w, void *arg) {
     serve(&g->server, &g->first, &g->second);
     /* Too soon to ask again: nobody is told that the token is invalid. */
     HEARS_ON_CONNECT(w, sign(&g->second, "{\"sub\":\"a\"}"), LATER);
-    STORY_EXPECT(w, g->server.calls == 1 && task_sleep(JWKS_PAUSE_MS) == 0);
+    STORY_EXPECT(w, g->server.calls == 1 && task_sleep(PAUSE_MS) == 0);
     CONNECTS(w, sign(&g->second, "{\"sub\":\"a\"}"));
     CONNECTS(w, sign(&g->first, "{\"sub\":\"a\"}"));
     STORY_EXPECT(w, g->server.calls == 2);
 
     /* The old one is withdrawn: noticed when the set has become old. */
     serve(&g->server, &g->second, NULL);
-    STORY_EXPECT(w, task_sleep(JWKS_FRESH_MS) == 0);
+    STORY_EXPECT(w, task_sleep(FRESH_MS) == 0);
     CONNECTS(w, sign(&g->first, "{\"sub\":\"a\"}")); /* who brings it is not kept waiting */
-    STORY_EXPECT(w, task_sleep(JWKS_PAUSE_MS) == 0 && g->server.calls == 3);
+    STORY_EXPECT(w, task_sleep(PAUSE_MS) == 0 && g->server.calls == 3);
     HEARS_ON_CONNECT(w, sign(&g->first, "{\"sub\":\"a\"}"), REFUSED);
     CONNECTS(w, sign(&g->second, "{\"sub\":\"a\"}"));
     return 0;
@@ -220,7 +222,7 @@ static void keys_are_rotated(void **state) {
 static int strangers(struct world *w, void *arg) {
     struct stage *g = arg;
     CONNECTS(w, sign(&g->first, "{\"sub\":\"a\"}"));
-    STORY_EXPECT(w, task_sleep(JWKS_PAUSE_MS) == 0);
+    STORY_EXPECT(w, task_sleep(PAUSE_MS) == 0);
     for (int i = 0; i < 20; i++)
         HEARS_ON_CONNECT(w, sign(&g->second, "{\"sub\":\"a\"}"), REFUSED);
     STORY_EXPECT(w, g->server.calls == 2);
@@ -271,10 +273,10 @@ static int trouble(struct world *w, void *arg) {
     /* What was good once holds while the endpoint is down, but not for ever. */
     s->error = -ETIMEDOUT;
     for (int i = 0; i < 20; i++) {
-        STORY_EXPECT(w, task_sleep(JWKS_STALE_MS / 24) == 0);
+        STORY_EXPECT(w, task_sleep(STALE_MS / 24) == 0);
         CONNECTS(w, sign(&g->first, "{\"sub\":\"a\"}"));
     }
-    STORY_EXPECT(w, task_sleep(JWKS_STALE_MS / 4) == 0);
+    STORY_EXPECT(w, task_sleep(STALE_MS / 4) == 0);
     HEARS_ON_CONNECT(w, sign(&g->first, "{\"sub\":\"a\"}"), LATER);
     s->error = 0;
     STORY_EXPECT(w, task_sleep(JWKS_RETRY_MAX_MS) == 0);
@@ -297,7 +299,7 @@ static int slow(struct world *w, void *arg) {
     peer_close(b); /* nobody minds */
     int64_t from = loop_now();
     HEARS(a, LATER);
-    STORY_EXPECT(w, loop_now() - from < JWKS_TIMEOUT_MS);
+    STORY_EXPECT(w, loop_now() - from < TIMEOUT_MS);
     return 0;
 }
 
@@ -439,6 +441,23 @@ static void subscriptions_may_have_keys_of_their_own(void **state) {
                      separate));
 }
 
+static int believed(struct world *w, void *arg) {
+    struct stage *g = arg;
+    CONNECTS(w, sign(&g->second, "{\"sub\":\"a\"}"));
+    HEARS_ON_CONNECT(w, sign(&g->second, "{\"exp\":1}"), "{\"id\":1,\"error\":{\"code\":109,*");
+    HEARS_ON_CONNECT(w, sign(&g->second, "{\"channel\":\"x\"}"), REFUSED);
+    HEARS_ON_CONNECT(w, "a.b.c", REFUSED);
+    STORY_EXPECT(w, g->server.calls == 0);
+    return 0;
+}
+
+static void where_everything_is_believed_claims_still_count(void **state) {
+    assert_null(play(*state,
+                     "client: {insecure_skip_token_signature_verify: true, token: "
+                     "{jwks_public_endpoint: 'http://issuer/keys'}}\n",
+                     believed));
+}
+
 static int previous(struct world *w, void *arg) {
     struct buffer out = BUFFER_INIT;
     char token[512];
@@ -473,7 +492,7 @@ static int reloaded(struct world *w, void *arg) {
     /* A check that is under way ends by the keys it began with. */
     g->server.delay_ms = 1000;
     serve(&g->server, &g->first, &g->second);
-    STORY_EXPECT(w, task_sleep(JWKS_PAUSE_MS) == 0);
+    STORY_EXPECT(w, task_sleep(PAUSE_MS) == 0);
     struct peer *p = peer_open(w, NULL);
     peer_say(p, "{\"id\":1,\"connect\":{\"token\":\"%s\"}}", sign(&g->second, "{}"));
     STORY_EXPECT(w, task_sleep(500) == 0);
@@ -503,6 +522,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_cannot_be_is_said_before_the_start, setup, teardown),
         cmocka_unit_test(static_keys_of_each_kind_are_believed_side_by_side),
         cmocka_unit_test_setup_teardown(subscriptions_may_have_keys_of_their_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(where_everything_is_believed_claims_still_count, setup,
+                                        teardown),
         cmocka_unit_test(the_former_secret_is_believed_until_its_time),
         cmocka_unit_test_setup_teardown(a_reload_changes_keys_and_keeps_what_was_fetched, setup,
                                         teardown),
