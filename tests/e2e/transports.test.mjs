@@ -501,6 +501,23 @@ describe('transports as configured', () => {
         await server.stop();
     });
 
+    test('know users by the header of a proxy in front', async () => {
+        server = await Parleyd.start({ config: { client: { user_id_http_header: 'X-User-Id' }, sse: { enabled: true },
+            channel: { namespaces: [{ name: 'open', ...everything, presence: true }] } } });
+        const commands = [connect, { id: 2, subscribe: { channel: 'open:a' } }, { id: 3, presence: { channel: 'open:a' } }];
+        const path = `/connection/sse?cf_connect=${encodeURIComponent(commands.map((c) => JSON.stringify(c)).join('\n'))}`;
+        const known = await Stream.open(server.port, { path, headers: { 'x-user-id': 'ada' } });
+        await known.event();
+        await known.event();
+        assert.deepEqual(Object.values((await known.event()).presence.presence).map(({ user }) => user), ['ada']);
+        const raw = await Raw.open({ port: server.port, path: '/connection/websocket' }, { 'X-User-Id': 'bob' });
+        await raw.write(frame(TEXT, JSON.stringify(connect)));
+        assert.ok(JSON.parse((await raw.message()).payload).connect.client);
+        const unknown = await Stream.open(server.port, { path });
+        assert.equal((await unknown.event()).push.disconnect.code, 3501);
+        await server.stop();
+    });
+
     test('map connect errors as the operator wants', async () => {
         server = await Parleyd.start({ config: {
             client: { token: { hmac_secret_key: 'a secret of the tests' }, allowed_origins: ['https://good.example'],
