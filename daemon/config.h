@@ -343,7 +343,9 @@ struct namespace {
     struct str map_clients_presence_prefix, map_users_presence_prefix; /* empty: none */
     int64_t publish_debounce_ms;
     /* of one connection in one channel's namespace; more: error 111 */
+    /* Of one connection, and of all together. */
     struct config_rate publish_rate, subscribe_rate, history_rate, presence_rate;
+    struct config_rate all_publish_rate, all_subscribe_rate, all_history_rate, all_presence_rate;
 };
 
 static inline bool namespace_has_history(const struct namespace *ns) {
@@ -384,7 +386,8 @@ struct config {
     size_t n_rpc_namespaces;
     struct str rpc_ping_method; /* answered by the daemon itself, if rpc_ping_enabled */
     bool rpc_ping_enabled;
-    struct config_rate rpc_rate; /* of one connection; more: error 111 */
+    struct config_rate rpc_rate;     /* of one connection; more: error 111 */
+    struct config_rate all_rpc_rate; /* of all together */
 
     struct config_api api;
     struct config_webhooks webhooks;

@@ -417,8 +417,11 @@ static void check_map(const struct ns_check *k) {
 }
 
 static void choose_bursts(struct namespace *ns) {
-    struct config_rate *rates[] = { &ns->publish_rate, &ns->subscribe_rate, &ns->history_rate,
-                                    &ns->presence_rate };
+    struct config_rate *rates[] = {
+        &ns->publish_rate,     &ns->subscribe_rate,    &ns->history_rate,
+        &ns->presence_rate,    &ns->all_publish_rate,  &ns->all_subscribe_rate,
+        &ns->all_history_rate, &ns->all_presence_rate,
+    };
     for (size_t i = 0; i < ELEMENTS_OF(rates); i++)
         choose_burst(rates[i]);
 }
@@ -518,6 +521,7 @@ int config_check(struct config_loader *l) {
     check_proxies(l);
     check_webhooks(l);
     choose_burst(&c->rpc_rate);
+    choose_burst(&c->all_rpc_rate);
     choose_burst(&c->api.rate);
     for (size_t i = 0; i < c->api.n_keys; i++)
         choose_burst(&c->api.keys[i].rate);

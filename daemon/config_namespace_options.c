@@ -220,6 +220,14 @@ static const struct option NAMESPACE_OPTIONS[] = {
     RATE_OPTIONS("history", history_rate, "Reads of history of one connection (more: error 111)"),
     RATE_OPTIONS("presence", presence_rate,
                  "Reads of presence of one connection (more: error 111)"),
+    RATE_OPTIONS("all_publish", all_publish_rate,
+                 "Publications of all connections together (more: error 111)"),
+    RATE_OPTIONS("all_subscribe", all_subscribe_rate,
+                 "Subscriptions of all connections together (more: error 111)"),
+    RATE_OPTIONS("all_history", all_history_rate,
+                 "Reads of history of all connections together (more: error 111)"),
+    RATE_OPTIONS("all_presence", all_presence_rate,
+                 "Reads of presence of all connections together (more: error 111)"),
 };
 
 const struct option *namespace_options(size_t *ret_n) {

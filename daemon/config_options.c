@@ -371,6 +371,7 @@ static const struct option OPTIONS[] = {
     { "rpc.ping.method", OPTION_TEXT, AT(rpc_ping_method), .max = 255, .initial = "ping",
       .help = "Its name." },
     RATE_OPTIONS("rpc.client", rpc_rate, "Calls of one connection (more: error 111)"),
+    RATE_OPTIONS("rpc.all", all_rpc_rate, "Calls of all connections together (more: error 111)"),
 
     { "http_api.disabled", OPTION_BOOL, AT(api.is_disabled), .initial = "false",
       .help = "Turns the server API off." },

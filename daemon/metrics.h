@@ -40,6 +40,8 @@
       "Connections over user_connection_limit.")                                                   \
     X(COUNT_RATE_CLIENT, "client_operation_rate_limit_total",                                      \
       "Operations over a rate of their namespace, or of rpc (error 111).")                         \
+    X(COUNT_RATE_NAMESPACE, "client_namespace_rate_limit_total",                                   \
+      "Operations over a rate of all connections in their namespace, or of rpc (error 111).")      \
     X(COUNT_RATE_USER, "client_user_rate_limit_total", "Operations over user_rate (error 111).")   \
     X(COUNT_RATE_API, "api_rate_limit_total", "API requests over the rate of their key.")          \
     X(COUNT_CHANNEL_LIMIT, "client_channel_limit_total", "Subscriptions over channel_limit.")      \

@@ -125,16 +125,24 @@ static struct bucket *bucket_of(struct shard *s, const uint8_t *key, int64_t now
     return b;
 }
 
-/* 0, or how long until there is enough. kind: keeps users from keys. */
+/* Whose a shared bucket is: the same name may be a user's and a key's. */
+enum kind { OF_USER, OF_KEY, OF_NAMESPACE /* and the operation */ };
+
+static struct shard *shard_of(struct rates *r, uint8_t kind, struct str name,
+                              uint8_t ret_key[static KEY_BYTES]) {
+    uint64_t halves[2] = { table_hash(&r->seeds[0], str_bytes(name)),
+                           table_hash(&r->seeds[1], str_bytes(name)) ^ kind };
+    memcpy(ret_key, halves, sizeof halves);
+    return &r->shards[halves[1] % SHARDS];
+}
+
+/* 0, or how long until there is enough. */
 static int64_t take_shared(struct rates *r, uint8_t kind, struct str name,
                            const struct config_rate *limit, uint32_t cost) {
     uint8_t key[KEY_BYTES];
     int64_t wait_ns = NS_PER_S; /* without memory */
-    uint64_t halves[2] = { table_hash(&r->seeds[0], str_bytes(name)),
-                           table_hash(&r->seeds[1], str_bytes(name)) ^ kind };
-    memcpy(key, halves, sizeof key);
+    struct shard *s = shard_of(r, kind, name, key);
 
-    struct shard *s = &r->shards[halves[1] % SHARDS];
     (void) pthread_mutex_lock(&s->lock);
     int64_t now = now_ns(); /* behind the lock, so that nobody's is before another's */
     struct bucket *b = bucket_of(s, key, now);
@@ -142,6 +150,19 @@ static int64_t take_shared(struct rates *r, uint8_t kind, struct str name,
         wait_ns = try_take(&b->full_ns, limit, cost, now);
     (void) pthread_mutex_unlock(&s->lock);
     return wait_ns;
+}
+
+/* One token that was taken and not needed. */
+static void give_back(struct rates *r, uint8_t kind, struct str name,
+                      const struct config_rate *limit) {
+    uint8_t key[KEY_BYTES];
+    struct shard *s = shard_of(r, kind, name, key);
+
+    (void) pthread_mutex_lock(&s->lock);
+    struct table_entry *k = table_find(&s->table, bytes_of(key, KEY_BYTES));
+    if (k)
+        CONTAINER_OF(k, struct bucket, in_table)->full_ns -= NS_PER_S / limit->rate;
+    (void) pthread_mutex_unlock(&s->lock);
 }
 
 size_t rates_count(struct rates *r) {
@@ -201,20 +222,25 @@ static struct client_bucket *client_bucket(struct session *s, uint64_t key, int6
     return free_one;
 }
 
-static const struct config_rate *limit_of(const struct config *c, enum rate_operation op,
-                                          const struct namespace *ns) {
+/* Of one client, and of all together. */
+struct limits {
+    const struct config_rate *own, *all;
+};
+
+static struct limits limits_of(const struct config *c, enum rate_operation op,
+                               const struct namespace *ns) {
     switch (op) {
     case RATE_PUBLISH:
-        return &ns->publish_rate;
+        return (struct limits){ &ns->publish_rate, &ns->all_publish_rate };
     case RATE_SUBSCRIBE:
-        return &ns->subscribe_rate;
+        return (struct limits){ &ns->subscribe_rate, &ns->all_subscribe_rate };
     case RATE_HISTORY:
-        return &ns->history_rate;
+        return (struct limits){ &ns->history_rate, &ns->all_history_rate };
     case RATE_PRESENCE:
-        return &ns->presence_rate;
+        return (struct limits){ &ns->presence_rate, &ns->all_presence_rate };
     case RATE_RPC:
     default:
-        return &c->rpc_rate;
+        return (struct limits){ &c->rpc_rate, &c->all_rpc_rate };
     }
 }
 
@@ -223,31 +249,44 @@ static int refused(struct session *s, enum metrics_counter counter) {
     return ERROR_TOO_MANY_REQUESTS;
 }
 
-int rate_allow(struct session *s, enum rate_operation op, const struct namespace *ns) {
+/* The shared ones: of the user, and of all in the namespace. */
+static int allow_shared(struct session *s, enum rate_operation op, struct str ns,
+                        const struct config_rate *all) {
     struct worker *w = s->worker;
     struct rates *shared = w->daemon->rates;
-    const struct config_rate *own = limit_of(w->config, op, ns);
     const struct config_rate *users = &w->config->client.user_rate;
+    bool has_user = users->rate && session_user(s).len;
+
+    if (has_user && take_shared(shared, OF_USER, session_user(s), users, 1) > 0)
+        return refused(s, COUNT_RATE_USER);
+    if (!all->rate || take_shared(shared, OF_NAMESPACE + (uint8_t) op, ns, all, 1) == 0)
+        return 0;
+    if (has_user)
+        give_back(shared, OF_USER, session_user(s), users);
+    return refused(s, COUNT_RATE_NAMESPACE);
+}
+
+int rate_allow(struct session *s, enum rate_operation op, const struct namespace *ns) {
+    struct worker *w = s->worker;
+    struct limits limits = limits_of(w->config, op, ns);
+    struct str name = ns ? ns->name : (struct str){ 0 };
     struct client_bucket *b = NULL;
     int64_t full_ns = 0;
 
-    if (own->rate) {
+    if (limits.own->rate) {
         int64_t now = now_ns();
-        struct str name = ns ? ns->name : (struct str){ 0 };
-        uint64_t key = table_hash(&shared->seeds[0], str_bytes(name)) + (uint64_t) op;
+        uint64_t key = table_hash(&w->daemon->rates->seeds[0], str_bytes(name)) + (uint64_t) op;
         b = client_bucket(s, key, now);
         if (!b)
             return refused(s, COUNT_OUT_OF_MEMORY);
         full_ns = b->full_ns;
-        if (try_take(&full_ns, own, 1, now) > 0)
+        if (try_take(&full_ns, limits.own, 1, now) > 0)
             return refused(s, COUNT_RATE_CLIENT);
     }
-    if (users->rate && session_user(s).len &&
-        take_shared(shared, 'u', session_user(s), users, 1) > 0)
-        return refused(s, COUNT_RATE_USER);
-    if (b)
+    int code = allow_shared(s, op, name, limits.all);
+    if (code == 0 && b)
         b->full_ns = full_ns;
-    return 0;
+    return code;
 }
 
 /* ---- API keys ---- */
@@ -257,7 +296,7 @@ bool rate_allow_api(struct worker *w, struct str key, const struct config_rate *
     *ret_retry_ms = 0;
     if (!limit->rate || cost == 0)
         return true;
-    int64_t wait_ns = take_shared(w->daemon->rates, 'k', key, limit, cost);
+    int64_t wait_ns = take_shared(w->daemon->rates, OF_KEY, key, limit, cost);
     if (wait_ns == 0)
         return true;
     metrics_count(&w->metrics, COUNT_RATE_API);

@@ -1,8 +1,9 @@
 /*
- * Rate limits: token buckets of each client in each namespace, of each user and of each API key.
+ * Rate limits: token buckets of each client in each namespace, of all in a namespace, of each user
+ * and of each API key.
  *
  * A bucket holds at most its burst, is full at first and fills steadily. Those of a client are its
- * session's. Those of users and keys are shared by all workers and exact: however many ask at once,
+ * session's. The others are shared by all workers and exact: however many ask at once,
  * together they get what the bucket holds and not one more (times are rounded to nanoseconds, the
  * workers' clocks are the system's one). Where there is no limit nothing is kept and nothing
  * locked.
@@ -35,8 +36,8 @@ struct rates *rates_close(struct rates *r); /* takes NULL; returns NULL */
 
 /*
  * May the session do it now? Asks its own bucket for the operation in the namespace (ns NULL: rpc)
- * and its user's, and takes one token of each, or of none. What is refused is counted. The
- * anonymous have no bucket of a user. Never suspends.
+ * its user's and the namespace's, and takes one token of each, or of none. What is refused is
+ * counted. The anonymous have no bucket of a user. Never suspends.
  *
  * 0; ERROR_TOO_MANY_REQUESTS, which is temporary: for the command's reply.
  */

@@ -163,6 +163,44 @@ static void the_anonymous_are_not_one_user(void **state) {
     assert_null(world_run(&o, nobody_in_particular, NULL));
 }
 
+/* ---- a namespace ---- */
+
+static int crowded(struct world *w, void *arg) {
+    struct peer *crowd[5], *one = enter(w, "one");
+    int good = 0;
+    for (size_t i = 0; i < ELEMENTS_OF(crowd); i++) {
+        char user[8];
+        (void) snprintf(user, sizeof user, "u%zu", i);
+        crowd[i] = enter(w, user);
+        STORY_EXPECT(w, crowd[i] != NULL);
+    }
+    for (size_t i = 0; i < ELEMENTS_OF(crowd); i++) {
+        peer_say(crowd[i], "{\"id\":1,\"publish\":{\"channel\":\"aa:%zu\",\"data\":{}}}", i);
+        good += text_matches(peer_hear(crowd[i], 5000), "{\"id\":1,\"publish\":{}}");
+    }
+    STORY_EXPECT(w, good == 3 && counted(w, COUNT_RATE_NAMESPACE) == 2);
+    /* What the namespace refuses is not on the user's account. */
+    for (int i = 0; i < 5; i++)
+        PLAYS(one, "> {'id':2,'publish':{'channel':'aa:x','data':{}}}\n < "
+                   "{'id':2,'error':{'code':111,*\n");
+    PLAYS(one,
+          "> {'id':3,'publish':{'channel':'bb:x','data':{}}}\n < {'id':3,'publish':{}}\n"
+          "> {'id':4,'publish':{'channel':'bb:x','data':{}}}\n < {'id':4,'publish':{}}\n"
+          "> {'id':5,'publish':{'channel':'bb:x','data':{}}}\n < {'id':5,'error':{'code':111,*\n");
+    STORY_EXPECT(w, counted(w, COUNT_RATE_NAMESPACE) == 7 && counted(w, COUNT_RATE_USER) == 1);
+    return 0;
+}
+
+static void a_namespace_has_a_bucket_for_all_who_are_in_it(void **state) {
+    const struct world_options o = {
+        .workers = 3,
+        .config =
+                "client: {user_rate: 1, user_burst: 2}\nchannel: {namespaces: [{name: aa, " ALLOWED
+                ", all_publish_rate: 1, all_publish_burst: 3}, {name: bb, " ALLOWED "}]}\n"
+    };
+    assert_null(world_run(&o, crowded, NULL));
+}
+
 /* ---- keys ---- */
 
 static int keys(struct world *w, void *arg) {
@@ -245,6 +283,7 @@ int main(void) {
         cmocka_unit_test(calls_have_a_bucket_too),
         cmocka_unit_test(a_user_has_one_bucket_whichever_worker_serves_it),
         cmocka_unit_test(the_anonymous_are_not_one_user),
+        cmocka_unit_test(a_namespace_has_a_bucket_for_all_who_are_in_it),
         cmocka_unit_test(a_key_has_a_bucket_and_is_told_when_to_come_back),
         cmocka_unit_test(threads_together_get_what_a_bucket_holds),
     };
