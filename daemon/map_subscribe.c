@@ -459,9 +459,10 @@ static int on_stream(struct catch_up *u, uint32_t id, const struct command_subsc
         return give_up(u, id, ERROR_UNRECOVERABLE_POSITION);
     /* Near what was the top when it began it goes live, however fast others publish. */
     bool is_near = u->knows_top && u->since.offset + limit >= u->first_top;
+    uint32_t fits = is_near && most > limit ? most : limit;
 
     join(u);
-    int r = read_stream(u, is_near && most > limit ? most : limit, &page);
+    int r = read_stream(u, fits, &page);
     if (r < 0)
         return failed(u, id, r);
     if (!goes_on(u, &page)) {
@@ -472,7 +473,7 @@ static int on_stream(struct catch_up *u, uint32_t id, const struct command_subsc
     if (!u->knows_top)
         u->first_top = page.top.offset;
     u->knows_top = true;
-    if (reaches_top(&page) && fitting(u, page.items, page.n) == page.n)
+    if (reaches_top(&page) && page.n <= fits && fitting(u, page.items, page.n) == page.n)
         return go_live(u, id, NULL, &page);
     leave(u);
     size_t n = page.n > limit ? limit : page.n;
@@ -503,7 +504,8 @@ static bool take_position(struct catch_up *u, const struct command_subscribe *c)
     u->since.offset = c->offset;
     if (c->epoch.len >= sizeof u->since.epoch) /* none of ours */
         return false;
-    memcpy(u->since.epoch, c->epoch.data, c->epoch.len);
+    if (c->epoch.len)
+        memcpy(u->since.epoch, c->epoch.data, c->epoch.len);
     return true;
 }
 
