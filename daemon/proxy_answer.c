@@ -9,7 +9,7 @@
 enum {
     DISCONNECT_MIN = 3000, /* what a close frame may carry, and a protocol's own may not be */
     DISCONNECT_MAX = 4999,
-    PATH_MAX_DEPTH = 4,
+    PATH_MAX_DEPTH = 6,
 };
 
 struct reading {

@@ -239,7 +239,7 @@ static void what_is_wrong_is_told_by_its_name(void **state) {
         { "{\"result\":{\"b64info\":\"/wA=\"}}", "result: b64info is not JSON" },
         { "{\"result\":{\"channels\":[5]}}", "result.channels: " },
         { "{\"result\":{\"subs\":{\"a\":{\"override\":{\"presence\":{\"value\":1}}}}}}",
-          "result.subs.override.presence" },
+          "result.subs.override.presence.value: a value is not true or false" },
         { "{\"result\":{\"subs\":[]}}", "result.subs: " },
         { "{\"result\":{\"tags\":{\"a\":1}}}", "result.tags: " },
         { "{\"result\":{\"version\":-1}}", "result.version: " },
