@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "async/task.h"
 #include "daemon/api_body.h"
 #include "daemon/api_pipeline.h"
 #include "daemon/connection.h"
@@ -66,6 +67,11 @@ int api_namespace(struct api_call *c, struct str channel, const struct namespace
     }
     *ret = config_namespace_of(c->config, channel);
     return *ret ? 0 : ERROR_UNKNOWN_CHANNEL;
+}
+
+int api_breathe(size_t i) {
+    enum { ITEMS = 512 };
+    return i % ITEMS == ITEMS - 1 ? task_yield() : 0;
 }
 
 void api_put_payload(struct buffer *out, struct str name, struct str base64_name,
@@ -235,11 +241,13 @@ static int serve_commands(struct http_exchange *x, struct str name, struct str k
 
     if (name.len && !m)
         return http_exchange_status(x, 404);
-    int r = api_body_open(&body, m, x->body, &x->arena, why);
+    int r = api_body_open(&body, m, x->body, x->config->api.max_commands, &x->arena, why);
     if (r == -ENOMEM)
         return r;
     if (r == -EBADMSG)
         return say(x, 400, ERROR_BAD_REQUEST, why);
+    if (r == ERROR_LIMIT_EXCEEDED)
+        metrics_count(&x->worker->metrics, COUNT_API_COMMANDS_LIMIT);
     if (r > 0)
         return say(x, errors_are_statuses(x) ? api_status_of((uint32_t) r) : 200, (uint32_t) r,
                    why);

@@ -34,7 +34,25 @@ static int check(struct bytes body, size_t *ret_n, char why[API_WHY_MAX]) {
     return 0;
 }
 
-static int open_batch(struct api_body *b, struct bytes body, char why[API_WHY_MAX]) {
+static int too_many(char why[API_WHY_MAX], size_t commands_max) {
+    (void) snprintf(why, API_WHY_MAX, "at most %zu commands in a request", commands_max);
+    return ERROR_LIMIT_EXCEEDED;
+}
+
+static bool has_more_than(struct bytes list, size_t max) {
+    struct json j;
+    size_t n = 0;
+    json_init(&j, list);
+    json_enter_array(&j);
+    while (n <= max && json_element(&j)) {
+        json_skip(&j);
+        n++;
+    }
+    return n > max;
+}
+
+static int open_batch(struct api_body *b, struct bytes body, size_t commands_max,
+                      char why[API_WHY_MAX]) {
     struct api_params *params = malloc(sizeof *params); /* too large for a stack */
     struct json j;
     if (!params)
@@ -42,15 +60,19 @@ static int open_batch(struct api_body *b, struct bytes body, char why[API_WHY_MA
     json_init(&j, body);
     int r = api_params_decode(&api_methods()[API_BATCH], &j, b->arena, params, why);
     b->is_parallel = params->parallel;
-    json_init(&b->commands, params->commands);
+    struct bytes commands = params->commands;
     free(params);
-    if (r == 0)
-        json_enter_array(&b->commands);
-    return r;
+    if (r != 0)
+        return r;
+    if (has_more_than(commands, commands_max))
+        return too_many(why, commands_max);
+    json_init(&b->commands, commands);
+    json_enter_array(&b->commands);
+    return 0;
 }
 
 int api_body_open(struct api_body *b, const struct api_method *method, struct bytes body,
-                  struct arena *a, char why[API_WHY_MAX]) {
+                  size_t commands_max, struct arena *a, char why[API_WHY_MAX]) {
     size_t n;
     *b = (struct api_body){ .form = !method                   ? FORM_LINES
                                     : method->id == API_BATCH ? FORM_BATCH
@@ -65,7 +87,9 @@ int api_body_open(struct api_body *b, const struct api_method *method, struct by
         return complain(why, "it is empty", 0);
     if (n > 1 && b->form != FORM_LINES)
         return complain(why, "it is more than one value", body.len);
-    return b->form == FORM_BATCH ? open_batch(b, body, why) : 0;
+    if (n > commands_max)
+        return too_many(why, commands_max);
+    return b->form == FORM_BATCH ? open_batch(b, body, commands_max, why) : 0;
 }
 
 /* ---- one command ---- */

@@ -32,11 +32,11 @@ struct api_command {
 
 /*
  * method: what the request's path names; NULL: the body is lines. Spans handed out later are of
- * body or in the arena. 0; -EBADMSG: not JSON; ERROR_BAD_REQUEST: a batch without commands; why
- * says more of both. -ENOMEM.
+ * body or in the arena. 0; -EBADMSG: not JSON; ERROR_BAD_REQUEST: a batch without commands;
+ * ERROR_LIMIT_EXCEEDED: more commands than commands_max; why says more. -ENOMEM.
  */
 MUST_CHECK int api_body_open(struct api_body *b, const struct api_method *method, struct bytes body,
-                             struct arena *a, char why[API_WHY_MAX]);
+                             size_t commands_max, struct arena *a, char why[API_WHY_MAX]);
 
 /* 1: *ret is the next command. 0: that was all. -ENOMEM. */
 MUST_CHECK int api_body_next(struct api_body *b, struct api_command *ret);

@@ -6,13 +6,10 @@
 #include <unistd.h>
 
 #include "async/loop.h"
-#include "async/task.h"
 #include "daemon/api_impl.h"
 #include "daemon/glob.h"
 #include "daemon/survey.h"
 #include "protocol/json.h"
-
-enum { PIECE = 4096 }; /* items of a long list between two turns */
 
 /* ---- lists of names ---- */
 
@@ -86,8 +83,8 @@ static int merge_part(struct merger *m, const struct names *part) {
         memcpy(&item, part->items.data + i * sizeof item, sizeof item);
         int r = merge_one(m, (struct str){ (const char *) part->text.data + at, item.len },
                           item.count);
-        if (r == 0 && i % PIECE == PIECE - 1)
-            r = task_yield();
+        if (r == 0)
+            r = api_breathe(i);
         if (r < 0)
             return r;
         at += item.len;
@@ -158,7 +155,7 @@ int api_channels(struct api_call *c) {
             buffer_append_byte(c->out, ',');
         json_append_string(c->out, all.items[i].text);
         buffer_printf(c->out, ":{\"num_clients\":%llu}", (unsigned long long) all.items[i].count);
-        if (i % PIECE == PIECE - 1 && (r = task_yield()) < 0)
+        if ((r = api_breathe(i)) < 0)
             return r;
     }
     buffer_append_str(c->out, STR("}}"));

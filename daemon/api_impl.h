@@ -37,6 +37,9 @@ int api_failed(struct api_call *c, int r);
  */
 int api_namespace(struct api_call *c, struct str channel, const struct namespace **ret);
 
+/* In a long list, after item i: lets others run now and then. 0, or the end of the wait. */
+SUSPENDS MUST_CHECK int api_breathe(size_t i);
+
 /* Members of an object. A payload that is no JSON goes under its other name, in base 64. */
 void api_put_payload(struct buffer *out, struct str name, struct str base64_name,
                      struct bytes payload);

@@ -40,16 +40,19 @@ static void put_entry(struct buffer *out, const struct publication *p) {
     buffer_append_byte(out, '}');
 }
 
-static void put_entries(struct buffer *out, struct publication *const *items, size_t n,
-                        const struct position *top) {
+static int put_entries(struct buffer *out, struct publication *const *items, size_t n,
+                       const struct position *top) {
+    int r = 0;
     buffer_append_str(out, STR("{\"entries\":["));
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && r == 0; i++) {
         if (i)
             buffer_append_byte(out, ',');
         put_entry(out, items[i]);
+        r = api_breathe(i);
     }
     buffer_printf(out, "],\"offset\":%llu,\"epoch\":", (unsigned long long) top->offset);
     json_append_string(out, str_of(top->epoch));
+    return r;
 }
 
 static uint32_t limit_of(int64_t limit) {
@@ -85,7 +88,9 @@ int api_map_read_state(struct api_call *c) {
     r = epoch_differs(c, q->revision_epoch, &page.top, "revision_epoch");
     if (r)
         return r;
-    put_entries(c->out, page.items, page.n, &page.top);
+    r = put_entries(c->out, page.items, page.n, &page.top);
+    if (r < 0)
+        return r;
     if (page.cursor.len && query.limit > 0 && q->key.len == 0) {
         buffer_append_str(c->out, STR(",\"cursor\":"));
         json_append_string(c->out, page.cursor);
@@ -118,7 +123,9 @@ int api_map_read_stream(struct api_call *c) {
     r = epoch_differs(c, q->since_epoch, &page.top, "since_epoch");
     if (r)
         return r;
-    put_entries(c->out, page.items, page.n, &page.top);
+    r = put_entries(c->out, page.items, page.n, &page.top);
+    if (r < 0)
+        return r;
     buffer_append_byte(c->out, '}');
     return 0;
 }

@@ -96,7 +96,7 @@ static void answer_error(struct api_pipeline *p, uint32_t code, const char *why)
     api_write_error(p->out, code, why);
     buffer_append_byte(p->out, '}');
     p->last_error = code;
-    metrics_count(&p->worker->metrics, COUNT_API_ERRORS);
+    metrics_count_api_error(&p->worker->metrics, code);
 }
 
 static const char *suppression(enum map_suppression why) {

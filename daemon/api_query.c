@@ -43,6 +43,8 @@ int api_presence(struct api_call *c) {
         json_append_string(c->out, who.items[i].client);
         buffer_append_byte(c->out, ':');
         put_client_info(c->out, &who.items[i]);
+        if ((r = api_breathe(i)) < 0)
+            return r;
     }
     buffer_append_str(c->out, STR("}}"));
     return 0;
@@ -115,6 +117,8 @@ int api_history(struct api_call *c) {
         if (i)
             buffer_append_byte(c->out, ',');
         put_publication(c->out, page.items[i]);
+        if ((r = api_breathe(i)) < 0)
+            return r;
     }
     buffer_append_str(c->out, STR("],\"epoch\":"));
     json_append_string(c->out, epoch);

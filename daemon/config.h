@@ -223,6 +223,7 @@ struct config_api {
     bool insecure;           /* no key is asked for */
     uint32_t error_mode;     /* enum api_error_mode */
     uint32_t max_body_bytes; /* more: 413 */
+    uint32_t max_commands;   /* in one request; more: error 106 for all of it */
     bool is_external;        /* on clients' listeners though there is an internal one */
 };
 

@@ -387,6 +387,9 @@ static const struct option OPTIONS[] = {
       .help = "On the listeners for clients though there is an internal one." },
     { "http_api.max_request_body_size", OPTION_SIZE, AT(api.max_body_bytes), .min = KIB, .max = GIB,
       .initial = "8MiB", .help = "Largest request; larger: 413." },
+    { "http_api.max_commands", OPTION_COUNT, AT(api.max_commands), .min = 1, .max = 10000000,
+      .initial = "10000",
+      .help = "Commands in one request; more: error 106, and none of them is done." },
 
     { "webhooks.queue_max", OPTION_COUNT, AT(webhooks.queue_max), .min = 1, .max = 10000000,
       .initial = "100000",

@@ -90,6 +90,10 @@ void metrics_count_error(struct metrics *m, uint32_t code) {
     count_code(m->errors, ERRORS, ELEMENTS_OF(ERRORS), code);
 }
 
+void metrics_count_api_error(struct metrics *m, uint32_t code) {
+    count_code(m->api_errors, ERRORS, ELEMENTS_OF(ERRORS), code);
+}
+
 void metrics_count_unsubscribe(struct metrics *m, uint32_t code) {
     count_code(m->unsubscribes, UNSUBSCRIBES, ELEMENTS_OF(UNSUBSCRIBES), code);
 }
@@ -152,6 +156,8 @@ static const struct family FAMILIES[] = {
       ERRORS, ELEMENTS_OF(ERRORS) },
     { "client_num_server_unsubscribes_total", "Subscriptions ended by the server, by code.",
       offsetof(struct metrics, unsubscribes), UNSUBSCRIBES, ELEMENTS_OF(UNSUBSCRIBES) },
+    { "api_command_errors_total", "Commands of the server API answered with an error, by code.",
+      offsetof(struct metrics, api_errors), ERRORS, ELEMENTS_OF(ERRORS) },
 };
 
 static void write_family(const struct metrics *const *workers, size_t n, const struct family *f,

@@ -75,7 +75,8 @@
     X(COUNT_JWKS_FAILED, "jwks_failures_total", "Key sets that could not be had.")                 \
     X(COUNT_API_UNAUTHORIZED, "api_unauthorized_total",                                            \
       "Requests to the server API without a key that counts.")                                     \
-    X(COUNT_API_ERRORS, "api_command_errors_total", "Commands answered with an error.")            \
+    X(COUNT_API_COMMANDS_LIMIT, "api_commands_limit_total",                                        \
+      "Requests to the server API over http_api.max_commands.")                                    \
     X(COUNT_OUT_OF_MEMORY, "out_of_memory_total", "Connections ended because memory ran out.")     \
     X(COUNT_SLOW_TASKS, "loop_slow_tasks_total", "Warnings of tasks that held the loop too long.") \
     X(COUNT_PROXY_CALLS, "proxy_calls_total", "Requests to backends.")                             \
@@ -176,6 +177,7 @@ struct metrics {
     struct metrics_times times[METRICS_HISTOGRAMS_N];
     _Atomic uint64_t commands[METRICS_METHODS_N];
     _Atomic uint64_t api_commands[API_METHODS_N];
+    _Atomic uint64_t api_errors[METRICS_ERRORS_N];       /* of the server API, by code */
     _Atomic uint64_t clients[METRICS_TRANSPORTS_N];      /* connected now */
     _Atomic uint64_t disconnects[METRICS_DISCONNECTS_N]; /* closes by us, by code */
     _Atomic uint64_t errors[METRICS_ERRORS_N];           /* error replies, by code */
@@ -215,6 +217,7 @@ int64_t metrics_gauge_of(const struct metrics *m, enum metrics_gauge id);
 void metrics_observe(struct metrics *m, enum metrics_histogram id, uint64_t duration_us);
 void metrics_count_command(struct metrics *m, enum metrics_method method);
 void metrics_count_api(struct metrics *m, enum api_method_id method);
+void metrics_count_api_error(struct metrics *m, uint32_t code);
 void metrics_client(struct metrics *m, struct str transport, bool is_here); /* comes, or goes */
 void metrics_count_disconnect(struct metrics *m, uint32_t code); /* any WebSocket close code */
 void metrics_count_error(struct metrics *m, uint32_t code);

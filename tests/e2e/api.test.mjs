@@ -23,7 +23,7 @@ const everything = Object.fromEntries(['subscribe', 'publish', 'presence', 'hist
 
 const config = {
     workers: 3,
-    http_api: { key: KEY, keys: [{ name: 'slow', key: SLOW_KEY, rate: 1, burst: 5 }], max_request_body_size: '256KiB' },
+    http_api: { key: KEY, keys: [{ name: 'slow', key: SLOW_KEY, rate: 1, burst: 5 }], max_request_body_size: '256KiB', max_commands: 500 },
     client: {
         allowed_origins: ['*'],
         allow_anonymous_connect_without_token: true,
@@ -382,6 +382,19 @@ describe('server API', () => {
             test(`${what}: ${status}`, async () => {
                 assert.equal((await request(server, where, { body })).status, status);
             });
+
+        test('more commands than are allowed: 106, and none is done', async () => {
+            const command = { channel: 'kept:crowd', data: 1 };
+            const batch = await api('batch', { commands: Array.from({ length: 501 }, () => ({ publish: command })) });
+            assert.equal(batch.json.error.code, 106);
+            const lines = await request(server, '/api', {
+                body: Array.from({ length: 501 }, () => JSON.stringify({ method: 'publish', params: command })).join('\n') });
+            assert.equal(lines.json.error.code, 106);
+            assert.equal((await result('history', { channel: 'kept:crowd' })).offset, 0);
+            const just = await api('batch', { commands: Array.from({ length: 500 }, () => ({ publish: command })) });
+            assert.equal(just.json.replies.length, 500);
+            assert.ok(await server.metric('parley_api_commands_limit_total') >= 2);
+        });
 
         test('nothing of a bad body is done', async () => {
             await request(server, '/api', { body: '{"method":"publish","params":{"channel":"kept:no","data":1}}\n{' });
