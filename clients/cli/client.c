@@ -153,6 +153,7 @@ static int shake_hands(struct client *c, struct client_end *end) {
 static int be_let_in(struct client *c, struct client_end *end) {
     struct command command = { .kind = COMMAND_CONNECT,
                                .connect = { .token = c->options.token,
+                                            .subs = { c->options.subs },
                                             .name = STR("parley"),
                                             .version = STR(PARLEY_VERSION) } };
     struct reply reply;

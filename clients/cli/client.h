@@ -19,7 +19,9 @@ struct client_options {
     struct stream *stream; /* connected already, taken over whatever happens; NULL: to be reached by
                               the URL */
     struct str token;      /* empty: none */
-    bool is_protobuf;      /* instead of JSON; payloads are then any bytes */
+    struct bytes subs;  /* of the connect command, as the codec has them: channels that the server
+                           is to subscribe us to, and since when. Empty: none */
+    bool is_protobuf;   /* instead of JSON; payloads are then any bytes */
     int64_t timeout_ms; /* for reaching the server and being let in, and for each reply; 0: 10 s */
     size_t max_message; /* bytes of a message from the server; 0: 16 MiB */
 };

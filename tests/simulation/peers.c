@@ -1,5 +1,6 @@
 /* How the clients come and go. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "async/loop.h"
@@ -14,6 +15,18 @@ bool scene_chance(unsigned percent) {
 
 static const struct url anywhere = { .host = "simulation", .path = URL_DEFAULT_PATH };
 
+/* The connect of one whom the server subscribes: its channel, and since when. */
+static struct bytes server_subs(struct peer *p) {
+    char name[16];
+    scene_channel_name(p->scene, p->channel, name);
+    int len = p->has_position
+                      ? snprintf(p->subs, sizeof p->subs,
+                                 "{\"%s\":{\"recover\":true,\"offset\":%llu,\"epoch\":\"%s\"}}",
+                                 name, (unsigned long long) p->offset, p->epoch)
+                      : snprintf(p->subs, sizeof p->subs, "{\"%s\":{}}", name);
+    return bytes_of(p->subs, (size_t) len);
+}
+
 /* To some worker; -ECONNREFUSED while the daemon is down. */
 int peer_reach(struct peer *p, struct client **ret) {
     struct scene *s = p->scene;
@@ -25,6 +38,10 @@ int peer_reach(struct peer *p, struct client **ret) {
 
     if (!s->is_up)
         return -ECONNREFUSED;
+    p->is_by_api =
+            p->is_server_side && s->script.modes[p->channel] == CHANNEL_STREAM && scene_chance(30);
+    if (p->is_server_side && !p->is_by_api)
+        options.subs = server_subs(p);
     int r = stream_pair(256 + (size_t) loop_random_below(65536), &theirs, &p->stream);
     if (r < 0)
         return r;

@@ -74,6 +74,9 @@ static void cast(struct scene *s, struct peer *p, uint64_t what) {
     if (kind == 1) /* one tag, or all but one */
         p->filter = draw(&state, 2) ? 1U << draw(&state, LEDGER_TAGS - 1)
                                     : 0xFU & ~(1U << draw(&state, LEDGER_TAGS - 1));
+    p->is_server_side = kind > 1 && draw(&state, 2);
+    if (p->is_server_side) /* its connect is in JSON */
+        p->is_protobuf = false;
 }
 
 void scene_channel_name(const struct scene *s, uint32_t channel, char name[static 16]) {

@@ -50,6 +50,9 @@ struct peer {
 
     bool is_application; /* publisher: inside the daemon, as the API is */
     bool is_protobuf;
+    bool is_server_side; /* subscriber: the server subscribes it */
+    bool is_by_api;      /* for now: after it has connected; else in its connect */
+    char subs[96];       /* of its connect */
     bool has_delta;
     uint32_t filter; /* subscriber: of the ledger's tags, bits; 0: everything */
     uint8_t base[SCENE_PAYLOAD_MAX];
@@ -96,6 +99,11 @@ SUSPENDS MUST_CHECK int peer_reach(struct peer *p, struct client **ret); /* a co
 SUSPENDS void peer_leave(struct peer *p, struct client **c);
 SUSPENDS int peer_pause(struct peer *p, int64_t ms); /* -ECANCELED: the scene is over, too */
 bool scene_chance(unsigned percent);
+
+/* application.c: what the application has the daemon do to a client's session. False: there is
+ * none. */
+bool application_subscribes(struct peer *p, struct client *c);
+bool application_unsubscribes(struct peer *p, struct client *c);
 
 SUSPENDS int publisher_run(void *peer);  /* publishers.c */
 SUSPENDS int subscriber_run(void *peer); /* subscribers.c */

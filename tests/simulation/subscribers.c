@@ -215,11 +215,72 @@ static int subscribe(struct peer *p, struct client *c) {
     return 0;
 }
 
+/* ---- being subscribed ---- */
+
+/* What the connect reply says of it. */
+static int find_subscribed(struct peer *p, struct client *c) {
+    const struct reply_connect *result = client_result(c);
+    char name[16];
+
+    scene_channel_name(p->scene, p->channel, name);
+    if (result->n_subs != 1 || !str_equal(result->subs[0].channel, str_of(name)))
+        ledger_fault(&p->scene->ledger, "channel %u: the connect reply has %zu subscriptions",
+                     p->channel, result->n_subs);
+    else
+        subscribed(p, &result->subs[0].result);
+    return 0;
+}
+
+/* A push says no more than where it begins: where the client is, or (it was not recovered) at the
+ * top. What was missed follows. */
+static void take_subscribed(struct peer *p, const struct push_subscribe *push) {
+    struct reply_subscribe result = { .epoch = push->epoch,
+                                      .offset = push->offset,
+                                      .recoverable = push->recoverable,
+                                      .positioned = push->positioned };
+    result.recovered =
+            p->has_position && is_same_epoch(p, push->epoch) && push->offset == p->offset;
+    subscribed(p, &result);
+}
+
+static int begin(struct peer *p, struct client *c) {
+    if (!p->is_server_side)
+        return subscribe(p, c);
+    if (!p->is_by_api)
+        return find_subscribed(p, c);
+    return application_subscribes(p, c) ? 0 : -ECONNRESET;
+}
+
+static int hear(struct peer *p, struct client *c, const struct push *push) {
+    struct scene *s = p->scene;
+
+    switch (push->kind) {
+    case PUSH_PUBLICATION:
+        if (!p->is_subscribed)
+            ledger_fault(&s->ledger, "channel %u: a publication without a subscription",
+                         p->channel);
+        note(p, &push->publication);
+        return 0;
+    case PUSH_SUBSCRIBE:
+        take_subscribed(p, &push->subscribe);
+        return 0;
+    case PUSH_UNSUBSCRIBE:
+        p->is_subscribed = false;
+        if (p->is_server_side)
+            return application_subscribes(p, c) ? 0 : -ECONNRESET;
+        if (!unsubscribe_resubscribes(push->unsubscribe.code))
+            ledger_fault(&s->ledger, "unsubscribed for good: %u", push->unsubscribe.code);
+        return subscribe(p, c);
+    default:
+        return 0;
+    }
+}
+
 static int follow(struct peer *p, struct client *c) {
     struct scene *s = p->scene;
     struct client_end end = { 0 };
     int64_t until = loop_now() + 100 + (int64_t) loop_random_below(5000);
-    int r = subscribe(p, c);
+    int r = begin(p, c);
 
     while (r == 0 && !s->is_over && (s->is_publishing_over || loop_now() < until)) {
         struct reply reply;
@@ -233,15 +294,9 @@ static int follow(struct peer *p, struct client *c) {
             return -ECONNRESET;
         if (r < 0)
             return r;
-        r = 0;
-        if (reply.kind == REPLY_PUSH && reply.push.kind == PUSH_PUBLICATION)
-            note(p, &reply.push.publication);
-        if (reply.kind == REPLY_PUSH && reply.push.kind == PUSH_UNSUBSCRIBE) {
-            p->is_subscribed = false;
-            if (!unsubscribe_resubscribes(reply.push.unsubscribe.code))
-                ledger_fault(&s->ledger, "unsubscribed for good: %u", reply.push.unsubscribe.code);
-            r = subscribe(p, c);
-        }
+        r = reply.kind == REPLY_PUSH ? hear(p, c, &reply.push) : 0;
+        if (r == 0 && p->is_by_api && p->is_subscribed && !s->is_publishing_over && scene_chance(3))
+            (void) application_unsubscribes(p, c);
     }
     return r;
 }
