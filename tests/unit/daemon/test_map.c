@@ -277,9 +277,9 @@ static const struct dialogue {
       "< {'id':3,'subscribe':{*'delta':true,'type':1,'state':[{'data':'{*text*}','info':*\n"
       "> {'id':4,'publish':{'channel':'patched:a','type':1,'key':'k',"
       "'data':{'text':'something that is long enough to be worth a patch!'}}}\n"
-      "< *publish*\n"
       "< {'push':{'channel':'patched:a','pub':{'data':'*','info':{*},'offset':2,'delta':true,"
-      "'key':'k'}}}" },
+      "'key':'k'}}}\n"
+      "< *publish*" },
 };
 
 /* One line, written or said; false: it was not as expected. */
