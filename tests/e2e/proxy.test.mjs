@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { Centrifuge } from 'centrifuge';
 import { Centrifuge as CentrifugeProtobuf } from 'centrifuge/build/protobuf';
+import { EventSource } from 'eventsource';
 import WebSocket from 'ws';
 import { Backend, misbehave, misbehaviours, sleep } from './lib/backend.mjs';
 import { Parleyd } from './lib/parleyd.mjs';
@@ -17,6 +18,10 @@ const TIMEOUT = '400ms';
 function configOf(backend, client = {}) {
     const to = (name, more = {}) => ({ endpoint: backend.url(`/${name}`), timeout: TIMEOUT, ...more });
     return {
+        sse: { enabled: true },
+        http_stream: { enabled: true },
+        uni_sse: { enabled: true },
+        uni_http_stream: { enabled: true },
         client: {
             allowed_origins: ['*'],
             token: { hmac_secret_key: SECRET },
@@ -140,6 +145,39 @@ describe('a backend that behaves', () => {
         assert.deepEqual((await heard).info, { user: 'bob', client: id, connInfo: { name: 'Bob' } });
     });
 
+    for (const transport of ['sse', 'http_stream']) {
+        test(`is asked through ${transport}, too`, async () => {
+            backend.answer('/connect', () => ({ result: { user: 'bob', data: { hi: 1 } } }));
+            backend.answer('/rpc', (body) => ({ result: { data: [body.user, body.transport] } }));
+            const made = await connected([{ transport, endpoint: server.url(`/connection/${transport}`) }],
+                { emulationEndpoint: server.url('/emulation'), eventsource: EventSource });
+            assert.deepEqual(made.context.data, { hi: 1 });
+            assert.equal(backend.asked('/connect').at(-1).body.transport, transport);
+            assert.deepEqual((await made.rpc('x', {})).data, ['bob', transport]);
+        });
+    }
+
+    for (const [transport, first] of [['uni_sse', 'data: '], ['uni_http_stream', '']]) {
+        test(`is asked through ${transport}, too, and sees its headers`, async () => {
+            backend.answer('/connect', () => ({ result: { user: 'bob', channels: ['open:uni'] } }));
+            const stopping = new AbortController();
+            const response = await fetch(server.url(`/connection/${transport}`), { method: 'POST', body: '{"name":"uni"}',
+                headers: { Cookie: `of=${transport}` }, signal: stopping.signal });
+            let text = '';
+            for await (const part of response.body) {
+                text += new TextDecoder().decode(part);
+                if (text.includes('}\n')) break;
+            }
+            stopping.abort();
+            const push = JSON.parse(text.slice(text.indexOf(`${first}{`) + first.length).split('\n')[0]);
+            assert.deepEqual(push.connect.subs, { 'open:uni': {} });
+            const { headers, body } = backend.asked('/connect').at(-1);
+            assert.equal(headers.cookie, `of=${transport}`);
+            assert.equal(body.transport, transport);
+            assert.equal(body.name, 'uni');
+        });
+    }
+
     test('is shown headers that a browser could not set', async () => {
         backend.answer('/connect', (body, { headers }) => ({ result: { user: headers.authorization } }));
         const made = await connected(server.websocket, { headers: null, ...{ } });
@@ -239,6 +277,21 @@ describe('a backend that behaves', () => {
         assert.equal(error.code, 1400);
         while (heard.length < 2) await next(subscription, 'publication');
         assert.deepEqual(heard, [[1, { k: 'v' }], [2, { k: 'v' }]]);
+    });
+
+    test('says when a publication is one that was there before', async () => {
+        const made = await ada(server.websocket);
+        backend.answer('/subscribe', () => ({ result: {} }));
+        backend.answer('/publish', ({ data }) => ({ result: { idempotency_key: data.key, skip_history: data.live ?? false } }));
+        const subscription = made.newSubscription('ask:once');
+        const heard = [];
+        subscription.on('publication', ({ data, offset }) => heard.push([data.n, offset]));
+        const up = next(subscription, 'subscribed');
+        subscription.subscribe();
+        await up;
+        for (const data of [{ n: 1, key: 'a' }, { n: 2, key: 'a' }, { n: 3, live: true }, { n: 4, key: 'b' }]) await subscription.publish(data);
+        while (heard.length < 3) await next(subscription, 'publication');
+        assert.deepEqual(heard, [[1, 1], [3, undefined], [4, 2]]);
     });
 
     test('renews connections and subscriptions, until it does not', async () => {
