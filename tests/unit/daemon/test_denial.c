@@ -78,6 +78,50 @@ static void a_blocked_user_is_out_everywhere_until_unblocked(void **state) {
     assert_null(world_run(&o, block, NULL));
 }
 
+static int race(struct world *w, void *arg) {
+    const unsigned *seed = arg;
+    struct peer *crowd[8];
+    for (size_t i = 0; i < ELEMENTS_OF(crowd); i++) {
+        crowd[i] = peer_open(w, NULL);
+        STORY_EXPECT(w, crowd[i] != NULL);
+    }
+    for (size_t i = 0; i < ELEMENTS_OF(crowd); i++)
+        peer_say(crowd[i], "{\"id\":1,\"connect\":{\"token\":\"%s\"}}",
+                 world_token(w, "{\"sub\":\"me\",\"jti\":\"t\",\"channels\":[\"a\",\"b\",\"c\"]}"));
+    for (unsigned i = 0; i < *seed % 40; i++)
+        STORY_EXPECT(w, task_yield() == 0);
+    STORY_EXPECT(w, denial_block_user(worker(w), STR("me"), 0) == 0);
+    for (size_t i = 0; i < ELEMENTS_OF(crowd); i++) {
+        const char *heard = peer_hear(crowd[i], 5000);
+        while (heard[0] == '{')
+            heard = peer_hear(crowd[i], 5000);
+        STORY_EXPECT(w, strcmp(heard, BLOCKED) == 0);
+    }
+    return 0;
+}
+
+/* With a database: connects wait for what their channels keep. */
+static void nobody_slips_in_while_a_user_is_being_blocked(void **state) {
+    const char *why = NULL;
+    for (unsigned seed = 1; seed <= 40 && !why; seed++) {
+        char dir[] = "/tmp/parley-denial-XXXXXX", command[96];
+        assert_non_null(mkdtemp(dir));
+        const struct world_options o = {
+            .workers = 3,
+            .seed = seed,
+            .data_dir = dir,
+            .config = "channel: {without_namespace: {presence: true, history_size: 9, history_ttl: "
+                      "60s, force_recovery: true}}\n"
+        };
+        why = world_run(&o, race, &seed);
+        if (why)
+            print_error("seed %u: %s\n", seed, why);
+        (void) snprintf(command, sizeof command, "rm -r %s", dir);
+        assert_int_equal(system(command), 0);
+    }
+    assert_null(why);
+}
+
 static int refreshing(struct world *w, void *arg) {
     struct peer *p = peer_open(w, NULL);
     STORY_EXPECT(w, p && peer_connect(p, world_token(w, "{\"sub\":\"me\",\"exp\":%lld}",
@@ -251,6 +295,7 @@ static void what_makes_no_sense_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_blocked_user_is_out_everywhere_until_unblocked),
+        cmocka_unit_test(nobody_slips_in_while_a_user_is_being_blocked),
         cmocka_unit_test(a_refresh_is_checked_like_a_connect),
         cmocka_unit_test(a_revoked_token_lets_nobody_in),
         cmocka_unit_test(tokens_issued_before_a_time_are_void),
