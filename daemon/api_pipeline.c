@@ -453,9 +453,11 @@ static int run_here(struct api_pipeline *p) {
     if (r < 0)
         return r;
     size_t before = p->out->len;
+    int64_t started_us = loop_now_us();
     begin_result(p, p->call.method);
     p->call.out = p->out;
     r = run(&p->call);
+    metrics_observe(&p->worker->metrics, TIME_API, (uint64_t) (loop_now_us() - started_us));
     if (r == 0) {
         buffer_append_byte(p->out, '}');
         return 0;
@@ -479,7 +481,6 @@ static uint32_t cost_of(const struct api_call *c) {
 
 int api_pipeline_take(struct api_pipeline *p, const struct api_method *m, struct bytes params) {
     struct json j;
-    int64_t started_us = loop_now_us();
 
     json_init(&j, params.len ? params : str_bytes(STR("{}")));
     p->call = (struct api_call){ .worker = p->worker,
@@ -499,7 +500,5 @@ int api_pipeline_take(struct api_pipeline *p, const struct api_method *m, struct
         return start_publish(p);
     if (p->is_parallel)
         return start_task(p);
-    r = run_here(p);
-    metrics_observe(&p->worker->metrics, TIME_API, (uint64_t) (loop_now_us() - started_us));
-    return r;
+    return run_here(p);
 }

@@ -6,6 +6,7 @@ import crypto from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
 import { createRequire } from 'node:module';
+import net from 'node:net';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { BIN, Parleyd } from './lib/parleyd.mjs';
@@ -36,6 +37,7 @@ const config = {
             { name: 'live', ...everything },
             { name: 'strict', ...everything, publication_data_format: 'json_object' },
             { name: 'raw', ...everything, publication_data_format: 'binary', history_size: 10, history_ttl: '300s' },
+            { name: 'delta', ...everything, history_size: 10, history_ttl: '300s', allowed_delta_types: ['fossil'] },
             { name: 'closed', history_size: 10, history_ttl: '300s' },
             { name: 'map', allow_subscribe_for_client: true, subscription_type: 'map', map: { mode: 'persistent' } },
             { name: 'brief', allow_subscribe_for_client: true, subscription_type: 'map', map: { mode: 'ephemeral', key_ttl: '60s' } },
@@ -532,6 +534,20 @@ describe('server API', () => {
             assert.equal((await result('history', { channel: 'kept:skip', limit: -1 })).publications.length, 1);
         });
 
+        test('as a difference, where both sides want it', async () => {
+            const [wants, plain] = [await client(), await client()];
+            await wants.call('subscribe', { channel: 'delta:d', delta: 'fossil' });
+            await plain.call('subscribe', { channel: 'delta:d' });
+            const text = (n) => ({ text: 'the same again and again '.repeat(20), n });
+            for (const [n, delta] of [[1, true], [2, true], [3, false]])
+                await result('publish', { channel: 'delta:d', data: text(n), delta });
+            const pubs = (await wants.heard(3)).map((push) => push.pub);
+            assert.deepEqual(pubs.map((pub) => Boolean(pub.delta)), [false, true, false]);
+            assert.deepEqual(JSON.parse(pubs[0].data), text(1), 'payloads are strings for who takes differences');
+            assert.ok(pubs[1].data.length < 100);
+            assert.deepEqual((await plain.heard(3)).map((push) => push.pub.data), [1, 2, 3].map(text));
+        });
+
         test('of many requests at once each gets its own answer', async () => {
             const all = await Promise.all(Array.from({ length: 50 }, async (_, i) => {
                 const body = Array.from({ length: 40 }, (_unused, k) =>
@@ -859,6 +875,26 @@ describe('server API, configured otherwise', () => {
             assert.notEqual((await request(server, '/api/publish', { headers: {}, body: {} })).status, 200);
         } finally {
             await server.stop();
+        }
+    });
+
+    test('with an internal listener the API is there, and on the others only if told so', async () => {
+        const free = net.createServer();
+        await once(free.listen(0, '127.0.0.1'), 'listening');
+        const { port } = free.address();
+        free.close();
+        await once(free, 'close');
+        const inside = { url: (where) => `http://127.0.0.1:${port}${where}` };
+        for (const external of [false, true]) {
+            const server = await Parleyd.start({ config: { http_server: { internal_address: '127.0.0.1', internal_port: port }, http_api: { key: KEY, external } } });
+            try {
+                // It says so when each of its listeners is open.
+                while (!server.log.some((line) => line.includes(`:${port}`))) await new Promise((resolve) => setTimeout(resolve, 10));
+                assert.equal((await request(inside, '/api/info', { body: '{}' })).status, 200);
+                assert.equal((await request(server, '/api/info', { body: '{}' })).status === 200, external);
+            } finally {
+                await server.stop();
+            }
         }
     });
 
