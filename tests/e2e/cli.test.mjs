@@ -110,6 +110,21 @@ describe('parley and parleyd', () => {
         assert.deepEqual(parsed(since).map((p) => p.pub.offset), [2, 3]);
     });
 
+    test('all of it works in Protobuf', async () => {
+        const sub = new Parley(server, ['sub', 'kept:packed', '--protobuf', '--json', '--count', '3']);
+        await sub.says('subscribed');
+        const [reply] = parsed(await Parley.good(server, ['presence', 'kept:packed', '--protobuf', '--json']));
+        assert.equal(Object.keys(reply.presence.presence).length, 1);
+        await Parley.good(server, ['pub', 'kept:packed', '-', '--protobuf'], { input: '{"a": 1}\ntext\n' });
+        await Parley.good(server, ['pub', 'kept:packed', '3']);
+        await sub.ended;
+        assert.deepEqual(parsed(sub).map((p) => p.pub.data), [{ a: 1 }, 'text', 3]);
+        const history = parsed(await Parley.good(server, ['history', 'kept:packed', '--protobuf', '--json']));
+        assert.deepEqual(history.map((p) => [p.pub.offset, p.pub.data]), [[1, { a: 1 }], [2, 'text'], [3, 3]]);
+        const [info] = parsed(await Parley.good(server, ['info', '--protobuf', '--json']));
+        assert.match(info.connect.client, /^[0-9a-f-]{36}$/);
+    });
+
     test('a position of another epoch is said to be lost', async () => {
         const sub = new Parley(server, ['sub', 'kept:sub', '--since', '1:another']);
         await sub.says('recovered: false');
