@@ -485,6 +485,8 @@ int channel_add(struct channel *c, struct session *session,
     if ((s.flags & SUBSCRIBER_POSITIONED) && next > c->one_by_one && next > c->top + 1)
         c->one_by_one = next;
     session_subscriber_moved(session, c, index);
+    if (!c->is_occupancy_told && c->all->occupied)
+        c->is_occupancy_told = c->all->occupied(c->all, c);
     return 0;
 }
 
@@ -530,6 +532,21 @@ void channel_remove(struct channel *c, uint32_t index) {
         remove_special(c, index);
     else
         remove_plain(c, index);
+    if (c->is_occupancy_told && channel_size(c) == 0) {
+        c->is_occupancy_told = false;
+        c->all->vacated(c->all, c);
+    }
+}
+
+void channels_watch(struct channels *all, bool (*occupied)(struct channels *, struct channel *),
+                    void (*vacated)(struct channels *, struct channel *)) {
+    all->occupied = occupied;
+    all->vacated = vacated;
+    TABLE_FOREACH (&all->table, e) {
+        struct channel *c = channel_of(e);
+        if (!c->is_occupancy_told && channel_size(c) > 0)
+            c->is_occupancy_told = occupied(all, c);
+    }
 }
 
 void channel_check(struct channel *c, const struct position *distributed) {

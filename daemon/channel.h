@@ -78,6 +78,11 @@ struct channels {
 
     /* The subscriber missed something, or a stream of another epoch began. It removes itself. */
     void (*lost)(struct session *s, struct channel *c);
+
+    /* The channel has its first subscriber: whether its being empty again is to be told, too. And
+     * that. NULL: nobody wants to know. */
+    bool (*occupied)(struct channels *all, struct channel *c);
+    void (*vacated)(struct channels *all, struct channel *c);
 };
 
 enum run_kind { RUN_NONE, RUN_STREAM, RUN_LIVE, RUN_JOINS };
@@ -87,6 +92,7 @@ struct channel {
     struct channels *all;
     uint32_t users; /* who holds it: subscriptions and those under way */
     bool is_attached;
+    bool is_occupancy_told;
     struct future *attaching; /* of the one who does it, for others to wait for */
 
     struct subscriber *subscribers;
@@ -153,6 +159,10 @@ MUST_CHECK int channel_add(struct channel *c, struct session *s,
  */
 void channel_know_keys(struct channel *c, struct publication *const *items, size_t n,
                        const struct position *at);
+
+/* Sets both, and tells of those there are. */
+void channels_watch(struct channels *all, bool (*occupied)(struct channels *, struct channel *),
+                    void (*vacated)(struct channels *, struct channel *));
 
 /* How many are subscribed. */
 uint32_t channel_size(const struct channel *c);

@@ -369,6 +369,8 @@ struct config {
     uint32_t engine_queue_max; /* publishes that wait for the writer; more: error 100 */
     uint32_t engine_queue_max_bytes;
     uint32_t engine_readers;
+    uint32_t engine_memory_max_bytes;
+    uint32_t engine_idempotency_max, engine_map_keys_max, engine_denials_max;
 
     struct config_client client;
     struct config_websocket websocket;

@@ -215,6 +215,18 @@ static const struct option OPTIONS[] = {
       .max = 3 * GIB, .initial = "64MiB", .needs_restart = true,
       .help = "Bytes of publications that may wait to be written; more are refused with error "
               "100." },
+    { "engine.memory_max_size", OPTION_SIZE, AT(engine_memory_max_bytes), .min = MIB,
+      .max = 3 * GIB, .initial = "1GiB", .needs_restart = true,
+      .help = "Memory for what is kept there: histories and maps of the `memory` engine, ephemeral "
+              "maps of any; publications past it are refused with error 100." },
+    { "engine.idempotency_keys_max", OPTION_COUNT, AT(engine_idempotency_max), .min = 1,
+      .max = 100000000, .initial = "1000000", .needs_restart = true,
+      .help = "Idempotency keys remembered on disk; publications with more are refused." },
+    { "engine.map_keys_max", OPTION_COUNT, AT(engine_map_keys_max), .min = 1, .max = 10000000,
+      .initial = "100000", .needs_restart = true, .help = "Keys in one map; more are refused." },
+    { "engine.denials_max", OPTION_COUNT, AT(engine_denials_max), .min = 1, .max = 10000000,
+      .initial = "100000", .needs_restart = true,
+      .help = "Blocked users and revoked tokens together; more are refused." },
 
     { "client.allowed_origins", OPTION_LIST, AT(client.allowed_origins),
       .offset_n = offsetof(struct config, client.n_allowed_origins), .max = CONFIG_ORIGINS_MAX,
@@ -488,7 +500,8 @@ static const struct option KEY_ITEM_OPTIONS[] = {
 #define OFFSET_OF(member) offsetof(struct config_webhook, member)
 
 static const struct option WEBHOOK_ITEM_OPTIONS[] = {
-    CALL_OPTIONS("", to),
+    CALL_OPTIONS("", to, "5s", "4", 64,
+                 "Requests under way. Events of one client or channel never overtake each other."),
     { "secret", OPTION_SECRET, AT(secret), .max = 4096, .initial = "",
       .help = "Signs every request (HMAC-SHA256); empty: none is." },
     { "events", OPTION_LIST, AT(events), OFFSET_N(n_events), .max = 16, .initial = "",

@@ -26,7 +26,7 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
                 .help = what " at once; 0: twice `" prefix "_rate`."                               \
     }
 
-#define CALL_OPTIONS(prefix, place)                                                                \
+#define CALL_OPTIONS(prefix, place, timeout_, concurrency_, concurrency_max_, concurrency_help_)   \
     {                                                                                              \
         prefix "endpoint",  OPTION_TEXT,                                                           \
         AT(place.endpoint), .max = 4096,                                                           \
@@ -37,15 +37,12 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
               AT(place.timeout_ms),                                                                \
               .min = 10,                                                                           \
               .max = 10 * MINUTE,                                                                  \
-              .initial = "1s",                                                                     \
+              .initial = timeout_,                                                                 \
               .help = "For one request, from beginning to end." },                                 \
-            { prefix "concurrency",                                                                \
-              OPTION_COUNT,                                                                        \
-              AT(place.concurrency),                                                               \
-              .min = 1,                                                                            \
-              .max = 10000,                                                                        \
-              .initial = "256",                                                                    \
-              .help = "Requests of one worker under way; more wait." },                            \
+            { prefix "concurrency",     OPTION_COUNT,                                              \
+              AT(place.concurrency),    .min = 1,                                                  \
+              .max = concurrency_max_,  .initial = concurrency_,                                   \
+              .help = concurrency_help_ },                                                         \
             { prefix "http.static_headers",                                                        \
               OPTION_PAIRS,                                                                        \
               AT(place.static_headers),                                                            \
@@ -65,7 +62,8 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
     }
 
 #define PROXY_OPTIONS(prefix, place)                                                               \
-    CALL_OPTIONS(prefix, place),                                                                   \
+    CALL_OPTIONS(prefix, place, "1s", "256", 10000,                                                \
+                 "Requests of one worker under way; more wait."),                                  \
             { prefix "http.status_to_code_transforms",                                             \
               OPTION_STATUS_CODES,                                                                 \
               AT(place.status_codes.items),                                                        \

@@ -19,6 +19,7 @@
 #include "daemon/metrics.h"
 #include "daemon/poll.h"
 #include "daemon/rate.h"
+#include "daemon/webhook.h"
 #include "daemon/worker_thread.h"
 
 enum { ALIVE_MS = 10000 };
@@ -34,6 +35,11 @@ static int open_engine(struct daemon *d, const struct daemon_options *o, char **
         .readers = c->engine_readers,
         .queue_max = c->engine_queue_max,
         .queue_max_bytes = c->engine_queue_max_bytes,
+        .memory_max_bytes = c->engine_memory_max_bytes,
+        .idempotency_max = c->engine_idempotency_max,
+        .map_keys_max = c->engine_map_keys_max,
+        .events_max = c->webhooks.queue_max,
+        .denials_max = c->engine_denials_max,
     };
     return engine_open(&options, &d->engine, ret_why);
 }
@@ -116,6 +122,8 @@ int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_
     if (r == 0)
         r = denials_open(d->engine, &d->denials);
     if (r == 0)
+        r = webhooks_open(d, &d->webhooks);
+    if (r == 0)
         r = start_workers(d);
     if (r == 0 && !o->has_no_listeners)
         r = daemon_listen(d, o->fds, o->n_fds, &why);
@@ -178,6 +186,7 @@ struct daemon *daemon_close(struct daemon *d) {
     group_finish(&d->tasks);
     survey_desk_finish(&d->surveys);
     d->denials = denials_close(d->denials);
+    d->webhooks = webhooks_close(d->webhooks);
     d->engine = engine_close(d->engine);
     d->tls = tls_free(d->tls);
     inbox_close(d->inbox);
@@ -204,7 +213,9 @@ static int configure_here(struct worker_thread *t, void *arg) {
 
 int daemon_reload(struct daemon *d, struct config *c, struct tls *tls) {
     struct configuring arg = { c, tls };
-    int r = ask_all(d, configure_here, &arg);
+    int r = webhooks_configure(d->webhooks, c);
+    if (r == 0)
+        r = ask_all(d, configure_here, &arg);
     if (r < 0)
         return r;
     if (tls) {
@@ -273,12 +284,15 @@ void daemon_write_metrics(struct daemon *d, struct buffer *out) {
     struct engine_stats stats;
     const struct metrics *all[CONFIG_WORKERS_MAX];
     engine_stats(d->engine, &stats);
+    struct webhook_stats webhooks;
+    webhooks_stats(d->webhooks, &webhooks);
     for (size_t i = 0; i < d->n_workers; i++)
         all[i] = &d->threads[i].worker.metrics;
     struct metrics_node node = {
         .version = PARLEY_VERSION,
         .engine = engine_name(d),
         .engine_stats = &stats,
+        .webhook_stats = &webhooks,
         .workers = d->n_workers,
         .workers_alive = workers_alive(d, ALIVE_MS),
         .uptime_ms = loop_now() - d->started_ms,

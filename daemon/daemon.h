@@ -24,6 +24,7 @@ struct rates;
 struct stream;
 struct tls;
 struct user_counts;
+struct webhooks;
 struct worker;
 
 struct daemon_options {
@@ -103,6 +104,7 @@ struct daemon {
     const struct http_client_options *http;
     struct user_counts *user_counts; /* of all workers; any thread */
     struct polls *polls;             /* likewise */
+    struct webhooks *webhooks;       /* any thread; NULL before there is an engine */
     struct rates *rates;             /* the same */
     struct denial_register *denials; /* the same */
     char node_id[NODE_ID_LEN + 1];   /* names this run of the daemon to emulated transports */

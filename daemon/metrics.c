@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daemon/webhook.h"
 #include "storage/engine.h"
 
 enum { OTHER_CODE = 0 }; /* index of codes that are in no table */
@@ -215,8 +216,37 @@ static void write_engine(const struct engine_stats *s, const char *kind, struct 
                  out);
     write_number("engine_trimmed_total", "Publications deleted by size or age.", "counter",
                  s->trimmed, out);
+    write_number("engine_duplicates_total", "Publishes answered by their idempotency key.",
+                 "counter", s->duplicates, out);
+    write_number("engine_stale_total", "Publishes of a version that was not newer.", "counter",
+                 s->stale, out);
+    write_number("engine_suppressed_total", "Changes of maps that did nothing.", "counter",
+                 s->suppressed, out);
+    write_number("engine_map_keys_expired_total", "Keys of maps removed when their time was over.",
+                 "counter", s->map_keys_expired, out);
+    write_number("engine_events", "Events that wait for webhooks' endpoints.", "gauge", s->events,
+                 out);
+    write_number("engine_events_rejected_total", "Events refused: webhooks.queue_max.", "counter",
+                 s->events_rejected, out);
     write_about("engine_info", "The engine.", "gauge", out);
     buffer_printf(out, "parley_engine_info{type=\"%s\"} 1\n", kind ? kind : "");
+}
+
+static void write_webhooks(const struct webhook_stats *s, struct buffer *out) {
+    write_number("webhook_events_total", "Events for webhooks, counted for each endpoint.",
+                 "counter", s->events, out);
+    write_number("webhook_events_dropped_total", "Of them, dropped: a queue was full.", "counter",
+                 s->dropped, out);
+    write_number("webhook_events_delivered_total", "Of them, taken by their endpoint.", "counter",
+                 s->delivered, out);
+    write_number("webhook_events_waiting", "Events in memory that are not stored yet.", "gauge",
+                 s->waiting, out);
+    write_number("webhook_requests_total", "Requests to webhooks' endpoints.", "counter",
+                 s->requests, out);
+    write_number("webhook_requests_failed_total", "Of them, not answered with success.", "counter",
+                 s->failed, out);
+    write_number("webhook_store_errors_total", "Times that events could not be stored or read.",
+                 "counter", s->store_errors, out);
 }
 
 static void write_node(const struct metrics_node *node, struct buffer *out) {
@@ -231,6 +261,8 @@ static void write_node(const struct metrics_node *node, struct buffer *out) {
                  node->workers_alive, out);
     if (node->engine_stats)
         write_engine(node->engine_stats, node->engine, out);
+    if (node->webhook_stats)
+        write_webhooks(node->webhook_stats, out);
 }
 
 void metrics_write(const struct metrics *const *workers, size_t n, const struct metrics_node *node,
@@ -303,8 +335,11 @@ static const char INTRODUCTION[] =
 /* Made from what a scrape says, so that nothing is left out. */
 void metrics_document(struct buffer *out) {
     struct engine_stats stats = { 0 };
+    struct webhook_stats webhooks = { 0 };
     struct buffer text = BUFFER_INIT;
-    metrics_write(NULL, 0, &(struct metrics_node){ .engine_stats = &stats }, &text);
+    metrics_write(NULL, 0,
+                  &(struct metrics_node){ .engine_stats = &stats, .webhook_stats = &webhooks },
+                  &text);
     buffer_append_byte(&text, '\0');
 
     buffer_append_str(out, str_of(INTRODUCTION));

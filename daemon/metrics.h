@@ -224,12 +224,14 @@ void metrics_count_error(struct metrics *m, uint32_t code);
 void metrics_count_unsubscribe(struct metrics *m, uint32_t code);
 
 struct engine_stats;
+struct webhook_stats;
 
 /* The rest of what a scrape says; any pointer may be NULL. */
 struct metrics_node {
     const char *version;
     const char *engine; /* "sqlite" */
     const struct engine_stats *engine_stats;
+    const struct webhook_stats *webhook_stats;
     size_t workers;
     size_t workers_alive;
     int64_t uptime_ms;

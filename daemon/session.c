@@ -15,6 +15,7 @@
 #include "daemon/rate.h"
 #include "daemon/session_control.h"
 #include "daemon/session_impl.h"
+#include "daemon/webhook.h"
 #include "daemon/session_proxy.h"
 #include "protocol/json.h"
 
@@ -65,6 +66,7 @@ void session_forget_user(struct session *s) {
     if (s->is_in_hub) {
         metrics_gauge_add(&w->metrics, GAUGE_CLIENTS, -1);
         metrics_client(&w->metrics, wire_traits(session_format(s))->transport, false);
+        webhooks_disconnected(w->daemon->webhooks, s);
     }
     hub_remove(w, s);
     hub_forget_session(w, s);

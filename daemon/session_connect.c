@@ -13,6 +13,7 @@
 #include "daemon/session_impl.h"
 #include "daemon/session_proxy.h"
 #include "daemon/survey.h"
+#include "daemon/webhook.h"
 #include "protocol/utf8.h"
 
 /* A UUID of version 4 (RFC 9562 §5.4). */
@@ -494,6 +495,7 @@ static int enter(struct connecting *c) {
     s->state = SESSION_CONNECTED;
     metrics_count(&w->metrics, COUNT_CONNECTED);
     metrics_gauge_add(&w->metrics, GAUGE_CLIENTS, 1);
+    webhooks_connected(w->daemon->webhooks, s);
     metrics_client(&w->metrics, wire_traits(session_format(s))->transport, true);
 
     start_pings(s);

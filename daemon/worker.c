@@ -22,6 +22,7 @@
 #include "daemon/proxy.h"
 #include "daemon/rate.h"
 #include "daemon/survey.h"
+#include "daemon/webhook.h"
 
 enum {
     OVER_LIMIT_MAX =
@@ -71,6 +72,16 @@ static void on_broken(struct outbox *o, int why) {
     }
 }
 
+static bool on_occupied(struct channels *all, struct channel *c) {
+    struct worker *w = CONTAINER_OF(all, struct worker, channels);
+    return webhooks_entered(w->daemon->webhooks, channel_name(c)) == 0;
+}
+
+static void on_vacated(struct channels *all, struct channel *c) {
+    struct worker *w = CONTAINER_OF(all, struct worker, channels);
+    webhooks_left(w->daemon->webhooks, channel_name(c));
+}
+
 /* ---- life ---- */
 
 int worker_configure(struct worker *w, struct config *c, const struct tls *tls) {
@@ -104,6 +115,8 @@ int worker_configure(struct worker *w, struct config *c, const struct tls *tls) 
     w->config = config_ref(c);
     if (c->client.user_connection_limit)
         hub_count_users(w);
+    if (w->daemon->webhooks && !w->channels.occupied && webhooks_want_channels(c))
+        channels_watch(&w->channels, on_occupied, on_vacated);
 
     w->frame_limits = (struct frame_limits){ .max_message = c->websocket.message_size_limit,
                                              .max_inflated = c->websocket.inflated_size_limit };

@@ -19,7 +19,7 @@ static bool is_power_of_two_or_zero(size_t n) {
 int events_add(struct events *e, struct buffer *text, uint64_t id, int64_t time_ms,
                struct str subject, struct bytes payload) {
     if (is_power_of_two_or_zero(e->n)) {
-        struct event *items = reallocarray(e->items, e->n ? e->n * 2 : 1, sizeof *items);
+        struct queued_event *items = reallocarray(e->items, e->n ? e->n * 2 : 1, sizeof *items);
         if (!items)
             return -ENOMEM;
         e->items = items;
@@ -29,7 +29,7 @@ int events_add(struct events *e, struct buffer *text, uint64_t id, int64_t time_
     int r = buffer_error(text);
     if (r < 0)
         return r;
-    e->items[e->n++] = (struct event){
+    e->items[e->n++] = (struct queued_event){
         .id = id, .time_ms = time_ms, .subject.len = subject.len, .payload.len = payload.len
     };
     return 0;
@@ -38,7 +38,7 @@ int events_add(struct events *e, struct buffer *text, uint64_t id, int64_t time_
 void events_settle(struct events *e, struct buffer *text) {
     const uint8_t *at = text->data;
     for (size_t i = 0; i < e->n; i++) {
-        struct event *event = &e->items[i];
+        struct queued_event *event = &e->items[i];
         event->subject.data = (const char *) at;
         if (at)
             at += event->subject.len;

@@ -13,6 +13,7 @@
 enum event_effect {
     EVENT_ONLY,
     EVENT_BEGINS, /* stands until an event of the same queue and subject ENDS */
+    EVENT_STANDS, /* the same, but is not told itself: there is no payload */
     EVENT_ENDS,
 };
 
@@ -22,8 +23,8 @@ struct event_item {
     struct bytes payload;
     int64_t time_ms; /* wall clock: when it happened */
     enum event_effect effect;
-    struct bytes end; /* EVENT_BEGINS: the payload of the event that will end it, should nobody
-                         else */
+    struct bytes end; /* EVENT_BEGINS, _STANDS: the payload of the event that will end it, should
+                         nobody else */
 };
 
 /* Events under way, all or none of them; the caller keeps it, and what it borrows, alive until done
@@ -50,7 +51,7 @@ enum { EVENTS_MAX = 100000 };
 /* Never suspends, never fails. Those of one thread keep their order. */
 void engine_event_append(struct engine *e, struct event_request *request);
 
-struct event {
+struct queued_event {
     uint64_t id; /* ascending in a queue; never used again */
     int64_t time_ms;
     struct str subject;
@@ -58,7 +59,7 @@ struct event {
 };
 
 struct events {
-    struct event *items;
+    struct queued_event *items;
     size_t n;
     void *memory; /* private */
 };

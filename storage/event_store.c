@@ -116,7 +116,7 @@ static int append(struct event_store *s, struct kept_event *k, size_t *dropped) 
         its_end = r == 0 ? NULL : its_end;
     }
     free(its_end);
-    if (is_taken && r == 0)
+    if (is_taken && r == 0 && k->effect != EVENT_STANDS)
         enqueue(s, k);
     else
         free(k);
@@ -138,9 +138,10 @@ static int make_all(const struct event_request *q, struct kept_event **ret) {
     for (size_t i = 0; i < q->n; i++) {
         const struct event_item *item = &q->items[i];
         struct kept_event *k = *last = kept_event_new(item, item->payload);
-        if (k && item->effect == EVENT_BEGINS)
+        bool stands = item->effect == EVENT_BEGINS || item->effect == EVENT_STANDS;
+        if (k && stands)
             k->its_end = kept_event_new(item, item->end);
-        if (!k || (item->effect == EVENT_BEGINS && !k->its_end)) {
+        if (!k || (stands && !k->its_end)) {
             free_all(first);
             return -ENOMEM;
         }

@@ -74,9 +74,9 @@ static int append(struct writer *w, const struct event_item *q, size_t *dropped)
         (*dropped)++;
         return 0;
     }
-    if (q->effect == EVENT_BEGINS)
+    if (q->effect == EVENT_BEGINS || q->effect == EVENT_STANDS)
         r = stand(w, q);
-    return r < 0 ? r : add_event(w, q);
+    return r < 0 || q->effect == EVENT_STANDS ? r : add_event(w, q);
 }
 
 int transaction_add_events(struct writer *w, struct event_request *events) {

@@ -72,7 +72,7 @@ static const char *const migrations[] = {
     "CREATE INDEX map_entry_score ON map_entry(channel, score, key);"
     "CREATE INDEX map_entry_expiry ON map_entry(expires_ms) WHERE expires_ms IS NOT NULL;"
     "CREATE TABLE event("
-    "  id INTEGER PRIMARY KEY," /* ascending */
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT," /* readers go by it: none comes twice */
     "  queue TEXT NOT NULL,"
     "  time_ms INTEGER NOT NULL,"
     "  subject BLOB NOT NULL,"

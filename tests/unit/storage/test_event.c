@@ -67,7 +67,7 @@ static int check(struct world *w, const char *queue, uint64_t after, uint32_t li
     bool ascends = true;
     for (size_t i = 0; i < events.n; i++)
         ascends = ascends && events.items[i].id > (i ? events.items[i - 1].id : after) &&
-                  events.items[i].time_ms > 0;
+                  events.items[i].time_ms >= 0;
     events_finish(&events);
     if (strcmp(text, expected) != 0)
         world_fail(w, __FILE__, __LINE__, text);
@@ -117,11 +117,38 @@ static int queue_story(struct world *w) {
     CHECK(w, engine_events_keep_queues(w->engine, NULL, 0, &dropped) == 0 && dropped == 2);
     engine_stats(w->engine, &stats);
     CHECK(w, stats.events == 0);
+    CHECK(w, append(w, "q", "d", "6", EVENT_ONLY) == 0 && check(w, "q", id, 10, "d=6") == 0);
     return 0;
 }
 
 static void events_wait_in_their_order_until_they_are_done(void **state) {
     run_story(*state, queue_story);
+}
+
+/* Several at a time are one: an end is of what began just before it. */
+static int batch_story(struct world *w) {
+    struct appending a;
+    struct event_item items[4];
+    for (int i = 0; i < 4; i++)
+        items[i] = (struct event_item){ .queue = STR("q"),
+                                        .subject = i < 2 ? STR("a") : STR("b"),
+                                        .payload = bytes_of(&"1234"[i], 1),
+                                        .effect = i % 2 ? EVENT_ENDS : EVENT_BEGINS };
+    a.request =
+            (struct event_request){ .items = items, .n = 4, .inbox = w->inbox, .done = appended };
+    future_init(&a.done);
+    engine_event_append(w->engine, &a.request);
+    CHECK(w, future_wait(&a.done) == 0 && a.request.result == 0 && a.request.dropped == 0);
+    struct events events;
+    CHECK(w, engine_events_next(w->engine, STR("q"), 0, 10, 1000, &events) == 0);
+    size_t n = events.n;
+    events_finish(&events);
+    CHECK(w, n == 4);
+    return 0;
+}
+
+static void events_handed_over_together_stay_in_order(void **state) {
+    run_story(*state, batch_story);
 }
 
 static int bytes_story(struct world *w) {
@@ -155,6 +182,11 @@ static int standing_story(struct world *w) {
     CHECK(w, engine_events_end_standing(w->engine) == 0);
     CHECK(w, engine_events_end_standing(w->engine) == 0);
     CHECK(w, check(w, "q", 0, 10, "a=begin b=begin a=over b=end") == 0);
+    CHECK(w, append(w, "r", "c", "", EVENT_STANDS) == 0); /* is not told, but its end is */
+    CHECK(w, append(w, "r", "d", "", EVENT_STANDS) == 0);
+    CHECK(w, append(w, "r", "c", "over", EVENT_ENDS) == 0);
+    CHECK(w, engine_events_end_standing(w->engine) == 0);
+    CHECK(w, check(w, "r", 0, 10, "c=over d=end") == 0);
     return 0;
 }
 
@@ -172,7 +204,8 @@ static int full_story(struct world *w) {
     struct engine_stats stats;
     engine_stats(w->engine, &stats);
     CHECK(w, stats.events == 3 && stats.events_rejected == 1);
-    CHECK(w, done_first(w, "q", 3) == 0 && append(w, "q", "c", "6", EVENT_BEGINS) == 0);
+    CHECK(w, done_first(w, "q", 3) == 0 && check(w, "q", 0, 10, "") == 0 &&
+                     append(w, "q", "c", "6", EVENT_BEGINS) == 0);
     return 0;
 }
 
@@ -272,6 +305,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(events_wait_in_their_order_until_they_are_done),
         BOTH(no_more_bytes_are_given_than_asked_but_for_a_first_one),
+        BOTH(events_handed_over_together_stay_in_order),
         BOTH(what_stands_is_ended_once),
         BOTH(a_full_queue_takes_only_the_ends_of_what_it_took),
         SQLITE(events_and_what_stands_survive_a_restart),
