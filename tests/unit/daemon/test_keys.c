@@ -441,6 +441,27 @@ static void subscriptions_may_have_keys_of_their_own(void **state) {
                      separate));
 }
 
+static int named(struct world *w, void *arg) {
+    struct peer *p = peer_open(w, NULL);
+    STORY_EXPECT(w, p && peer_connect(p, world_token(w, "{\"sub\":\"eve\",\"name\":\"ada\"}")));
+    PLAYS(p, "> {'id':2,'subscribe':{'channel':'x'}}\n < {'id':2,'subscribe':{}}\n"
+             "> {'id':3,'presence':{'channel':'x'}}\n < {'id':3,'presence':{*'user':'ada'*\n");
+    peer_close(p);
+    /* Without it nobody is named, whoever `sub` is; and it has to be a name. */
+    HEARS_ON_CONNECT(w, world_token(w, "{\"sub\":\"eve\"}"), "close 3507 *");
+    HEARS_ON_CONNECT(w, world_token(w, "{\"sub\":\"eve\",\"name\":7}"), REFUSED);
+    return 0;
+}
+
+static void another_claim_may_name_the_user(void **state) {
+    const struct world_options o = {
+        .config = "client: {token: {user_id_claim: name}, disallow_anonymous_connection_tokens: "
+                  "true}\nchannel: {without_namespace: {presence: true, "
+                  "allow_subscribe_for_client: true, allow_presence_for_client: true}}\n"
+    };
+    assert_null(world_run(&o, named, NULL));
+}
+
 static int believed(struct world *w, void *arg) {
     struct stage *g = arg;
     CONNECTS(w, sign(&g->second, "{\"sub\":\"a\"}"));
@@ -524,6 +545,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(subscriptions_may_have_keys_of_their_own, setup, teardown),
         cmocka_unit_test_setup_teardown(where_everything_is_believed_claims_still_count, setup,
                                         teardown),
+        cmocka_unit_test(another_claim_may_name_the_user),
         cmocka_unit_test(the_former_secret_is_believed_until_its_time),
         cmocka_unit_test_setup_teardown(a_reload_changes_keys_and_keeps_what_was_fetched, setup,
                                         teardown),
