@@ -69,7 +69,8 @@ static struct known *know(struct delta_keys *k, struct delta_base *base) {
     return known;
 }
 
-/* Whether a key that is not known has not changed between the reading and our beginning. */
+/* What was read before the last delivery may have changed with it: a key that was removed is not
+ * known any more. */
 static bool covers(struct delta_keys *k, const struct position *at) {
     if (k->since.epoch[0] == '\0') /* nothing was delivered before */
         memcpy(k->since.epoch, at->epoch, sizeof k->since.epoch);
@@ -84,8 +85,13 @@ static void learn(struct delta_keys *k, struct publication *p) {
     struct known *known = find(k, p->key);
     uint64_t offset = known ? known->base->publication->position.offset : 0;
 
-    if (p->position.offset == 0 || p->is_removed || offset > p->position.offset)
+    if (p->position.offset == 0 || offset > p->position.offset)
         return;
+    if (p->is_removed) {
+        if (known)
+            forget(k, known);
+        return;
+    }
     if (offset == p->position.offset) { /* the state and its stream may say different things */
         if (is_same(known, p))
             known->read = k->count;
@@ -115,6 +121,8 @@ void delta_keys_delivered(struct delta_keys *k, const struct publication *p,
     uint64_t offset = known ? known->base->publication->position.offset : 0;
 
     k->count++;
+    if (p->position.offset)
+        k->since = p->position;
     if (offset && offset > p->position.offset)
         return; /* somebody reads ahead of what is delivered */
     if (offset && offset == p->position.offset) {

@@ -12,7 +12,7 @@
 
 struct delta_keys {
     struct table table;
-    struct position since; /* what was delivered before it was made */
+    struct position since; /* the last one delivered */
     uint64_t count;        /* of deliveries and of pages read */
 };
 

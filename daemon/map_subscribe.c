@@ -243,7 +243,7 @@ static int say_state(struct catch_up *u, uint32_t id, const struct map_page *pag
     struct arena_list state = { 0 };
     struct reply reply = { .id = id };
 
-    know(u, page->items, page->n, &u->since);
+    know(u, page->items, page->n, &page->top);
     int r = list_add(u, page->items, page->n, &arena, &state);
     if (r < 0)
         return cannot_say(u, id, r);
@@ -363,7 +363,7 @@ static int go_live(struct catch_up *u, uint32_t id, const struct map_page *state
         return cannot_say(u, id, r);
     reply.subscribe.offset = top;
     if (state)
-        know(u, state->items, state->n, &u->since);
+        know(u, state->items, state->n, &state->top);
     if (stream)
         know(u, stream->items, stream->n, &stream->top);
     if (n_live)

@@ -294,7 +294,8 @@ static void judge_order(struct ledger *l, uint32_t id, struct message *last) {
     if (m->epoch == last->epoch && m->offset < last->offset)
         ledger_fault(l, "channel %u: message %u of publisher %u stands before an earlier one",
                      m->channel, id, m->publisher);
-    *last = *m;
+    if (m->state == MESSAGE_ACKED) /* what was not answered may have come late */
+        *last = *m;
 }
 
 void ledger_close(struct ledger *l) {

@@ -25,6 +25,7 @@ struct message {
     uint32_t channel;
     enum message_state state;
     uint32_t tag;
+    uint32_t key;    /* of a map */
     bool is_live;    /* past the history: it has no place in the stream */
     uint32_t epoch;  /* index of the channel's */
     uint64_t offset; /* where the stream has it; 0: nowhere so far */

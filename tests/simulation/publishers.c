@@ -16,13 +16,24 @@ enum { BATCH_MAX = 8 };
 
 /* ---- clients ---- */
 
+/* Some channel that is no map; UINT32_MAX: there is none. */
+static uint32_t some_stream(const struct scene *s) {
+    uint32_t from = (uint32_t) loop_random_below(s->script.channels);
+    for (uint32_t i = 0; i < s->script.channels; i++)
+        if (!channel_is_map(s->script.modes[(from + i) % s->script.channels]))
+            return (from + i) % s->script.channels;
+    return UINT32_MAX;
+}
+
 static uint32_t queue_message(struct peer *p, struct client *c, uint32_t *ret_id) {
     struct message m = { .publisher = p->index,
-                         .channel = (uint32_t) loop_random_below(p->scene->script.channels),
+                         .channel = some_stream(p->scene),
                          .tag = LEDGER_TAGS - 1 };
     char data[SCENE_PAYLOAD_MAX], name[16];
     struct command command = { .kind = COMMAND_PUBLISH };
 
+    if (m.channel == UINT32_MAX)
+        return 0;
     *ret_id = ledger_send(&p->scene->ledger, &m);
     scene_channel_name(p->scene, m.channel, name);
     command.publish.channel = str_of(name);
@@ -98,11 +109,11 @@ static void published(struct publish *p) {
 }
 
 /* The channel, what it is tagged with, whether it skips the history: as the API has it. */
-static int publish_one(struct scene *s, uint32_t id) {
+static int publish_one(struct scene *s, uint32_t id, bool is_removal) {
     static const char *const colours[] = { "red", "green", "blue" };
     const struct message *m = &s->ledger.messages[id];
     struct worker *w = &s->daemon->threads[loop_random_below(s->script.workers)].worker;
-    char name[16], data[SCENE_PAYLOAD_MAX];
+    char name[16], key[8], data[SCENE_PAYLOAD_MAX];
     struct tag tags[2] = { { STR("kind"), STR("any") } };
     struct publication_parts parts = { .tags = tags, .n_tags = 1, .wants_delta = scene_chance(70) };
     struct publish_terms terms = { .skips_history = m->is_live };
@@ -113,14 +124,40 @@ static int publish_one(struct scene *s, uint32_t id) {
     scene_channel_name(s, m->channel, name);
     parts.channel = str_of(name);
     parts.data = bytes_of(data, scene_payload(id, data));
+    const struct namespace *ns = config_namespace_of(w->config, parts.channel);
+    if (channel_is_map(s->script.modes[m->channel])) {
+        map_key_name(m->key, key);
+        publish_map_terms(ns, &terms);
+        terms.skips_history = false;
+        parts.key = str_of(key);
+        parts.is_removed = is_removal;
+        if (is_removal)
+            parts.data = (struct bytes){ 0 };
+    }
     future_init(&p.done);
-    int r = publish_start_on(&p.publish, w, config_namespace_of(w->config, parts.channel), &parts,
-                             &terms);
+    int r = publish_start_on(&p.publish, w, ns, &parts, &terms);
     if (r < 0)
         return r;
     SHIELD(INT64_MAX / 2); /* p is in the engine until it is done */
     r = future_wait(&p.done);
     return r < 0 ? r : p.publish.request.result;
+}
+
+/* A key has one publisher. */
+static void write_key(struct scene *s, struct message *m) {
+    uint32_t n = s->script.publishers;
+    uint32_t keys = (s->script.keys + n - 1 - m->publisher) / n;
+    bool is_removal = scene_chance(15);
+
+    m->is_live = true; /* the ledger's streams have no place for it */
+    m->key = (uint32_t) loop_random_below(keys) * n + m->publisher;
+    uint32_t id = ledger_send(&s->ledger, m);
+    int r = publish_one(s, id, is_removal);
+    map_answered(&s->maps[m->channel], m->key, id, is_removal, r);
+    if (r < 0)
+        s->ledger.refused++;
+    else
+        s->ledger.acked++;
 }
 
 static void publish_as_application(struct peer *p) {
@@ -131,9 +168,11 @@ static void publish_as_application(struct peer *p) {
                              .channel = (uint32_t) loop_random_below(s->script.channels),
                              .tag = (uint32_t) loop_random_below(LEDGER_TAGS),
                              .is_live = scene_chance(10) };
-        if (s->is_up) {
+        if (s->is_up && channel_is_map(s->script.modes[m.channel])) {
+            write_key(s, &m);
+        } else if (s->is_up) {
             uint32_t id = ledger_send(&s->ledger, &m);
-            int r = publish_one(s, id);
+            int r = publish_one(s, id, false);
             ledger_answered(&s->ledger, id, r < 0 ? MESSAGE_REFUSED : MESSAGE_ACKED);
         }
         if (peer_pause(p, scene_chance(30) && s->is_up ? 0 : 1 + pause_of(s)) < 0)
@@ -144,7 +183,7 @@ static void publish_as_application(struct peer *p) {
 int publisher_run(void *arg) {
     struct peer *p = arg;
 
-    if (p->is_application)
+    if (p->is_application || some_stream(p->scene) == UINT32_MAX)
         publish_as_application(p);
     else
         publish_as_client(p);

@@ -18,9 +18,12 @@ struct recorder {
 
 /* at_ms: when it was published, at the earliest; 0: not known. */
 static void record(struct scene *s, const struct publication *p, int64_t at_ms) {
-    /* The scene's channels are named "sim:0", "sim:1" ... */
-    ledger_distributed(&s->ledger, (uint32_t) (p->channel.data[p->channel.len - 1] - '0'),
-                       p->position.epoch, p->position.offset, scene_message_id(p->data), at_ms);
+    /* The scene's channels are named "sim:0", "cch:1" ... */
+    uint32_t channel = (uint32_t) (p->channel.data[p->channel.len - 1] - '0');
+
+    if (!channel_is_map(s->script.modes[channel]))
+        ledger_distributed(&s->ledger, channel, p->position.epoch, p->position.offset,
+                           scene_message_id(p->data), at_ms);
 }
 
 static void deliver(struct engine_sink *sink, struct publication *p) {
@@ -34,6 +37,8 @@ int recorder_catch_up(struct scene *s) {
     for (uint32_t i = 0; i < s->script.channels; i++) {
         char name[16];
         struct page page;
+        if (channel_is_map(s->script.modes[i]))
+            continue;
         scene_channel_name(s, i, name);
         struct history_query q = { .channel = str_of(name), .keep = scene_keep(s), .limit = PAGE };
         int r = engine_history(s->engine, &q, &page);

@@ -61,6 +61,10 @@ void script_draw(uint64_t seed, struct script *ret) {
     ret->ttl_ms = draw(&state, 4) == 0 ? 2000 + (int64_t) draw(&state, 4000) : 0;
     for (unsigned i = 0; i < ret->channels; i++)
         ret->modes[i] = draw(&state, 3) == 0 ? CHANNEL_CACHE : CHANNEL_STREAM;
+    for (unsigned i = 0; i < ret->channels; i++)
+        if (draw(&state, 3) == 0)
+            ret->modes[i] = draw(&state, 3) == 0 ? CHANNEL_LIVE_MAP : CHANNEL_MAP;
+    ret->keys = draw(&state, 2) ? SCENE_KEYS_MAX : 4 + (uint32_t) draw(&state, 12);
 }
 
 /* How a client is, apart from what the script says. */
@@ -74,14 +78,15 @@ static void cast(struct scene *s, struct peer *p, uint64_t what) {
     if (kind == 1) /* one tag, or all but one */
         p->filter = draw(&state, 2) ? 1U << draw(&state, LEDGER_TAGS - 1)
                                     : 0xFU & ~(1U << draw(&state, LEDGER_TAGS - 1));
-    p->is_server_side = kind > 1 && draw(&state, 2);
+    p->is_server_side = kind > 1 && !channel_is_map(s->script.modes[p->channel]) && draw(&state, 2);
     if (p->is_server_side) /* its connect is in JSON */
         p->is_protobuf = false;
 }
 
 void scene_channel_name(const struct scene *s, uint32_t channel, char name[static 16]) {
-    (void) snprintf(name, 16, "%s:%u", s->script.modes[channel] == CHANNEL_CACHE ? "cch" : "sim",
-                    channel);
+    static const char *const namespaces[] = { "sim", "cch", "map", "eph" };
+
+    (void) snprintf(name, 16, "%s:%u", namespaces[s->script.modes[channel]], channel);
 }
 
 size_t scene_payload(uint32_t id, char payload[static SCENE_PAYLOAD_MAX]) {
@@ -167,6 +172,21 @@ static void append_namespace(const struct scene *s, uint32_t history_size, const
     buffer_append_byte(text, '}');
 }
 
+static void append_map(const struct scene *s, const char *name, const char *mode,
+                       struct buffer *text) {
+    int64_t ttl_ms = s->script.ttl_ms ? s->script.ttl_ms : 3600 * 1000;
+
+    buffer_printf(text,
+                  ", {\"name\": \"%s\", \"subscription_type\": \"map\", \"map\": {\"mode\": \"%s\","
+                  " \"key_ttl\": \"%lldms\"",
+                  name, mode, (long long) ttl_ms);
+    if (name[0] == 'm')
+        buffer_printf(text, ", \"stream_size\": %u, \"stream_ttl\": \"%lldms\"",
+                      s->script.history_size, (long long) ttl_ms);
+    buffer_printf(text, "}, \"allowed_delta_types\": [\"fossil\"], \"delta_publish\": %s}",
+                  s->script.delta_publish ? "true" : "false");
+}
+
 static int make_config(const struct scene *s, uint32_t history_size, struct config **ret) {
     struct buffer text = BUFFER_INIT;
     const struct script *c = &s->script;
@@ -180,6 +200,8 @@ static int make_config(const struct scene *s, uint32_t history_size, struct conf
     buffer_append_str(&text, STR(", "));
     append_namespace(s, history_size, "cch",
                      ", \"force_recovery_mode\": \"cache\", \"auto_cache_recover\": true", &text);
+    append_map(s, "map", "recoverable", &text);
+    append_map(s, "eph", "ephemeral", &text);
     buffer_append_str(&text, STR("]}}"));
     int r = buffer_error(&text);
     if (r == 0)
@@ -286,15 +308,44 @@ static int crash(struct scene *s) {
 
 /* ---- the play ---- */
 
-/* Every subscriber has seen its stream to the end. */
+/* It has seen its stream to the end; or it has what the map holds. */
+static bool is_there(const struct scene *s, const struct peer *p) {
+    struct ledger_view v = peer_view(p);
+
+    if (!p->is_subscribed)
+        return false;
+    if (!channel_is_map(s->script.modes[p->channel]))
+        return ledger_is_there(&s->ledger, &v);
+    return memcmp(p->map->ids, s->map_keys[p->channel], sizeof p->map->ids) == 0 &&
+           (s->script.modes[p->channel] == CHANNEL_LIVE_MAP ||
+            p->offset == s->map_tops[p->channel]);
+}
+
 static bool everybody_is_there(const struct scene *s) {
-    for (unsigned i = 0; i < s->script.subscribers; i++) {
-        const struct peer *p = &s->subscribers[i];
-        struct ledger_view v = peer_view(p);
-        if (!p->is_subscribed || !ledger_is_there(&s->ledger, &v))
+    for (unsigned i = 0; i < s->script.subscribers; i++)
+        if (!is_there(s, &s->subscribers[i]))
             return false;
-    }
     return true;
+}
+
+static int read_maps(struct scene *s) {
+    int r = 0;
+    for (uint32_t i = 0; i < s->script.channels && r == 0; i++)
+        if (channel_is_map(s->script.modes[i]))
+            r = map_read_all(s, i, s->map_keys[i], &s->map_tops[i]);
+    return r;
+}
+
+/* What was acknowledged is there, unless something later is. */
+static void check_maps(struct scene *s) {
+    for (uint32_t i = 0; i < s->script.channels; i++) {
+        bool forgets = s->script.ttl_ms || (s->crashes && (s->script.engine == ENGINE_MEMORY ||
+                                                           s->script.modes[i] == CHANNEL_LIVE_MAP));
+        for (uint32_t k = 0; k < s->script.keys && channel_is_map(s->script.modes[i]); k++)
+            if (!forgets && s->maps[i].pending[k] == 0 && s->map_keys[i][k] != s->maps[i].acked[k])
+                ledger_fault(&s->ledger, "channel %u: key %u holds %u, and %u was acknowledged", i,
+                             k, s->map_keys[i][k], s->maps[i].acked[k]);
+    }
 }
 
 static int disturb(struct scene *s) {
@@ -323,28 +374,36 @@ static int disturb(struct scene *s) {
     return 0;
 }
 
+static void blame(struct scene *s) {
+    for (unsigned i = 0; i < s->script.subscribers; i++) {
+        const struct peer *p = &s->subscribers[i];
+        if (!is_there(s, p))
+            ledger_fault(&s->ledger, "subscriber %u of channel %u is %s at %llu of %llu", i,
+                         p->channel, p->is_subscribed ? "stuck" : "not subscribed",
+                         (unsigned long long) p->offset,
+                         (unsigned long long) (channel_is_map(s->script.modes[p->channel])
+                                                       ? s->map_tops[p->channel]
+                                                       : ledger_top(&s->ledger, p->channel)));
+    }
+}
+
 static int settle(struct scene *s) {
     DEADLINE(quiet, QUIET_MS);
+    int r;
 
-    while (!everybody_is_there(s)) {
+    while ((r = read_maps(s)) == 0 && !everybody_is_there(s)) {
         event_clear(&s->changed);
-        int r = event_wait(&s->changed);
-        if (r == -ETIMEDOUT && deadline_passed(&quiet)) {
-            for (unsigned i = 0; i < s->script.subscribers; i++) {
-                const struct peer *p = &s->subscribers[i];
-                struct ledger_view v = peer_view(p);
-                if (!p->is_subscribed || !ledger_is_there(&s->ledger, &v))
-                    ledger_fault(&s->ledger, "subscriber %u of channel %u is %s at %llu of %llu", i,
-                                 p->channel, p->is_subscribed ? "stuck" : "not subscribed",
-                                 (unsigned long long) p->offset,
-                                 (unsigned long long) ledger_top(&s->ledger, p->channel));
-            }
-            return 0;
-        }
+        r = event_wait(&s->changed);
         if (r < 0)
-            return r;
+            break;
     }
-    return 0;
+    if (r == -ETIMEDOUT && deadline_passed(&quiet)) {
+        blame(s);
+        return 0;
+    }
+    if (r == 0)
+        check_maps(s);
+    return r;
 }
 
 /* How many of a channel are present, how many should be. */
@@ -357,6 +416,8 @@ static int count_present(struct scene *s, uint32_t channel, size_t *ret_clients,
     *ret_clients = *ret_wanted = 0;
     for (unsigned k = 0; k < s->script.subscribers; k++)
         *ret_wanted += s->subscribers[k].channel == channel;
+    if (channel_is_map(s->script.modes[channel]))
+        *ret_wanted = 0;
     return engine_presence_stats(s->engine, str_of(name), ret_clients, &users);
 }
 
@@ -422,6 +483,8 @@ static int play(void *arg) {
     group_finish(&publishers);
     if (s->daemon)
         stop(s);
+    for (unsigned i = 0; i < s->script.subscribers; i++)
+        free(s->subscribers[i].map);
     ledger_close(&s->ledger);
     return r;
 }

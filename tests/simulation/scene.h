@@ -9,15 +9,22 @@
 #include "daemon/daemon.h"
 #include "storage/engine.h"
 #include "tests/simulation/ledger.h"
+#include "tests/simulation/maps.h"
 
 enum { SCENE_WORKERS_MAX = 3, SCENE_PUBLISHERS_MAX = 4, SCENE_SUBSCRIBERS_MAX = 6 };
 
 enum { SCENE_PAYLOAD_MAX = 512 };
 
 enum channel_mode {
-    CHANNEL_STREAM, /* "sim:N": everything since then, or told */
-    CHANNEL_CACHE,  /* "cch:N": the newest, always */
+    CHANNEL_STREAM,   /* "sim:N": everything since then, or told */
+    CHANNEL_CACHE,    /* "cch:N": the newest, always */
+    CHANNEL_MAP,      /* "map:N": keys with values, and a stream of changes */
+    CHANNEL_LIVE_MAP, /* "eph:N": the same in memory, without a stream */
 };
+
+static inline bool channel_is_map(uint8_t mode) {
+    return mode >= CHANNEL_MAP;
+}
 
 /* What the seed says. */
 struct script {
@@ -34,6 +41,7 @@ struct script {
     bool delta_publish; /* everything may go out as patches */
     int64_t ttl_ms;     /* of the history; of positions twice that; 0: longer than any scene */
     uint8_t modes[LEDGER_CHANNELS_MAX]; /* enum channel_mode */
+    uint32_t keys;                      /* of a map */
     int64_t duration_ms;                /* of the publishing */
 };
 
@@ -57,7 +65,8 @@ struct peer {
     uint32_t filter; /* subscriber: of the ledger's tags, bits; 0: everything */
     uint8_t base[SCENE_PAYLOAD_MAX];
     size_t base_len;
-    bool has_base; /* subscriber with delta: was given something */
+    bool has_base;        /* subscriber with delta: was given something */
+    struct map_view *map; /* of a subscriber to a map */
 };
 
 struct recorder; /* sees what is distributed */
@@ -77,6 +86,9 @@ struct scene {
     struct recorder *recorder;
 
     struct peer publishers[SCENE_PUBLISHERS_MAX], subscribers[SCENE_SUBSCRIBERS_MAX];
+    struct map_log maps[LEDGER_CHANNELS_MAX];
+    uint32_t map_keys[LEDGER_CHANNELS_MAX][SCENE_KEYS_MAX]; /* what they hold, at the end */
+    uint64_t map_tops[LEDGER_CHANNELS_MAX];
     bool is_publishing_over, is_over;
     uint64_t crashes, cuts, faults, reloads;
     uint64_t digest; /* of everything that subscribers saw, in order, with its time */

@@ -195,6 +195,8 @@ static int subscribe(struct peer *p, struct client *c) {
     struct client_end end = { 0 };
     struct reply reply;
 
+    if (channel_is_map(p->scene->script.modes[p->channel]))
+        return map_subscribe_peer(p, c);
     scene_channel_name(p->scene, p->channel, name);
     struct command command = { .kind = COMMAND_SUBSCRIBE,
                                .subscribe = { .channel = str_of(name),
@@ -251,6 +253,11 @@ static int begin(struct peer *p, struct client *c) {
     return application_subscribes(p, c) ? 0 : -ECONNRESET;
 }
 
+/* Nothing happens by which a stream could have a hole or end. */
+static bool is_quiet(const struct scene *s) {
+    return !s->script.crashes && !s->script.has_disk_faults && !s->script.ttl_ms;
+}
+
 static int hear(struct peer *p, struct client *c, const struct push *push) {
     struct scene *s = p->scene;
 
@@ -259,13 +266,18 @@ static int hear(struct peer *p, struct client *c, const struct push *push) {
         if (!p->is_subscribed)
             ledger_fault(&s->ledger, "channel %u: a publication without a subscription",
                          p->channel);
-        note(p, &push->publication);
+        if (channel_is_map(s->script.modes[p->channel]))
+            map_note(p, &push->publication);
+        else
+            note(p, &push->publication);
         return 0;
     case PUSH_SUBSCRIBE:
         take_subscribed(p, &push->subscribe);
         return 0;
     case PUSH_UNSUBSCRIBE:
         p->is_subscribed = false;
+        if (is_quiet(s) && !p->is_server_side)
+            ledger_fault(&s->ledger, "channel %u: sent away for nothing", p->channel);
         if (p->is_server_side)
             return application_subscribes(p, c) ? 0 : -ECONNRESET;
         if (!unsubscribe_resubscribes(push->unsubscribe.code))

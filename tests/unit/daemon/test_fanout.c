@@ -461,6 +461,17 @@ static int delta_of_keys(struct world *w, void *arg) {
     deliver(w, c, "k3", LONG_2, 9);
     STORY_EXPECT(w, hears_payload(&f, LONG_1, false) && hears_payload(&f, LONG_2, true));
 
+    /* Read and removed again before anything was delivered: it is not there. */
+    struct publication *gone[] = { of_key(c, "k2", LONG_1, 10), of_key(c, "k2", "", 11) };
+    channel_know_keys(c, gone, 2, &gone[1]->position);
+    publication_unref(gone[0]);
+    publication_unref(gone[1]);
+    STORY_EXPECT(w, c->specials->keys && c->specials->n == 1);
+    c->specials->items[0].subscriber.next = 12; /* as one who has read that */
+    c->specials->items[0].since = c->specials->keys->count;
+    deliver(w, c, "k2", LONG_2, 12);
+    STORY_EXPECT(w, hears_payload(&f, LONG_2, false));
+
     /* Without a stream nobody knows what the second one has read. */
     deliver(w, c, "k0", LONG_1, 0);
     STORY_EXPECT(w, hears_payload(&f, LONG_1, false));
