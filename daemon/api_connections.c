@@ -95,7 +95,7 @@ static void put_state(struct buffer *out, const struct session *s) {
     size_t listed = 0;
     buffer_append_str(out, STR("\"state\":{\"channels\":{"));
     for (size_t i = 0; i < s->n_subs && listed < CHANNELS_MAX; i++) {
-        if (!s->subs[i].channel)
+        if (!s->subs[i].is_listed) /* on its way */
             continue;
         if (listed++)
             buffer_append_byte(out, ',');

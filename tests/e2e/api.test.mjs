@@ -771,6 +771,11 @@ describe('server API', () => {
         });
     });
 
+    test('rpc knows no procedure of the server itself', async () => {
+        assert.deepEqual(await error('rpc', { method: 'anything', params: { a: 1 } }),
+            { code: 104, message: 'not found: there is no such procedure' });
+    });
+
     test('the description is served to anyone, and names every method', async () => {
         const answer = await request(server, '/api/openapi.json', { method: 'GET', headers: {} });
         assert.equal(answer.status, 200);
