@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "async/deadline.h"
+#include "async/http_names.h"
 #include "async/list.h"
 #include "async/task_impl.h"
 #include "async/tls_impl.h"
@@ -31,6 +32,7 @@ enum {
     BODY_START = 1024,
     SEND_BUFFER = 16384,
     BYTES_PER_TURN = 64 * 1024, /* of bodies */
+    ADDRESSES_MAX = 384,        /* bytes of their text */
     WORKS_PER_TURN = 16,        /* transfers begun or given up */
 };
 
@@ -39,6 +41,7 @@ struct http_curl {
     CURLM *multi;
     struct tls *tls;
     char *user_agent;
+    struct http_names names;
     struct timer timer;    /* when curl wants to look at its clock */
     struct turn_hook hook; /* starts and takes out transfers */
     struct timer again;    /* what was too much for one turn goes on in the next */
@@ -70,7 +73,7 @@ struct transfer {
     struct http_curl *owner;
     struct task *task; /* NULL: it gave up */
     CURL *easy;
-    struct curl_slist *fields;
+    struct curl_slist *fields, *addresses;
     struct block body, head;
     size_t head_total; /* of all answers on the way */
     CURLcode code;
@@ -146,6 +149,7 @@ static void transfer_free(struct transfer *t) {
     list_remove(&t->paused);
     curl_easy_cleanup(t->easy);
     curl_slist_free_all(t->fields);
+    curl_slist_free_all(t->addresses);
     free(t->body.data);
     free(t->head.data);
     free(t);
@@ -360,6 +364,7 @@ static bool set_up(struct http_curl *h, struct transfer *t, const struct http_ca
     SET(CURLOPT_URL, call->url);
     SET(CURLOPT_ERRORBUFFER, t->error);
     SET(CURLOPT_HTTPHEADER, t->fields);
+    SET(CURLOPT_RESOLVE, t->addresses);
     SET(CURLOPT_USERAGENT, h->user_agent);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, t);
@@ -390,6 +395,65 @@ static bool set_up(struct http_curl *h, struct transfer *t, const struct http_ca
 }
 
 #undef SET
+
+/* ---- where to ---- */
+
+static void curl_url_freep(CURLU **u) {
+    curl_url_cleanup(*u);
+}
+
+static void freep(char **text) {
+    free(*text);
+}
+
+static void curl_freep(char **text) {
+    curl_free(*text);
+}
+
+static bool is_known(const char *host) {
+    struct address_parts parts = { .port = "0" };
+    struct endpoint number;
+    if (host[0] == '[' || strcasecmp(host, "localhost") == 0) /* libcurl knows that itself */
+        return true;
+    (void) snprintf(parts.host, sizeof parts.host, "%s", host);
+    return endpoint_of_parts(&parts, false, &number) == 0;
+}
+
+/* Addresses for the URL's name, for libcurl to find before it looks one up by itself (which it
+ * does for redirects to elsewhere). */
+static SUSPENDS int look_up(struct http_curl *h, struct transfer *t, const char *url) {
+    CLEANUP(curl_url_freep) CURLU *u = curl_url();
+    CLEANUP(curl_freep) char *host = NULL;
+    CLEANUP(curl_freep) char *port = NULL;
+    CLEANUP(freep) char *line = NULL;
+    char addresses[ADDRESSES_MAX];
+
+    if (!u)
+        return -ENOMEM;
+    if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
+        curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+        curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK)
+        return -EINVAL;
+    if (is_known(host))
+        return 0;
+    int r = http_names_get(&h->names, host, port, addresses, sizeof addresses);
+    if (r < 0)
+        return r;
+    /* "+": libcurl may forget it, as we may. */
+    if (asprintf(&line, "+%s:%s:%s", host, port, addresses) < 0)
+        return -ENOMEM;
+    t->addresses = curl_slist_append(NULL, line);
+    return t->addresses ? 0 : -ENOMEM;
+}
+
+static int explain_look_up(int r, const char *url, struct http_result *ret) {
+    if (r == -EINVAL)
+        (void) snprintf(ret->why, sizeof ret->why, "the URL cannot be understood");
+    else if (r == -ENOENT || r == -EHOSTUNREACH)
+        (void) snprintf(ret->why, sizeof ret->why, "%s: %.96s",
+                        r == -ENOENT ? "no such host" : "no name server answers", url);
+    return r == -EHOSTUNREACH ? -ENOENT : r;
+}
 
 static int result_of(const struct transfer *t) {
     switch (t->code) {
@@ -456,6 +520,10 @@ int http_curl_call(struct http_curl *h, const struct http_call *call, struct htt
     t->task = task_self();
     t->body.max = call->response_max ? call->response_max : HTTP_RESPONSE_MAX;
     t->head.max = HTTP_HEAD_MAX;
+    if (!call->unix_socket && (r = look_up(h, t, call->url)) < 0) {
+        transfer_free(t);
+        return explain_look_up(r, call->url, ret);
+    }
     t->easy = curl_easy_init();
     if (!t->easy || !set_up(h, t, call)) {
         transfer_free(t);
@@ -522,6 +590,7 @@ int http_curl_open(const struct http_client_options *o, struct http_curl **ret) 
     h->timer.run = on_time;
     h->hook.run = on_turn_end;
     h->again.run = on_again;
+    http_names_init(&h->names);
     h->user_agent = strdup(o && o->user_agent ? o->user_agent : "parley");
     int r = share_tls(o ? o->tls : NULL, &h->tls);
     if (r == 0 && (!h->user_agent || !set_up_multi(h, o)))
@@ -539,6 +608,7 @@ struct http_curl *http_curl_close(struct http_curl *h) {
     if (!h)
         return NULL;
     SHIELD(INT64_MAX / 4);
+    http_names_finish(&h->names);
     h->closer = task_self();
     loop_at_turn_end(&h->hook);
     while (!h->is_closed)
