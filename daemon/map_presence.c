@@ -51,24 +51,23 @@ static void publish_entry(struct session *s, const struct namespace *ns, const s
         free(e);
 }
 
-enum { MAP_NAME_MAX = 512 };
-
-/* The map of that prefix for the channel, if the configuration has it. */
+/* The map of that prefix for the channel, if the configuration has it; its name is put together in
+ * the buffer. */
 static const struct namespace *map_of(struct session *s, struct str prefix, struct str channel,
-                                      uint32_t type, char name[static MAP_NAME_MAX],
-                                      struct str *ret) {
-    if (prefix.len == 0 || prefix.len + channel.len > MAP_NAME_MAX)
+                                      uint32_t type, struct buffer *name, struct str *ret) {
+    buffer_reset(name);
+    buffer_append_str(name, prefix);
+    buffer_append_str(name, channel);
+    if (prefix.len == 0 || buffer_error(name) < 0)
         return NULL;
-    memcpy(name, prefix.data, prefix.len);
-    memcpy(name + prefix.len, channel.data, channel.len);
-    *ret = (struct str){ name, prefix.len + channel.len };
+    *ret = (struct str){ (const char *) name->data, name->len };
     const struct namespace *ns = config_namespace_of(s->worker->config, *ret);
     return ns && ns->type == type ? ns : NULL;
 }
 
 static void tell_maps(struct session *s, struct subscription *sub, const struct namespace *ns,
                       bool is_removed, bool only_keeps) {
-    char name[MAP_NAME_MAX];
+    CLEANUP(buffer_finish) struct buffer name = BUFFER_INIT;
     struct client_info info = subscription_client_info(s, sub);
     struct change c = { .info = is_removed ? NULL : &info,
                         .is_removed = is_removed,
@@ -76,13 +75,13 @@ static void tell_maps(struct session *s, struct subscription *sub, const struct 
     struct str channel = channel_name(sub->channel);
 
     const struct namespace *clients = map_of(s, ns->map_clients_presence_prefix, channel,
-                                             SUBSCRIPTION_MAP_CLIENTS, name, &c.map);
+                                             SUBSCRIPTION_MAP_CLIENTS, &name, &c.map);
     if (clients) {
         c.key = session_client(s);
         publish_entry(s, clients, &c);
     }
-    const struct namespace *users =
-            map_of(s, ns->map_users_presence_prefix, channel, SUBSCRIPTION_MAP_USERS, name, &c.map);
+    const struct namespace *users = map_of(s, ns->map_users_presence_prefix, channel,
+                                           SUBSCRIPTION_MAP_USERS, &name, &c.map);
     if (users && session_user(s).len && !is_removed) {
         c.key = session_user(s);
         c.only_keeps = true; /* another connection of the same user may have entered it */

@@ -34,6 +34,7 @@ void publish_map_terms(const struct namespace *ns, struct publish_terms *terms) 
     const struct config_map *m = &ns->map;
 
     terms->map.is_map = true;
+    terms->map.keys_max = m->keys_max;
     terms->map.key_ttl_ms = m->mode == MAP_PERSISTENT ? 0 : m->key_ttl_ms;
     if (m->mode == MAP_RECOVERABLE || m->mode == MAP_PERSISTENT)
         terms->keep = (struct keep){ .history_size = m->stream_size,

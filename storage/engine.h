@@ -76,6 +76,7 @@ struct map_change {
     bool has_expected;  /* suppressed unless the key was last put at expected; offset 0: unless it
                            does not exist. Only of maps that are kept */
     enum map_key_mode key_mode;
+    size_t keys_max;            /* in this map; past it -ENOSPC. 0: engine_options.map_keys_max */
     int64_t key_ttl_ms;         /* then it is removed, and subscribers hear of it. 0: never */
     struct position expected;   /* compared with its epoch */
     struct publication *stream; /* what subscribers and the stream get instead of the publication,

@@ -118,7 +118,8 @@ static int put_key(struct engine *e, struct map_table *maps, struct publish_requ
                    uint64_t hash, const struct map_item *old) {
     struct publication *p = request->publication;
     struct map *m = old ? old->map : map_find(maps, hash, p->channel);
-    if (!old && m && m->by_key.size >= e->ephemera.map_keys_max)
+    size_t keys_max = request->map.keys_max ? request->map.keys_max : e->ephemera.map_keys_max;
+    if (!old && m && m->by_key.size >= keys_max)
         return -ENOSPC;
     struct map_item *i;
     int r = map_item_new(maps, hash, p, request->version, request->version_epoch, &i);

@@ -121,7 +121,8 @@ int transaction_change_map(struct writer *w, struct top *top, struct publish_req
     r = transaction_count_keys(w, s);
     if (r < 0)
         return r;
-    if (found.id == 0 && s->map_keys >= w->map_keys_max) {
+    size_t keys_max = request->map.keys_max ? request->map.keys_max : w->map_keys_max;
+    if (found.id == 0 && s->map_keys >= keys_max) {
         request->staged_error = -ENOSPC;
         return 0;
     }
