@@ -58,6 +58,8 @@ void protobuf_append(struct buffer *out, const struct ProtobufCMessage *message)
 
 void protobuf_encode_reply(const struct reply *reply, struct buffer *out);
 void protobuf_encode_push(const struct push *push, struct buffer *out);
+/* The same as the two, of a publication. */
+void protobuf_encode_publication_push(const struct push *push, bool is_bare, struct buffer *out);
 void protobuf_encode_bare_push(const struct push *push, struct buffer *out);
 MUST_CHECK int protobuf_next_reply(struct bytes *frame, struct arena *a, struct reply *ret,
                                    const char **ret_why);

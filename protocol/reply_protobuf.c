@@ -1,5 +1,5 @@
 /* Replies and pushes into Protobuf. What protobuf-c needs beside the values, lists mostly, is made
- * in an arena; a publication without tags needs none of it. */
+ * in an arena. The push of a publication is packed by hand (publication_protobuf.c). */
 #include <assert.h>
 #include <errno.h>
 
@@ -159,7 +159,6 @@ struct push_parts {
     Pb__Push push;
     Pb__ClientInfo info;
     union {
-        Pb__Publication publication;
         Pb__Presence presence;
         Pb__Unsubscribe unsubscribe;
         Pb__Message message;
@@ -176,10 +175,6 @@ static void encode_push(struct protobuf_job *job, const struct push *from, struc
     pb__push__init(push);
     push->channel = protobuf_from_text(from->channel);
     switch (from->kind) {
-    case PUSH_PUBLICATION:
-        ret->publication = encode_publication(job, &from->publication, &ret->info);
-        push->pub = &ret->publication;
-        break;
     case PUSH_JOIN:
     case PUSH_LEAVE:
         ret->info = encode_info(&from->info);
@@ -224,6 +219,7 @@ static void encode_push(struct protobuf_job *job, const struct push *from, struc
         ret->refresh.ttl = from->refresh.ttl_s;
         push->refresh = &ret->refresh;
         break;
+    case PUSH_PUBLICATION: /* packed by hand */
     case PUSH_UNKNOWN:
     default:
         assert(!"a push that can be sent");
@@ -240,6 +236,11 @@ static void append(struct protobuf_job *job, const ProtobufCMessage *message, st
 }
 
 void protobuf_encode_bare_push(const struct push *from, struct buffer *out) {
+    if (from->kind == PUSH_PUBLICATION) {
+        protobuf_encode_publication_push(from, true, out);
+        return;
+    }
+
     struct arena arena = ARENA_INIT;
     struct protobuf_job job = { .arena = &arena };
     struct push_parts parts;
@@ -249,6 +250,11 @@ void protobuf_encode_bare_push(const struct push *from, struct buffer *out) {
 }
 
 void protobuf_encode_push(const struct push *from, struct buffer *out) {
+    if (from->kind == PUSH_PUBLICATION) {
+        protobuf_encode_publication_push(from, false, out);
+        return;
+    }
+
     struct arena arena = ARENA_INIT;
     struct protobuf_job job = { .arena = &arena };
     Pb__Reply reply = PB__REPLY__INIT;

@@ -16,6 +16,7 @@
 enum { ROUNDS = 11, ROUND_NS = 20000000 };
 
 struct subject {
+    const struct codec *codec;
     struct bytes text;
     struct push push;
     struct reply reply;
@@ -33,7 +34,7 @@ static uint64_t decode_commands(struct subject *s, unsigned n) {
     for (unsigned i = 0; i < n; i++) {
         struct command_reader r;
         struct command c;
-        command_reader_init(&r, &codec_json, s->text);
+        command_reader_init(&r, s->codec, s->text);
         while (command_next(&r, &c) == 1)
             sum += c.id;
         command_reader_finish(&r);
@@ -54,7 +55,7 @@ static uint64_t encode_push(struct subject *s, unsigned n) {
 
     for (unsigned i = 0; i < n; i++) {
         buffer_reset(&s->out);
-        codec_json.encode_push(&s->push, &s->out);
+        s->codec->encode_push(&s->push, &s->out);
         sum += s->out.len;
     }
     return sum;
@@ -65,7 +66,7 @@ static uint64_t encode_reply(struct subject *s, unsigned n) {
 
     for (unsigned i = 0; i < n; i++) {
         buffer_reset(&s->out);
-        codec_json.encode_reply(&s->reply, &s->out);
+        s->codec->encode_reply(&s->reply, &s->out);
         sum += s->out.len;
     }
     return sum;
@@ -151,7 +152,7 @@ static const char subscribe[] = "{\"id\":1,\"subscribe\":{\"channel\":\"chat:roo
 
 int main(int argc, char **argv) {
     size_t rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
-    struct subject s = { 0 };
+    struct subject s = { .codec = &codec_json };
     struct buffer text = BUFFER_INIT;
 
     if (!rounds)
@@ -201,6 +202,23 @@ int main(int argc, char **argv) {
     measure("encode publication push with its publisher", encode_push, &s, rounds);
     s.reply = (struct reply){ .kind = REPLY_PUBLISH, .id = 12345 };
     measure("encode publish reply", encode_reply, &s, rounds);
+
+    s.codec = &codec_protobuf;
+    buffer_reset(&text);
+    s.codec->encode_command(
+            &(struct command){ .kind = COMMAND_PUBLISH,
+                               .id = 3,
+                               .publish = { .channel = STR("news"),
+                                            .data = str_bytes(STR("{\"text\":\"hello world\","
+                                                                  "\"n\":42}")) } },
+            &text);
+    s.text = buffer_bytes(&text);
+    measure("Protobuf: decode publish", decode_commands, &s, rounds);
+    s.push.publication.info = NULL;
+    measure("Protobuf: encode publication push", encode_push, &s, rounds);
+    s.push.publication.info = &info;
+    measure("Protobuf: encode it with its publisher", encode_push, &s, rounds);
+    measure("Protobuf: encode publish reply", encode_reply, &s, rounds);
 
     const struct token_options o = { .hmac_secret = str_bytes(STR("a secret of some length")) };
     buffer_reset(&text);

@@ -566,6 +566,56 @@ static void a_command_cannot_ask_for_boundless_memory(void **state) {
     buffer_finish(&frame);
 }
 
+/* A reply's list of publications is packed by protobuf-c: in it must stand what a push has. */
+static void a_push_packed_by_hand_is_what_protobuf_c_makes(void **state) {
+    static const struct client_info nobody = { { 0 } };
+    static const struct client_info info = { { "u", 1 }, { "c", 1 }, { (const uint8_t *) "1", 1 } };
+    static const struct tag tags[] = { { { "a", 1 }, { "1", 1 } }, { { "", 0 }, { "", 0 } } };
+    char text[300];
+    const struct wire_publication publications[] = {
+        { .offset = 0 },
+        { .data = bytes_of(text, 300), .offset = UINT64_MAX, .time_ms = -1, .info = &nobody },
+        { .data = bytes_of(text, 128), .offset = 128, .tags = tags, .n_tags = 2, .info = &info },
+        { .key = STR("k"), .is_removed = true, .score = -1, .version = UINT64_MAX },
+        { .key = STR("k"), .score = INT64_MIN, .version = 127, .is_delta = true },
+        { .key = STR("k"), .score = INT64_MAX, .version = 128, .epoch = STR("e"), .time_ms = 1 },
+    };
+    memset(text, 'x', sizeof text);
+
+    for (size_t i = 0; i < TABLE_LENGTH(publications); i++) {
+        struct reply reply = { .kind = REPLY_HISTORY,
+                               .history.publications = wire_publications_of(&publications[i], 1) };
+        struct push push = { .kind = PUSH_PUBLICATION, .publication = publications[i] };
+        struct buffer by_hand = BUFFER_INIT, by_library = BUFFER_INIT;
+
+        codec_protobuf.encode_bare_push(&push, &by_hand);
+        codec_protobuf.encode_reply(&reply, &by_library);
+        /* a push: length, tag, length, publication; a reply: length, tag, length, tag, length */
+        size_t n = 0;
+        while (n < by_hand.len && n < by_library.len &&
+               by_hand.data[by_hand.len - 1 - n] == by_library.data[by_library.len - 1 - n])
+            n++;
+        assert_true(n + 3 + (by_hand.len > 130 ? 2 : 0) >= by_hand.len);
+
+        struct arena arena = ARENA_INIT;
+        struct reply decoded;
+        const char *why = NULL;
+        buffer_reset(&by_hand);
+        codec_protobuf.encode_push(&push, &by_hand);
+        struct bytes frame = buffer_bytes(&by_hand);
+        assert_int_equal(codec_protobuf.next_reply(&frame, &arena, &decoded, &why), 1);
+        const struct wire_publication *p = &decoded.push.publication;
+        assert_true(bytes_equal(p->data, publications[i].data));
+        assert_true(p->offset == publications[i].offset && p->score == publications[i].score);
+        assert_true(p->version == publications[i].version && p->time_ms == publications[i].time_ms);
+        assert_true(p->n_tags == publications[i].n_tags);
+        assert_true((p->info != NULL) == (publications[i].info != NULL));
+        arena_finish(&arena);
+        buffer_finish(&by_hand);
+        buffer_finish(&by_library);
+    }
+}
+
 static void what_does_not_fit_is_an_error(void **state) {
     struct buffer out;
     struct reply reply = { .kind = REPLY_RPC, .id = 1, .rpc = { bytes_of("0123456789", 10) } };
@@ -594,6 +644,7 @@ int main(void) {
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(of_several_payloads_the_first_in_the_protocols_order_counts),
         cmocka_unit_test(a_command_cannot_ask_for_boundless_memory),
+        cmocka_unit_test(a_push_packed_by_hand_is_what_protobuf_c_makes),
         cmocka_unit_test(what_does_not_fit_is_an_error),
     };
 
