@@ -186,8 +186,10 @@ static int census_here(struct worker *w, void *arg, void *part) {
         if (channel->n > 0)
             add_hash(&c->channels, seed, str_bytes(channel_name(channel)));
     }
-    TABLE_FOREACH (&w->hub.by_user, e) {
-        add_hash(&c->users, seed, w->hub.by_user.key_of(e));
+    LIST_FOREACH (&w->sessions, k) {
+        const struct session *s = CONTAINER_OF(k, struct session, all);
+        if (s->place)
+            add_hash(&c->users, seed, str_bytes(session_user(s)));
     }
     int r = buffer_error(&c->users);
     return r < 0 ? r : buffer_error(&c->channels);

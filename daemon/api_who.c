@@ -108,18 +108,18 @@ int api_who_each(struct worker *w, const struct api_who *who, int (*f)(struct se
     if (who->session.len || who->client.len) {
         struct session *s = who->session.len ? hub_find_session(w, who->session)
                                              : hub_find_client(w, who->client);
-        return s && s->is_in_hub ? each_one(s, who, true, f, arg) : 0;
+        return s && s->place ? each_one(s, who, true, f, arg) : 0;
     }
     if (who->everybody) {
         LIST_FOREACH_SAFE (&w->sessions, k, after) {
             struct session *s = CONTAINER_OF(k, struct session, all);
-            int r = s->is_in_hub ? each_one(s, who, false, f, arg) : 0;
+            int r = s->place ? each_one(s, who, false, f, arg) : 0;
             if (r != 0)
                 return r;
         }
         return 0;
     }
-    HUB_FOREACH_USER(w, who->user, s) {
+    HUB_FOREACH_USER (w, who->user, s) {
         int r = each_one(s, who, false, f, arg);
         if (r != 0)
             return r;

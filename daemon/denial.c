@@ -246,8 +246,8 @@ struct target {
 static int put_out_user(struct worker *w, void *arg, void *part) {
     const struct target *t = arg;
     (void) part;
-    HUB_FOREACH_USER(w, t->user, s)
-    session_disconnect(s, DISCONNECT_PERMISSION_DENIED);
+    HUB_FOREACH_USER (w, t->user, s)
+        session_disconnect(s, DISCONNECT_PERMISSION_DENIED);
     return 0;
 }
 
@@ -265,7 +265,7 @@ static int put_out_token(struct worker *w, void *arg, void *part) {
 static int put_out_tokens(struct worker *w, void *arg, void *part) {
     const struct target *t = arg;
     (void) part;
-    HUB_FOREACH_USER(w, t->user, s) {
+    HUB_FOREACH_USER (w, t->user, s) {
         int64_t issued_at_s = session_token_issued_at_s(s);
         if (session_has_token(s) && issued_at_s < t->before_s)
             session_disconnect(s, DISCONNECT_EXPIRED);

@@ -11,43 +11,130 @@
 #include "daemon/session_impl.h"
 #include "daemon/worker.h"
 
-/* ---- finding ---- */
-
-static struct session *by_client(const struct table_entry *e) {
-    return CONTAINER_OF(e, struct session, by_client);
-}
-
-static struct session *by_user(const struct table_entry *e) {
-    return CONTAINER_OF(e, struct session, by_user);
-}
-
-static struct bytes client_of(const struct table_entry *e) {
-    return str_bytes(session_client(by_client(e)));
-}
-
-static struct bytes user_of(const struct table_entry *e) {
-    return str_bytes(session_user(by_user(e)));
-}
+enum { BUCKETS_MIN = 16, PLACES_MIN = 16 };
 
 static struct bytes name_of(const struct table_entry *e) {
     return bytes_of(CONTAINER_OF(e, struct session_more, by_name)->name, SESSION_ID_LEN);
 }
 
 void hub_init(struct hub *h, const struct table_seed *seed) {
-    table_init(&h->by_client, seed, client_of);
-    table_init(&h->by_user, seed, user_of);
+    *h = (struct hub){ .seed = *seed };
     table_init(&h->by_session, seed, name_of);
 }
 
+static void give_back(struct hub *h) {
+    free(h->places);
+    free(h->buckets);
+    h->places = NULL;
+    h->buckets = NULL;
+    h->n_places = h->capacity = h->free = h->n_buckets = h->bucket_capacity = 0;
+}
+
 void hub_finish(struct hub *h) {
-    table_finish(&h->by_client);
-    table_finish(&h->by_user);
+    give_back(h);
     table_finish(&h->by_session);
 }
 
+/* ---- buckets ---- */
+
+static struct hub_place *place(const struct hub *h, uint32_t i) {
+    return &h->places[i - 1];
+}
+
+static uint32_t hash_of(const struct hub *h, struct str key) {
+    return (uint32_t) table_hash(&h->seed, str_bytes(key));
+}
+
+/* The power of two that is not below n. */
+static uint32_t rounded(uint32_t n) {
+    uint32_t up = BUCKETS_MIN;
+    while (up < n)
+        up *= 2;
+    return up;
+}
+
+/* Those that have been split have two for what was one. */
+static struct hub_bucket *bucket_of(const struct hub *h, uint32_t hash) {
+    uint32_t all = rounded(h->n_buckets), i = hash & (all - 1);
+    return &h->buckets[i < h->n_buckets ? i : hash & (all / 2 - 1)];
+}
+
+static uint32_t *first_of_client(const struct hub *h, struct str client) {
+    return &bucket_of(h, hash_of(h, client))->by_client;
+}
+
+static uint32_t *first_by_user(struct hub *h, const struct hub_place *p) {
+    return p->session->identity->user_len ? &bucket_of(h, p->user_hash)->by_user : &h->anonymous;
+}
+
+static void link_client(struct hub *h, uint32_t i) {
+    uint32_t *first = first_of_client(h, session_client(place(h, i)->session));
+    place(h, i)->next_by_client = *first;
+    *first = i;
+}
+
+static void link_user(struct hub *h, uint32_t i) {
+    struct hub_place *p = place(h, i);
+    uint32_t *first = first_by_user(h, p);
+    p->prev_by_user = 0;
+    p->next_by_user = *first;
+    if (*first)
+        place(h, *first)->prev_by_user = i;
+    *first = i;
+}
+
+/* Without memory chains become longer, and nothing else. */
+static void split_one(struct hub *h) {
+    if (h->n_buckets == h->bucket_capacity) {
+        uint32_t capacity = h->bucket_capacity + h->bucket_capacity / 2;
+        struct hub_bucket *more = realloc(h->buckets, capacity * sizeof *more);
+        if (!more)
+            return;
+        h->buckets = more;
+        h->bucket_capacity = capacity;
+    }
+    uint32_t added = h->n_buckets;
+    struct hub_bucket *old = &h->buckets[added - rounded(added + 1) / 2], was = *old;
+    *old = h->buckets[added] = (struct hub_bucket){ 0 };
+    h->n_buckets++;
+    for (uint32_t i = was.by_client, next; i; i = next) {
+        next = place(h, i)->next_by_client;
+        link_client(h, i);
+    }
+    for (uint32_t i = was.by_user, next; i; i = next) {
+        next = place(h, i)->next_by_user;
+        link_user(h, i);
+    }
+}
+
+static int make_room(struct hub *h) {
+    if (!h->buckets) {
+        h->buckets = calloc(BUCKETS_MIN, sizeof *h->buckets);
+        if (!h->buckets)
+            return -ENOMEM;
+        h->n_buckets = h->bucket_capacity = BUCKETS_MIN;
+    }
+    if (h->free || h->n_places < h->capacity)
+        return 0;
+    uint32_t capacity = h->capacity ? h->capacity + h->capacity / 4 : PLACES_MIN;
+    struct hub_place *more = realloc(h->places, capacity * sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    h->places = more;
+    h->capacity = capacity;
+    return 0;
+}
+
+/* ---- finding ---- */
+
 struct session *hub_find_client(const struct worker *w, struct str client) {
-    struct table_entry *e = table_find(&w->hub.by_client, str_bytes(client));
-    return e ? by_client(e) : NULL;
+    const struct hub *h = &w->hub;
+    if (h->n == 0)
+        return NULL;
+    for (uint32_t i = *first_of_client(h, client); i; i = place(h, i)->next_by_client)
+        if (str_equal(session_client(place(h, i)->session), client))
+            return place(h, i)->session;
+    return NULL;
 }
 
 struct session *hub_find_session(const struct worker *w, struct str session_id) {
@@ -55,70 +142,83 @@ struct session *hub_find_session(const struct worker *w, struct str session_id) 
     return e ? CONTAINER_OF(e, struct session_more, by_name)->session : NULL;
 }
 
+/* From place i of its bucket on. */
+static struct session *next_of(const struct hub *h, uint32_t i, uint32_t hash, struct str user) {
+    for (; i; i = place(h, i)->next_by_user) {
+        const struct hub_place *p = place(h, i);
+        if (p->user_hash == hash && str_equal(session_user(p->session), user))
+            return p->session;
+    }
+    return NULL;
+}
+
 struct session *hub_first_of_user(const struct worker *w, struct str user) {
-    struct table_entry *e = table_find(&w->hub.by_user, str_bytes(user));
-    return e ? by_user(e) : NULL;
+    const struct hub *h = &w->hub;
+    if (h->n == 0)
+        return NULL;
+    uint32_t hash = hash_of(h, user);
+    return next_of(h, user.len ? bucket_of(h, hash)->by_user : h->anonymous, hash, user);
 }
 
 struct session *hub_next_of_user(const struct session *s) {
-    return s->next_of_user;
+    const struct hub *h = &s->worker->hub;
+    const struct hub_place *p = place(h, s->place);
+    return next_of(h, p->next_by_user, p->user_hash, session_user(s));
 }
 
 size_t hub_users(const struct worker *w) {
-    return table_size(&w->hub.by_user);
+    return w->hub.n_users;
 }
 
 /* ---- coming and going ---- */
 
-/* A user's first session is in the table, the others hang from it. */
-static int add_to_user(struct hub *h, struct session *s) {
-    struct table_entry *e = table_find(&h->by_user, str_bytes(session_user(s)));
-    if (!e)
-        return table_add(&h->by_user, &s->by_user);
-
-    struct session *first = by_user(e);
-    s->prev_of_user = first;
-    s->next_of_user = first->next_of_user;
-    if (s->next_of_user)
-        s->next_of_user->prev_of_user = s;
-    first->next_of_user = s;
-    return 0;
-}
-
-static void remove_from_user(struct hub *h, struct session *s) {
-    struct session *next = s->next_of_user;
-
-    if (next)
-        next->prev_of_user = s->prev_of_user;
-    if (s->prev_of_user) {
-        s->prev_of_user->next_of_user = next;
-    } else {
-        table_remove(&h->by_user, &s->by_user);
-        if (next) /* cannot fail: the table has its buckets */
-            (void) !table_add(&h->by_user, &next->by_user);
-    }
-    s->next_of_user = s->prev_of_user = NULL;
-}
-
 int hub_add(struct worker *w, struct session *s) {
-    int r = table_add(&w->hub.by_client, &s->by_client);
+    struct hub *h = &w->hub;
+    int r = make_room(h);
     if (r < 0)
         return r;
-    r = add_to_user(&w->hub, s);
-    if (r < 0) {
-        table_remove(&w->hub.by_client, &s->by_client);
-        return r;
-    }
-    s->is_in_hub = true;
+    if (h->n >= h->n_buckets)
+        split_one(h);
+
+    h->n_users += hub_first_of_user(w, session_user(s)) == NULL;
+    uint32_t i = h->free;
+    if (i)
+        h->free = place(h, i)->next_by_client;
+    else
+        i = ++h->n_places;
+    *place(h, i) = (struct hub_place){ .session = s, .user_hash = hash_of(h, session_user(s)) };
+    link_client(h, i);
+    link_user(h, i);
+    h->n++;
+    s->place = i;
     return 0;
 }
 
 void hub_remove(struct worker *w, struct session *s) {
-    if (!s->is_in_hub)
+    struct hub *h = &w->hub;
+    if (!s->place)
         return;
-    s->is_in_hub = false;
-    table_remove(&w->hub.by_client, &s->by_client);
-    remove_from_user(&w->hub, s);
+    struct hub_place *p = place(h, s->place);
+
+    uint32_t *at = first_of_client(h, session_client(s));
+    while (*at != s->place)
+        at = &place(h, *at)->next_by_client;
+    *at = p->next_by_client;
+
+    if (p->next_by_user)
+        place(h, p->next_by_user)->prev_by_user = p->prev_by_user;
+    if (p->prev_by_user)
+        place(h, p->prev_by_user)->next_by_user = p->next_by_user;
+    else
+        *first_by_user(h, p) = p->next_by_user;
+
+    p->session = NULL;
+    p->next_by_client = h->free;
+    h->free = s->place;
+    s->place = 0;
+    if (--h->n == 0)
+        give_back(h);
+    h->n_users -= hub_first_of_user(w, session_user(s)) == NULL;
 }
 
 /* ---- session ids: the worker's index as two digits, then randomness ---- */
@@ -253,7 +353,7 @@ void user_counts_remove(struct user_counts *c, struct str user) {
 void hub_count_users(struct worker *w) {
     LIST_FOREACH (&w->sessions, k) {
         struct session *s = CONTAINER_OF(k, struct session, all);
-        if (s->is_in_hub && !s->is_user_counted && s->identity->user_len)
+        if (s->place && !s->is_user_counted && s->identity->user_len)
             s->is_user_counted = user_counts_add(w->daemon->user_counts, session_user(s), 0) == 0;
     }
 }

@@ -14,10 +14,33 @@
 struct daemon;
 struct worker;
 
+/* Where a session is in the indexes. Places are counted from 1. */
+struct hub_place {
+    struct session *session;
+    uint32_t next_by_client; /* in its bucket; of a free one: the next free one. 0: none */
+    uint32_t next_by_user, prev_by_user;
+    uint32_t user_hash;
+};
+
+struct hub_bucket {
+    uint32_t by_client, by_user; /* the first */
+};
+
+/*
+ * Every idle connection pays for this, so links are 32-bit numbers of places, which lie in an array
+ * of their own, and the two indexes share their buckets. There is about a bucket for each session:
+ * with each that comes one bucket is split in two (linear hashing), so that none pays for all.
+ */
 struct hub {
-    struct table by_client;  /* struct identity */
-    struct table by_user;    /* struct identity: the first of each user; its others hang from it */
-    struct table by_session; /* struct session_name */
+    struct table_seed seed;
+    struct hub_place *places;
+    uint32_t n_places, capacity; /* made so far; there is room for */
+    uint32_t free;               /* the first */
+    struct hub_bucket *buckets;
+    uint32_t n_buckets, bucket_capacity;
+    uint32_t anonymous; /* the first of those without a user, who would fill a bucket */
+    uint32_t n, n_users;
+    struct table by_session; /* struct session_more */
 };
 
 void hub_init(struct hub *h, const struct table_seed *seed);

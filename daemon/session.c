@@ -63,7 +63,7 @@ void session_finish(struct session *s) {
 void session_forget_user(struct session *s) {
     struct worker *w = s->worker;
 
-    if (s->is_in_hub) {
+    if (s->place) {
         metrics_gauge_add(&w->metrics, GAUGE_CLIENTS, -1);
         metrics_client(&w->metrics, wire_traits(session_format(s))->transport, false);
         webhooks_disconnected(w->daemon->webhooks, s);

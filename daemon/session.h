@@ -71,7 +71,6 @@ struct session {
     bool is_waiting;    /* for room in the outbox or for a backend: no command is read meanwhile */
     bool answers_pings; /* as the connect reply said */
     uint16_t n_subs, subs_capacity; /* the configuration's limit, 32768, fits */
-    bool is_in_hub : 1;             /* from connect until it leaves */
     bool is_user_counted : 1;       /* for the limit of a user's connections */
     bool is_server_refreshed : 1;   /* its expiry is not the client's to move */
     bool runs_errands : 1;
@@ -86,13 +85,10 @@ struct session {
     uint32_t ping_every_ms;  /* as the connect reply said, whatever a reload says since; 0: never */
     uint32_t ping_at, pong_by, deadline, presence_at, subs_expire_at;
     uint32_t renew_at;        /* when the identity expires, if that is the backend's to move */
+    uint32_t place;           /* in worker.hub, from connect until it leaves; 0: none */
     int64_t rate_us;          /* of the command rate: when the bucket is full again */
     struct link all;          /* worker.sessions */
     struct link presence_due; /* worker.presence_due */
-
-    /* hub.c */
-    struct table_entry by_client, by_user;
-    struct session *next_of_user, *prev_of_user;
 };
 
 void session_init(struct session *s, struct worker *w, struct stream *stream,

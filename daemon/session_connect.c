@@ -375,7 +375,7 @@ struct newest {
 static int end_older(struct worker *w, void *arg, void *part) {
     const struct newest *n = arg;
     (void) part;
-    HUB_FOREACH_USER(w, n->user, s) {
+    HUB_FOREACH_USER (w, n->user, s) {
         if ((s->more ? s->more->entered : 0) < n->entered)
             session_disconnect(s, DISCONNECT_CONNECTION_LIMIT);
     }

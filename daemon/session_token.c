@@ -124,6 +124,6 @@ int session_verify_subscription(struct session *s, struct str token, struct str 
 uint64_t session_subs_hash(const struct session *s, const struct server_sub *subs, size_t n) {
     uint64_t sum = 0;
     for (size_t i = 0; i < n; i++)
-        sum += table_hash(&s->worker->hub.by_client.seed, str_bytes(subs[i].channel)) | 1;
+        sum += table_hash(&s->worker->hub.seed, str_bytes(subs[i].channel)) | 1;
     return sum;
 }

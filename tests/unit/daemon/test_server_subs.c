@@ -660,7 +660,7 @@ static void blow_run(struct session *s, struct errand *e) {
 
 static int blow(struct worker *w, void *arg, void *part) {
     struct storm *storm = arg;
-    HUB_FOREACH_USER(w, STR("42"), s) {
+    HUB_FOREACH_USER (w, STR("42"), s) {
         struct blow *b = malloc(sizeof *b);
         if (!b)
             return -ENOMEM;
@@ -821,12 +821,12 @@ static int found(struct world *w, void *arg) {
     }
     struct worker *worker = worker_of(w, 0);
     size_t n = 0;
-    HUB_FOREACH_USER(worker, STR("42"), s)
-    n += str_equal(session_user(s), STR("42"));
+    HUB_FOREACH_USER (worker, STR("42"), s)
+        n += str_equal(session_user(s), STR("42"));
     STORY_EXPECT(w, n == 2 && hub_users(worker) == 2);
     n = 0;
-    HUB_FOREACH_USER(worker, STR(""), s)
-    n++;
+    HUB_FOREACH_USER (worker, STR(""), s)
+        n++;
     STORY_EXPECT(w, n == 1 && !hub_first_of_user(worker, STR("43")));
 
     struct str id;
@@ -842,8 +842,8 @@ static int found(struct world *w, void *arg) {
         peer_close(p[i]);
         STORY_EXPECT(w, task_sleep(100) == 0);
         n = 0;
-        HUB_FOREACH_USER(worker, STR("42"), each)
-        n++;
+        HUB_FOREACH_USER (worker, STR("42"), each)
+            n++;
         STORY_EXPECT(w, n == (size_t) (1 - i));
     }
     STORY_EXPECT(w, !hub_find_session(worker, str_of(gone)) && hub_users(worker) == 1);
