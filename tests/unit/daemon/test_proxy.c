@@ -115,11 +115,15 @@ static int respond(void *arg, const struct http_call *call, struct http_result *
     "    subscribe: {endpoint: 'http://app/subscribe'}\n"                                          \
     "    publish: {endpoint: 'http://app/publish'}\n"                                              \
     "    sub_refresh: {endpoint: 'http://app/sub_refresh'}\n"                                      \
+    "    map_publish: {endpoint: 'http://app/map_publish'}\n"                                      \
+    "    map_remove: {endpoint: 'http://app/map_remove'}\n"                                        \
     "  namespaces:\n"                                                                              \
     "    - {name: ask, subscribe_proxy_enabled: true, publish_proxy_enabled: true,\n"              \
     "       sub_refresh_proxy_enabled: true, history_size: 9, history_ttl: 60s,\n"                 \
     "       allow_history_for_client: true, allow_user_limited_channels: true}\n"                  \
     "    - {name: open, allow_subscribe_for_client: true, allow_publish_for_client: true}\n"       \
+    "    - {name: map, subscription_type: map, allow_subscribe_for_client: true, map: {\n"         \
+    "       mode: ephemeral, publish_proxy_enabled: true, remove_proxy_enabled: true}}\n"          \
     "    - {name: codes, subscribe_proxy_enabled: true, subscribe_proxy_name: codes}\n" rest
 
 #define PROXIED                                                                                    \
@@ -276,6 +280,26 @@ static const struct dialogue dialogues[] = {
             "{'id':2,'error':{'code':1001,'message':'rude'}}\n"
             "> {'id':3,'publish':{'channel':'ask:a','data':1}}\n < {'id':3,'error':{'code':103,*\n"
             "> {'id':4,'publish':{'channel':'ask:a','data':1}}\n < close 4500 rude" },
+    { "what stands in a map is the backend's to say", tokens,
+      "/map_publish {" ASKER ",'user':'42','channel':'map:a','key':'k','data':{'t':1}} => 200 "
+      "{'result':{'data':{'t':2}}}\n"
+      "/map_publish * => 200 {'error':{'code':1001,'message':'rude'}}\n"
+      "/map_remove {" ASKER ",'user':'42','channel':'map:a','key':'k'} => 200 {'result':{}}\n"
+      "/map_remove * => 200 {}\n"
+      "/map_publish * => 200 {'disconnect':{'code':4500,'reason':'rude'}}",
+      AS_42 "> {'id':2,'publish':{'channel':'map:a','type':1,'key':'k','data':{'t':1}}}\n"
+            "< {'id':2,'publish':{}}\n"
+            "> {'id':3,'subscribe':{'channel':'map:a','type':1,'phase':2}}\n"
+            "< {'id':3,'subscribe':{*'state':[{'data':{'t':2},*'key':'k'}]}}\n"
+            "> {'id':4,'publish':{'channel':'map:a','type':1,'key':'j','data':1}}\n"
+            "< {'id':4,'error':{'code':1001,'message':'rude'}}\n"
+            "> {'id':5,'publish':{'channel':'map:a','type':1,'key':'k','removed':true}}\n"
+            "< {'id':5,'publish':{}}\n"
+            "< {'push':{'channel':'map:a','pub':{'data':null,*'key':'k','removed':true}}}\n"
+            "> {'id':6,'publish':{'channel':'map:a','type':1,'key':'k','removed':true}}\n"
+            "< {'id':6,'error':{'code':103,*\n"
+            "> {'id':7,'publish':{'channel':'map:a','type':1,'key':'k','data':1}}\n"
+            "< close 4500 rude" },
     { "publishes keep their order, whoever is asked", tokens,
       "/publish *'data':2} => 200@300 {'result':{}}",
       AS_42
