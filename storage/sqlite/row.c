@@ -130,7 +130,7 @@ static size_t count_tags(struct reading in) {
 }
 
 int row_decode(const struct row *row, struct publication **ret) {
-    struct reading in = { .at = row->extra.data, .end = row->extra.data + row->extra.len };
+    struct reading in = { .at = row->extra.data, .end = row->extra.data };
     struct publication_parts parts = { .channel = row->channel,
                                        .data = row->data,
                                        .key = row->key,
@@ -140,6 +140,7 @@ int row_decode(const struct row *row, struct publication **ret) {
     struct tag *tags = NULL;
 
     if (row->extra.len > 0) {
+        in.end += row->extra.len;
         take_flags(&in, &parts);
         if (take_byte(&in)) {
             info.user = take_str(&in);

@@ -62,6 +62,8 @@ enum statement {
     STATEMENTS
 };
 
+extern const char *const writer_sql[STATEMENTS]; /* their texts: statements.c */
+
 /* Rows there are, to hold against the limits. */
 struct counts {
     uint64_t once, events;
