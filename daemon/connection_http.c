@@ -95,7 +95,8 @@ static int read_request(struct connection *conn, struct opening *o) {
     }
 }
 
-static int say_status(struct connection *conn, struct opening *o, int status) {
+/* is_head: of a request that was read; one that could not be has left nothing to look at. */
+static int say_status(struct connection *conn, struct opening *o, int status, bool is_head) {
     CLEANUP(buffer_finish) struct buffer text = BUFFER_INIT;
     struct str reason = http_reason_of(status);
     struct http_header type = { STR("Content-Type"), STR("text/plain; charset=utf-8") };
@@ -107,7 +108,7 @@ static int say_status(struct connection *conn, struct opening *o, int status) {
                                                .header_count = 1,
                                                .body = buffer_bytes(&text),
                                                .closes = true,
-                                               .is_head = str_equal(o->request.method, STR("HEAD")),
+                                               .is_head = is_head,
                                        });
     return r < 0 ? r : connection_write_out(conn, o, bytes_of(NULL, 0));
 }
@@ -140,13 +141,13 @@ static int answer_one(struct connection *conn, struct opening *o, struct connect
         metrics_count(&w->metrics, read == -E2BIG || read == -ENAMETOOLONG
                                            ? COUNT_HEAD_LIMIT
                                            : COUNT_HANDSHAKE_ERRORS);
-        return say_status(conn, o, http_status_of(read));
+        return say_status(conn, o, http_status_of(read), false);
     }
     if (read <= 0)
         return read;
     if (conn->is_over_limit) {
         metrics_count(&w->metrics, COUNT_REFUSED_LIMIT);
-        return say_status(conn, o, 503);
+        return say_status(conn, o, 503, str_equal(o->request.method, STR("HEAD")));
     }
 
     int r = connection_exchange(conn, o, terms, &goes_on);
