@@ -492,6 +492,11 @@ int channel_add(struct channel *c, struct session *session,
 
 void channel_know_keys(struct channel *c, struct publication *const *items, size_t n,
                        const struct position *at) {
+    if (!at) {
+        if (c->specials)
+            specials_compare(c->specials, items, n);
+        return;
+    }
     struct position since = { .offset = c->top };
     memcpy(since.epoch, c->epoch, sizeof since.epoch);
     if (make_fan(c->all) == 0)

@@ -153,9 +153,10 @@ MUST_CHECK int channel_add(struct channel *c, struct session *s,
                            const struct subscriber_options *options);
 
 /*
- * Somebody who will subscribe with SUBSCRIBER_DELTA has been sent these values of a map that has a
- * stream, read at that position: patches can be made on them. To be called before anything else
- * happens on the loop.
+ * Somebody who will subscribe with SUBSCRIBER_DELTA is sent these values of a map that has a
+ * stream: patches can be made on them. at: the position at which they were the newest of their
+ * keys, while the channel was held; NULL: they are changes on the way to the newest. To be called
+ * before anything else happens on the loop.
  */
 void channel_know_keys(struct channel *c, struct publication *const *items, size_t n,
                        const struct position *at);

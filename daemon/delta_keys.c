@@ -115,6 +115,15 @@ void delta_keys_learn(struct delta_keys *k, struct publication *const *items, si
         learn(k, items[i]);
 }
 
+void delta_keys_compare(struct delta_keys *k, struct publication *const *items, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        struct known *known = find(k, items[i]->key);
+        if (known && known->base->publication->position.offset == items[i]->position.offset &&
+            !is_same(known, items[i]))
+            known->is_unsure = true;
+    }
+}
+
 void delta_keys_delivered(struct delta_keys *k, const struct publication *p,
                           struct delta_base *base) {
     struct known *known = find(k, p->key);

@@ -20,9 +20,13 @@ struct delta_keys {
 struct delta_keys *delta_keys_new(const struct table_seed *seed, const struct position *since);
 struct delta_keys *delta_keys_free(struct delta_keys *k); /* takes NULL; returns NULL */
 
-/* Values that subscribers-to-be read at a position. For maps with a stream. */
+/* Values that a subscriber-to-be was sent, and that were the newest of their keys at that position,
+ * which is not before the channel was attached. For maps with a stream. */
 void delta_keys_learn(struct delta_keys *k, struct publication *const *items, size_t n,
                       const struct position *at);
+
+/* Values that it was sent on the way, which may have changed since. */
+void delta_keys_compare(struct delta_keys *k, struct publication *const *items, size_t n);
 
 /* After a publication was delivered. base: of it; NULL: no memory, then nobody has the key. */
 void delta_keys_delivered(struct delta_keys *k, const struct publication *p,

@@ -219,7 +219,8 @@ static struct wire_publications list_of(const struct arena_list *l) {
     return wire_publications_of(l->items, l->n);
 }
 
-/* It is about to have these, as of that position: patches will be made on them. */
+/* It is about to have these, the newest at that position (NULL: not yet the newest): patches will
+ * be made on them. */
 static void know(const struct catch_up *u, struct publication *const *items, size_t n,
                  const struct position *at) {
     if (u->grant.has_delta && u->has_stream)
@@ -264,7 +265,7 @@ static int say_stream(struct catch_up *u, uint32_t id, const struct page *page, 
     if (r < 0)
         return cannot_say(u, id, r);
     u->since = page->items[n - 1]->position;
-    know(u, page->items, n, &u->since);
+    know(u, page->items, n, NULL);
     reply.subscribe = (struct reply_subscribe){ .phase = MAP_PHASE_STREAM,
                                                 .publications = list_of(&changes),
                                                 .offset = u->since.offset,

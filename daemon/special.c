@@ -135,6 +135,11 @@ void specials_learn(struct specials **all, const struct table_seed *seed,
         delta_keys_learn((*all)->keys, items, n, at);
 }
 
+void specials_compare(struct specials *all, struct publication *const *items, size_t n) {
+    if (all->keys)
+        delta_keys_compare(all->keys, items, n);
+}
+
 void specials_begin(struct specials *all, const char *epoch) {
     if (all->keys && strcmp(all->keys->since.epoch, epoch) != 0)
         all->keys = delta_keys_free(all->keys);

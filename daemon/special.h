@@ -43,6 +43,7 @@ void specials_learn(struct specials **all, const struct table_seed *seed,
                     const struct position *since, struct publication *const *items, size_t n,
                     const struct position *at);
 
+void specials_compare(struct specials *all, struct publication *const *items, size_t n);
 void specials_begin(struct specials *all, const char *epoch); /* another stream, perhaps */
 
 /* The last one takes its place. */

@@ -472,6 +472,17 @@ static int delta_of_keys(struct world *w, void *arg) {
     deliver(w, c, "k2", LONG_2, 12);
     STORY_EXPECT(w, hears_payload(&f, LONG_2, false));
 
+    c->specials->items[0].since = 0; /* itself again */
+
+    /* What is on the way says only whether what is known is the same for all. */
+    struct publication *other[] = { of_key(c, "k2", LONG_1, 12), of_key(c, "k3", LONG_1, 11) };
+    channel_know_keys(c, other, 2, NULL);
+    publication_unref(other[0]);
+    publication_unref(other[1]);
+    deliver(w, c, "k2", LONG_3, 13);
+    deliver(w, c, "k3", LONG_3, 14);
+    STORY_EXPECT(w, hears_payload(&f, LONG_3, false) && hears_payload(&f, LONG_3, true));
+
     /* Without a stream nobody knows what the second one has read. */
     deliver(w, c, "k0", LONG_1, 0);
     STORY_EXPECT(w, hears_payload(&f, LONG_1, false));
