@@ -62,7 +62,7 @@ void outbox_set_flush(struct outbox_set *set); /* at the end of the turn */
 void outbox_init(struct outbox *o, struct outbox_set *set, struct stream *s);
 void outbox_finish(struct outbox *o); /* after outbox_drain() */
 
-/* A reference to a span of a batch. The batch no longer changes. */
+/* A reference to a span of a batch, which no longer changes; more may be appended behind it. */
 void outbox_append(struct outbox *o, struct batch *b, uint32_t from, uint32_t to);
 
 /* Bytes of this connection's own, copied: a frame or a part of one. */

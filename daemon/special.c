@@ -96,7 +96,8 @@ static bool concerns(struct channel *c, struct special *it, const struct publica
             return false; /* it has this one already, from the history */
         s->next = offset + 1;
     }
-    return tags_filter_match(it->filter, p->tags, p->n_tags);
+    /* A key that goes has no tags, and whoever has it must hear of that. */
+    return p->is_removed || tags_filter_match(it->filter, p->tags, p->n_tags);
 }
 
 static void send_delta(struct channel *c, struct special *it, struct publication *p,

@@ -564,6 +564,23 @@ static int filtered(struct world *w, void *arg) {
     return 0;
 }
 
+static int filtered_removal(struct world *w, void *arg) {
+    JOINED(one, 0);
+
+    PLAYS(one, "> {'id':2,'subscribe':{'channel':'tags:x','tf':{'key':'city','cmp':'eq','val':"
+               "'Berlin'}}}\n < {'id':2*\n < {*'join'*");
+    struct channel *c = channel_find(&w->daemon->threads[0].worker.channels, STR("tags:x"));
+    STORY_EXPECT(w, c);
+    deliver(w, c, "k1", "1", 1);
+    deliver(w, c, "k1", "", 2);
+    PLAYS(one, "< *'key':'k1','removed':true*");
+    return 0;
+}
+
+static void the_removal_of_a_key_passes_every_filter(void **state) {
+    assert_null(world_run(&quiet, filtered_removal, NULL));
+}
+
 static void a_filter_lets_through_what_passes_and_makes_no_gap(void **state) {
     assert_null(world_run(&quiet, filtered, NULL));
 }
@@ -716,6 +733,7 @@ int main(void) {
         cmocka_unit_test(each_key_of_a_map_has_patches_of_its_own),
         cmocka_unit_test(a_page_that_is_too_old_is_no_base),
         cmocka_unit_test(a_filter_lets_through_what_passes_and_makes_no_gap),
+        cmocka_unit_test(the_removal_of_a_key_passes_every_filter),
         cmocka_unit_test(what_is_recovered_passes_the_filter_too),
         cmocka_unit_test(a_filter_that_makes_no_sense_is_error_107),
         cmocka_unit_test(a_cache_gives_its_newest_to_whoever_comes),
