@@ -289,3 +289,56 @@ describe('what has an end', () => {
         assert.equal((await down).code, 3504);
     });
 });
+
+describe('who needs no token', () => {
+    const start = (more) => Parleyd.start({ config: { ...config, client: { ...config.client, ...more } } });
+
+    afterEach(() => { for (const made of clients.splice(0)) made.disconnect(); });
+
+    test('user_id_http_header: a trusted proxy in front says who it is', async () => {
+        const server = await start({ user_id_http_header: 'X-User-Id' });
+        try {
+            class Introduced extends WebSocket {
+                constructor(url, protocols) { super(url, protocols, { headers: { 'X-User-Id': 'ada' } }); }
+            }
+            const made = client(server.websocket, { websocket: Introduced });
+            const up = next(made, 'subscribed');
+            made.connect();
+            assert.equal((await up).channel, 'own:#ada');
+
+            const stranger = client(server.websocket, {});
+            const down = next(stranger, 'disconnected');
+            stranger.connect();
+            assert.equal((await down).code, 3501);
+        } finally {
+            for (const made of clients.splice(0)) made.disconnect();
+            await server.stop();
+        }
+    });
+
+    test('insecure mode: anybody may do anything, and a token still says who somebody is', async () => {
+        const server = await start({ insecure: true });
+        try {
+            const made = await connected(server.websocket, {});
+            const subscription = made.newSubscription('secret:s');
+            const up = next(subscription, 'subscribed');
+            subscription.subscribe();
+            await up;
+            const heard = next(subscription, 'publication');
+            await made.publish('secret:s', 1);
+            assert.equal((await heard).data, 1);
+
+            const ada = client(server.websocket, { token: token({ sub: 'ada', exp: now() + 3600 }) });
+            const own = next(ada, 'subscribed');
+            ada.connect();
+            assert.equal((await own).channel, 'own:#ada');
+            const forged = client(server.websocket, { token: `${token({ sub: 'eve' }).slice(0, -4)}AAAA` });
+            const down = next(forged, 'disconnected');
+            forged.connect();
+            assert.equal((await down).code, 3500);
+        } finally {
+            for (const made of clients.splice(0)) made.disconnect();
+            await server.stop();
+        }
+    });
+});
