@@ -135,8 +135,9 @@ static int no_answer(const struct asking *a, int error, struct proxy_answer *ret
     return failed(a, "no answer", a->http.why, error, ret);
 }
 
-/* Another status than 200: the configuration may say what it means. */
-static int other_status(const struct asking *a, struct proxy_answer *ret) {
+/* Another status than 200: the configuration may say what it means. The text is copied: a reload
+ * may take the configuration away before the client has its answer. */
+static int other_status(const struct asking *a, struct arena *arena, struct proxy_answer *ret) {
     const struct config_transforms *t = &a->to->status_codes;
     char why[32];
 
@@ -144,10 +145,15 @@ static int other_status(const struct asking *a, struct proxy_answer *ret) {
         const struct config_transform *to = &t->items[i];
         if (to->from != (uint32_t) a->http.status)
             continue;
+        char *text = to->text.len ? arena_alloc(arena, to->text.len) : NULL;
+        if (to->text.len && !text)
+            return -ENOMEM;
+        if (text)
+            memcpy(text, to->text.data, to->text.len);
         *ret = (struct proxy_answer){ .refusal = { .code = to->code,
                                                    .is_disconnect = to->is_disconnect,
                                                    .is_temporary = to->is_temporary,
-                                                   .text = to->text } };
+                                                   .text = { text, to->text.len } } };
         return 0;
     }
     (void) snprintf(why, sizeof why, "HTTP status %d", a->http.status);
@@ -157,7 +163,7 @@ static int other_status(const struct asking *a, struct proxy_answer *ret) {
 /* What the answer's spans point to lives as long as the arena. */
 static int take_answer(struct asking *a, struct arena *arena, struct proxy_answer *ret) {
     if (a->http.status != 200)
-        return other_status(a, ret);
+        return other_status(a, arena, ret);
 
     uint8_t *body = arena_alloc(arena, a->http.body_len + 1);
     if (!body)

@@ -15,8 +15,8 @@
 #include "daemon/rate.h"
 #include "daemon/session_control.h"
 #include "daemon/session_impl.h"
-#include "daemon/webhook.h"
 #include "daemon/session_proxy.h"
+#include "daemon/webhook.h"
 #include "protocol/json.h"
 
 enum {
@@ -54,6 +54,7 @@ void session_finish(struct session *s) {
     s->headers = forwarded_free(s->headers);
     free(s->subs);
     free(s->identity);
+    session_end_work(s, false);
     if (s->more)
         rate_forget(s->more);
     free(s->more);
@@ -350,7 +351,9 @@ static int handle_all(struct session *s, struct bytes message) {
 }
 
 int session_handle(struct session *s, struct bytes message) {
+    bool was_at_work = session_begin_work(s);
     int r = handle_all(s, message);
+    session_end_work(s, was_at_work);
     if (r < 0)
         return r;
     session_run_errands(s); /* a client that never pauses has no way to keep them waiting */
@@ -360,7 +363,9 @@ int session_handle(struct session *s, struct bytes message) {
 int session_handle_connect(struct session *s, struct command_reader *reader,
                            const struct command_connect *c) {
     struct command command = { .kind = COMMAND_CONNECT, .connect = *c };
+    bool was_at_work = session_begin_work(s);
     int r = handle(s, reader, &command);
+    session_end_work(s, was_at_work);
     return r < 0 ? r : s->state == SESSION_CLOSING ? -ECONNABORTED : 0;
 }
 

@@ -61,7 +61,9 @@ void session_run_errands(struct session *s) {
             e->drop(e);
             break;
         }
+        bool was_at_work = session_begin_work(s);
         e->run(s, e);
+        session_end_work(s, was_at_work);
     }
     s->runs_errands = false;
 }
@@ -197,6 +199,35 @@ struct str session_close_reason(const struct session *s) {
 
 /* ---- refresh ---- */
 
+struct retired {
+    struct retired *next;
+    struct identity *identity;
+};
+
+bool session_begin_work(struct session *s) {
+    bool was = s->is_at_work;
+    s->is_at_work = true;
+    return was;
+}
+
+void session_end_work(struct session *s, bool was_at_work) {
+    s->is_at_work = was_at_work;
+    while (!was_at_work && s->more && s->more->retired) {
+        struct retired *r = s->more->retired;
+        s->more->retired = r->next;
+        free(r->identity);
+        free(r);
+    }
+}
+
+/* A place for the identity of now, once it is that of before. NULL: no memory. */
+static struct retired *retired_new(struct session *s) {
+    struct retired *r = session_more(s) ? malloc(sizeof *r) : NULL;
+    if (r)
+        *r = (struct retired){ .identity = s->identity };
+    return r;
+}
+
 int session_renew_identity(struct session *s, const struct credentials *who) {
     struct credentials all = *who;
     struct identity *old = s->identity;
@@ -209,11 +240,19 @@ int session_renew_identity(struct session *s, const struct credentials *who) {
         all.info = session_info(s).conn_info;
     if (all.meta.len == 0)
         all.meta = session_meta(s);
-    struct identity *i = identity_new(&all, old);
-    if (!i)
+    struct retired *retired = s->is_at_work ? retired_new(s) : NULL;
+    struct identity *i = s->is_at_work && !retired ? NULL : identity_new(&all, old);
+    if (!i) {
+        free(retired);
         return -ENOMEM;
+    }
     s->identity = i;
-    free(old);
+    if (retired) {
+        retired->next = s->more->retired;
+        s->more->retired = retired;
+    } else {
+        free(old);
+    }
     return 0;
 }
 

@@ -33,7 +33,13 @@ struct session_more {
     uint64_t entered;    /* the how-manieth of the daemon, where users have single connections */
     uint64_t token_subs; /* of the connection token: session_subs_hash() */
     struct client_rates *rates; /* rate.c's; NULL: no bucket that is not full */
+    struct retired *retired;    /* identities that work under way may have spans of */
 };
+
+/* Around what may have spans of the identity while it is suspended: until it ends, what others
+ * replace the identity by leaves the old one where it is. */
+bool session_begin_work(struct session *s); /* was it at work already? for session_end_work() */
+void session_end_work(struct session *s, bool was_at_work);
 
 /* s->more, made if need be. NULL: no memory. */
 struct session_more *session_more(struct session *s);

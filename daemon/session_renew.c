@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "async/task.h"
 #include "daemon/channel.h"
 #include "daemon/log.h"
 #include "daemon/session_control.h"
@@ -121,9 +122,10 @@ static enum verdict renew_subscription(struct session *s, struct str channel) {
     return verdict;
 }
 
+/* A task that was cancelled asks nobody any more. */
 static void renew_subscriptions(struct session *s) {
     struct subscription *sub;
-    while (s->state == SESSION_CONNECTED && (sub = next_to_renew(s)) != NULL) {
+    while (s->state == SESSION_CONNECTED && !task_cancelled() && (sub = next_to_renew(s)) != NULL) {
         struct channel *c = sub->channel;
         c->users++; /* its name is needed for longer than the subscription may last */
         if (renew_subscription(s, channel_name(c)) == VERDICT_UNKNOWN)
@@ -140,7 +142,8 @@ static void run(struct session *s, struct errand *e) {
         if (s->more->renews_connection)
             renew_connection(s);
         renew_subscriptions(s);
-    } while (s->state == SESSION_CONNECTED && (s->more->renews_connection || next_to_renew(s)));
+    } while (s->state == SESSION_CONNECTED && !task_cancelled() &&
+             (s->more->renews_connection || next_to_renew(s)));
     s->more->is_renewing = false;
 }
 

@@ -11,6 +11,8 @@
 #include "async/http_client.h"
 #include "async/loop.h"
 #include "async/task.h"
+#include "daemon/hub.h"
+#include "daemon/session_control.h"
 #include "daemon/worker.h"
 #include "daemon/worker_thread.h"
 #include "tests/support/world.h"
@@ -464,6 +466,72 @@ static void a_reload_leaves_questions_under_way_alone(void **state) {
             world_run(&(struct world_options){ .config = tokens, .http = &http }, reloads, NULL));
 }
 
+/* The text is of a configuration that goes while the backend thinks. */
+static int reloads_and_refused(struct world *w, void *arg) {
+    struct peer *p = peer_open(w, NULL);
+    PLAYS(p, AS_42 "> {'id':2,'rpc':{'method':'x'}}\n + 500");
+    STORY_EXPECT(w,
+                 world_configure(w, "client: {allow_anonymous_connect_without_token: true}") == 0);
+    PLAYS(p, "< {'id':2,'error':{'code':404,'message':'not found','temporary':true}}");
+    peer_close(p);
+    return 0;
+}
+
+static void what_a_status_means_outlives_a_reload(void **state) {
+    static const char codes[] =
+            "rpc: {without_namespace: {proxy_enabled: true, proxy_name: codes}}\n"
+            "proxies:\n"
+            "  - {name: codes, endpoint: 'http://app/codes', http: {status_to_code_transforms: [\n"
+            "      {status_code: 404, to_error: {code: 404, message: 'not found', temporary: "
+            "true}}]}}\n";
+    struct backend backend = { .at = "/codes * => 404@900 {}" };
+    struct http_client_options http = { .respond = respond, .respond_arg = &backend };
+    (void) state;
+    assert_null(world_run(&(struct world_options){ .config = codes, .http = &http },
+                          reloads_and_refused, NULL));
+    assert_string_equal(backend.failure, "");
+}
+
+/* Somebody else says anew who the client is, while the backend thinks about what it said. */
+static int is_refreshed(struct world *w, void *arg) {
+    struct peer *p = peer_open(w, NULL);
+    PLAYS(p, AS_42 "> {'id':2,'subscribe':{'channel':'own:m','type':1,'phase':2}}\n"
+                   "< {'id':2,'subscribe':{*}}\n"
+                   "> {'id':3,'publish':{'channel':'own:m','type':1,'data':{'a':1}}}\n + 500");
+    struct worker *worker = &w->daemon->threads[0].worker;
+    struct session *s = hub_first_of_user(worker, STR("42"));
+    STORY_EXPECT(w, s != NULL);
+    for (int i = 0; i < 3; i++)
+        STORY_EXPECT(w,
+                     session_refresh_server(s, false, 0, true,
+                                            str_bytes(STR("{\"and\":\"much more to say\"}"))) == 0);
+    bool has_key = false;
+    const char *heard = "";
+    for (int i = 0; i < 5 && strstr(heard, "\"id\":3") == NULL; i++) {
+        heard = peer_hear(p, 5000);
+        has_key |= strstr(heard, "\"key\":\"42\"") != NULL;
+    }
+    has_key |= strstr(peer_hear(p, 1000), "\"key\":\"42\"") != NULL;
+    STORY_EXPECT(w, has_key);
+    peer_close(p);
+    return 0;
+}
+
+static void who_is_refreshed_while_the_backend_thinks_stays_who_it_is(void **state) {
+    static const char own[] =
+            "client: {token: {hmac_secret_key: secret}, ping_interval: 3600s}\n"
+            "channel:\n"
+            "  proxy: {map_publish: {endpoint: 'http://app/publish'}}\n"
+            "  namespaces:\n"
+            "    - {name: own, subscription_type: map, allow_subscribe_for_client: true,\n"
+            "       map: {mode: recoverable, client_key: user_id, publish_proxy_enabled: true}}\n";
+    struct backend backend = { .at = "/publish * => 200@900 {'result':{}}" };
+    struct http_client_options http = { .respond = respond, .respond_arg = &backend };
+    (void) state;
+    assert_null(
+            world_run(&(struct world_options){ .config = own, .http = &http }, is_refreshed, NULL));
+}
+
 static int pings(struct world *w, void *arg) {
     struct peer *p = peer_open(w, NULL);
     PLAYS(p, AS_42 "> {'id':2,'rpc':{'method':'x'}}\n < {}\n > {}\n + 20000\n");
@@ -493,6 +561,8 @@ int main(void) {
         cmocka_unit_test(a_proxy_is_asked_by_no_more_at_a_time_than_configured),
         cmocka_unit_test(who_left_meanwhile_is_no_trouble),
         cmocka_unit_test(a_reload_leaves_questions_under_way_alone),
+        cmocka_unit_test(what_a_status_means_outlives_a_reload),
+        cmocka_unit_test(who_is_refreshed_while_the_backend_thinks_stays_who_it_is),
         cmocka_unit_test(a_slow_backend_is_not_a_missed_pong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
