@@ -127,6 +127,8 @@ static int serve(struct connection *conn, struct opening *o, bool *ret_is_read) 
         *ret_is_read = true;
     }
     x->body = buffer_bytes(&o->body);
+    x->is_whole = true;
+    conn->session.worker->n_exchanges++;
     return e ? e->serve(x) : http_pages_serve(x);
 }
 
@@ -160,7 +162,6 @@ int connection_exchange(struct connection *conn, struct opening *o, struct conne
     bool is_read;
 
     buffer_reset(&out);
-    w->n_exchanges++;
     *x = (struct http_exchange){
         .conn = conn,
         .worker = w,
@@ -180,6 +181,7 @@ int connection_exchange(struct connection *conn, struct opening *o, struct conne
     }
     arena_finish(&x->arena);
     x->config = NULL;
-    w->n_exchanges--;
+    if (x->is_whole)
+        w->n_exchanges--;
     return r;
 }

@@ -65,6 +65,7 @@ struct http_exchange {
     struct buffer out;              /* its body */
     struct arena arena;             /* freed when the answer has been written */
     bool closes;                    /* no other request may follow */
+    bool is_whole;                  /* the request has come; from now on it is answered */
     bool is_raw;                    /* out is all of the answer, its head included */
     struct connection_terms *terms; /* transports: what the connection becomes */
 };

@@ -75,7 +75,7 @@ struct worker {
     struct list sessions;
     struct hub hub;
     size_t n_connections;
-    size_t n_exchanges; /* HTTP requests being answered */
+    size_t n_exchanges; /* HTTP requests that have come and are being answered */
     bool is_draining;
 
     /* keeper.c: presence and positions, kept up by one task that exists while there is work */

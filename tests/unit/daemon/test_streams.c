@@ -244,6 +244,25 @@ static void a_body_has_its_time(void **state) {
     assert_null(world_run(&o, never_comes, NULL));
 }
 
+static int half_a_body(struct world *w, void *arg) {
+    struct hand h;
+    STORY_EXPECT(w, hand_open(w, 0, &h) == 0);
+    STORY_EXPECT(w, say(&h, "POST /emulation HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"
+                            "{") == 0);
+    STORY_EXPECT(w, task_sleep(100) == 0);
+    int64_t from = loop_now();
+    daemon_drain(w->daemon);
+    STORY_EXPECT(w, loop_now() - from < 1000);
+    STORY_EXPECT(w, has_ended(&h));
+    hand_close(&h);
+    return 0;
+}
+
+static void who_is_still_asking_does_not_keep_the_daemon(void **state) {
+    struct world_options o = { .config = CONFIG };
+    assert_null(world_run(&o, half_a_body, NULL));
+}
+
 /* Whatever follows a request for a stream is not taken for anything. */
 static int talks_on(struct world *w, void *arg) {
     struct listener_of l;
@@ -298,6 +317,7 @@ int main(void) {
         cmocka_unit_test(a_stream_ends_with_its_reason_when_the_daemon_does),
         cmocka_unit_test(requests_are_the_same_however_they_are_cut),
         cmocka_unit_test(a_body_has_its_time),
+        cmocka_unit_test(who_is_still_asking_does_not_keep_the_daemon),
         cmocka_unit_test(what_is_said_into_a_stream_is_not_heard),
         cmocka_unit_test(who_takes_nothing_is_sent_away),
     };
