@@ -278,11 +278,12 @@ static int refuse_method(struct http_exchange *x, const char *allowed) {
     return http_exchange_status(x, 405);
 }
 
-int api_serve(struct http_exchange *x) {
-    struct str name = http_exchange_rest(x), method = x->request->method, key;
+/* Whatever has no need of a body is answered without one being read. */
+int api_admit(struct http_exchange *x) {
+    struct str method = x->request->method, key;
     const struct config_rate *limit;
 
-    if (str_equal(name, STR("openapi.json"))) {
+    if (str_equal(http_exchange_rest(x), STR("openapi.json"))) {
         if (!str_equal(method, STR("GET")) && !str_equal(method, STR("HEAD")))
             return refuse_method(x, "GET, HEAD");
         x->content_type = STR("application/json");
@@ -291,9 +292,16 @@ int api_serve(struct http_exchange *x) {
     }
     if (!str_equal(method, STR("POST")))
         return refuse_method(x, "POST");
-    if (!may_ask(x, &key, &limit)) {
-        metrics_count(&x->worker->metrics, COUNT_API_UNAUTHORIZED);
-        return http_exchange_status(x, 401);
-    }
-    return serve_commands(x, name, key, limit);
+    if (may_ask(x, &key, &limit))
+        return 1;
+    metrics_count(&x->worker->metrics, COUNT_API_UNAUTHORIZED);
+    return http_exchange_status(x, 401);
+}
+
+int api_serve(struct http_exchange *x) {
+    const struct config_rate *limit = NULL;
+    struct str key = { 0 };
+
+    (void) may_ask(x, &key, &limit); /* it was let in */
+    return serve_commands(x, http_exchange_rest(x), key, limit);
 }

@@ -13,4 +13,5 @@ struct http_exchange;
 
 /* For the table of endpoints. */
 bool api_is_served(const struct connection *conn, const struct config *c);
+int api_admit(struct http_exchange *x); /* who has no key has no body read */
 SUSPENDS int api_serve(struct http_exchange *x);

@@ -115,6 +115,11 @@ static int serve(struct connection *conn, struct opening *o, bool *ret_is_read) 
         x->closes = true; /* unread */
         return e ? http_exchange_status(x, 413) : http_pages_serve(x);
     }
+    if (e && e->admit) {
+        int r = e->admit(x);
+        if (r <= 0)
+            return r;
+    }
     if (has_body) {
         int r = connection_read_body(conn, o, e->max_body(x->config));
         if (r == -EMSGSIZE || r == -EBADMSG) {

@@ -44,6 +44,10 @@ struct http_endpoint {
     size_t (*max_body)(const struct config *c); /* bytes; more: 413. NULL: bodies are refused */
     unsigned flags;                             /* enum http_endpoint_flag */
 
+    /* Before a body is read, which costs memory: 1: go on. 0: the answer is filled in; < 0: as
+     * serve(). NULL: whoever asks may. Does not suspend. */
+    int (*admit)(struct http_exchange *x);
+
     /* 0: the answer is filled in. < 0: answered with 500; but -ECANCELED and -ETIMEDOUT end the
      * connection. HTTP_EXCHANGE_TAKEN. */
     SUSPENDS int (*serve)(struct http_exchange *x);

@@ -66,7 +66,7 @@ static const struct http_endpoint endpoints[] = {
     ENDPOINT(init, HTTP_GET | HTTP_CORS),
     ENDPOINT(health, HTTP_GET),
     ENDPOINT(metrics, HTTP_GET),
-    ENDPOINT(api, HTTP_ANY_METHOD | HTTP_PREFIX, .max_body = api_body),
+    ENDPOINT(api, HTTP_ANY_METHOD | HTTP_PREFIX, .max_body = api_body, .admit = api_admit),
 };
 
 static bool is_at(const struct http_endpoint *e, struct str own, struct str path) {

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "async/deadline.h"
 #include "async/loop.h"
 #include "async/stream.h"
 #include "async/task.h"
@@ -192,6 +193,34 @@ static void one_connection_carries_many_requests(void **state) {
     assert_null(world_run(&one, keep_alive, NULL));
 }
 
+/* ---- callers without a key ---- */
+
+/* Answered at once: nobody waits for a body that would be for nothing. */
+static int keyless(struct world *w, void *arg) {
+    static const char *const heads[] = { "POST /api/publish", "POST /api", "GET /api/info",
+                                         "POST /api/openapi.json", "GET /api/openapi.json" };
+    static const char *const answers[] = { "HTTP/1.1 401 ", "HTTP/1.1 401 ", "HTTP/1.1 405 ",
+                                           "HTTP/1.1 405 ", "HTTP/1.1 200 " };
+    for (size_t i = 0; i < ELEMENTS_OF(heads); i++) {
+        struct caller c CLEANUP(hang_up);
+        char head[256], answer[16] = "";
+        STORY_EXPECT(w, dial(w, 0, &c) == 0);
+        int len = snprintf(head, sizeof head,
+                           "%s HTTP/1.1\r\nHost: a\r\nX-API-Key: no\r\nContent-Length: "
+                           "8000000\r\n\r\n{",
+                           heads[i]);
+        STORY_EXPECT(w, stream_write_all(c.stream, &(struct iovec){ head, (size_t) len }, 1) == 0);
+        DEADLINE(soon, 1000);
+        STORY_EXPECT(w, stream_read(c.stream, (uint8_t *) answer, 13) == 13);
+        STORY_EXPECT(w, strcmp(answer, answers[i]) == 0);
+    }
+    return 0;
+}
+
+static void without_a_key_no_body_is_read(void **state) {
+    assert_null(world_run(&one, keyless, NULL));
+}
+
 /* ---- callers who go away ---- */
 
 static int gone(struct world *w, void *arg) {
@@ -322,6 +351,7 @@ static void orders_and_clients_who_come_and_go_get_along(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_connection_carries_many_requests),
+        cmocka_unit_test(without_a_key_no_body_is_read),
         cmocka_unit_test(answers_and_effects_are_in_order),
         cmocka_unit_test(a_caller_who_goes_away_leaves_nothing_half_done),
         cmocka_unit_test(orders_and_clients_who_come_and_go_get_along),
