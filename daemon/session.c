@@ -420,6 +420,9 @@ void session_tick(struct session *s) {
 
     if (s->state == SESSION_CLOSING)
         return;
+    /* Its renewal waits behind a command for which the backend takes its time. */
+    if (s->deadline && s->deadline <= now && s->is_waiting && s->more && s->more->is_renewing)
+        s->deadline = wheel_tick_in(&w->wheel, 1000);
     if (s->deadline && s->deadline <= now) {
         bool is_stale = s->state != SESSION_CONNECTED;
         if (is_stale)

@@ -192,6 +192,8 @@ void subscriptions_expire(struct session *s, uint32_t now) {
         struct subscription *sub = &s->subs[i];
         if (sub->expire_at == 0)
             continue;
+        if (sub->expire_at <= now && sub->is_renewing && s->is_waiting)
+            sub->expire_at = wheel_tick_in(&s->worker->wheel, 1000);
         if (sub->expire_at <= now) {
             subscription_expire(s, sub);
             continue;

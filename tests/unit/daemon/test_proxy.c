@@ -103,7 +103,7 @@ static int respond(void *arg, const struct http_call *call, struct http_result *
 #define CONFIG(client, rest)                                                                       \
     "client: {ping_interval: 3600s, " client "}\n"                                                 \
     "rpc:\n"                                                                                       \
-    "  proxy: {endpoint: 'http://app/rpc', timeout: 2s}\n"                                         \
+    "  proxy: {endpoint: 'http://app/rpc', timeout: 120s}\n"                                       \
     "  without_namespace: {proxy_enabled: true}\n"                                                 \
     "  namespaces: [{name: bin, proxy_enabled: true, proxy_name: binary}, {name: none}]\n"         \
     "proxies:\n"                                                                                   \
@@ -328,6 +328,15 @@ static const struct dialogue dialogues[] = {
       "/refresh * => 200 {'result':{'expired':true}}",
       "> {'id':1,'connect':{}}\n < {'id':1,'connect':{*\n + 110000\n < close 3005 connection "
       "expired" },
+    { "a renewal waits behind a call that takes long", refreshes,
+      "/connect * => 200 {'result':{'user':'42','expire_at':NOW+60}}\n"
+      "/subscribe * => 200 {'result':{'expire_at':NOW+60}}\n"
+      "/rpc * => 200@100000 {'result':{'data':1}}\n"
+      "/refresh * => 200 {'result':{}}\n/sub_refresh * => 200 {'result':{}}",
+      "> {'id':1,'connect':{}}\n < {'id':1,'connect':{*\n"
+      "> {'id':2,'subscribe':{'channel':'ask:a'}}\n < {'id':2,'subscribe':{}}\n"
+      "> {'id':3,'rpc':{'method':'x'}}\n + 99000\n < {'id':3,'rpc':{'data':1}}\n + 100000\n"
+      "> {'id':4,'unsubscribe':{'channel':'ask:a'}}\n < {'id':4,'unsubscribe':{}}" },
     { "nothing known of it is the end", refreshes,
       "/connect * => 200 {'result':{'user':'42','expire_at':NOW+60}}\n/refresh * => 200 {}",
       "> {'id':1,'connect':{}}\n < {'id':1,'connect':{*\n + 50000\n < close 3005 connection "
@@ -555,6 +564,139 @@ static void a_slow_backend_is_not_a_missed_pong(void **state) {
             world_run(&(struct world_options){ .config = patient, .http = &http }, pings, NULL));
 }
 
+/* ---- anything may happen ---- */
+
+/* A backend of moods: slow, broken, strict, generous; by the loop's seed. */
+static int moody(void *arg, const struct http_call *call, struct http_result *ret) {
+    char body[256] = "{}";
+    int64_t now_s = world_now_s();
+    (void) arg;
+
+    int r = task_sleep((int64_t) loop_random_below(4) * (int64_t) loop_random_below(1500));
+    if (r < 0)
+        return r;
+    ret->status = 200;
+    switch (loop_random_below(8)) {
+    case 0:
+        return -ECONNRESET;
+    case 1:
+        ret->status = 500;
+        break;
+    case 2:
+        (void) snprintf(body, sizeof body, "{\"error\":{\"code\":1000,\"message\":\"no\"}}");
+        break;
+    case 3:
+        if (loop_random_below(10) == 0)
+            (void) snprintf(body, sizeof body, "{\"disconnect\":{\"code\":4000,\"reason\":\"x\"}}");
+        break;
+    case 4:
+        (void) snprintf(body, sizeof body, "{\"result\":{\"expired\":%s}}",
+                        loop_random_below(8) == 0 ? "true" : "false");
+        break;
+    default:
+        (void) snprintf(body, sizeof body,
+                        "{\"result\":{\"user\":\"42\",\"expire_at\":%lld,\"data\":{\"n\":1},"
+                        "\"info\":{\"i\":%d},\"channels\":[\"open:own\"]}}",
+                        (long long) now_s + 1 + (int) loop_random_below(20),
+                        (int) loop_random_below(100));
+        break;
+    }
+    (void) call;
+    ret->body = strdup(body);
+    ret->body_len = strlen(body);
+    return 0;
+}
+
+struct walk {
+    struct world *world;
+    unsigned answered;
+    bool is_out_of_order;
+};
+
+/* One client that talks without pause: what it is answered comes in the order of its asking. */
+static int wander(void *arg) {
+    struct walk *walk = arg;
+    struct peer *p = peer_open(walk->world, &(struct peer_options){ .worker = -1 });
+    unsigned said = 1, heard = 0;
+    bool is_gone = false;
+
+    if (!p)
+        return 0;
+    peer_say(p, "{\"id\":1,\"connect\":{\"subs\":{\"open:a\":{}}}}");
+    while (!is_gone && said < 30) {
+        unsigned channel = (unsigned) loop_random_below(4);
+        said++;
+        switch (loop_random_below(6)) {
+        case 0:
+            peer_say(p, "{\"id\":%u,\"rpc\":{\"method\":\"bin:x\",\"data\":1}}", said);
+            break;
+        case 1:
+            peer_say(p, "{\"id\":%u,\"rpc\":{\"method\":\"x\"}}", said);
+            break;
+        case 2:
+            peer_say(p, "{\"id\":%u,\"subscribe\":{\"channel\":\"ask:%u\"}}", said, channel);
+            break;
+        case 3:
+            peer_say(p, "{\"id\":%u,\"publish\":{\"channel\":\"ask:%u\",\"data\":%u}}", said,
+                     channel, said);
+            break;
+        case 4:
+            peer_say(p, "{\"id\":%u,\"publish\":{\"channel\":\"open:%u\",\"data\":%u}}", said,
+                     channel, said);
+            break;
+        default:
+            peer_say(p, "{\"id\":%u,\"unsubscribe\":{\"channel\":\"ask:%u\"}}", said, channel);
+            break;
+        }
+        int64_t patience_ms = (int64_t) loop_random_below(3) * (int64_t) loop_random_below(4000);
+        for (;;) {
+            const char *text = peer_hear(p, patience_ms);
+            unsigned id;
+            if (strncmp(text, "close", 5) == 0 || strcmp(text, "end") == 0 ||
+                strcmp(text, "reset") == 0)
+                is_gone = true;
+            if (is_gone || strcmp(text, "nothing") == 0)
+                break;
+            if (sscanf(text, "{\"id\":%u,", &id) == 1) {
+                walk->is_out_of_order |= id != heard + 1;
+                heard = id;
+                walk->answered++;
+            }
+        }
+        if (loop_random_below(60) == 0)
+            break;
+    }
+    peer_close(p);
+    return 0;
+}
+
+static int wanderers(struct world *w, void *arg) {
+    struct walk *walk = arg;
+    walk->world = w;
+    GROUP(g);
+    for (int i = 0; i < 8; i++)
+        STORY_EXPECT(w, group_spawn(&g, "wanderer", wander, walk) == 0);
+    for (int i = 0; i < 5; i++) {
+        STORY_EXPECT(w, task_sleep((int64_t) loop_random_below(20000)) == 0);
+        STORY_EXPECT(w, world_configure(w, refreshes) == 0);
+    }
+    STORY_EXPECT(w, group_wait_all(&g) == 0);
+    return 0;
+}
+
+static void whatever_the_backend_does_answers_come_in_order(void **state) {
+    struct walk walk = { 0 };
+    struct http_client_options http = { .respond = moody };
+    (void) state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct world_options o = { .config = refreshes, .http = &http, .workers = 2, .seed = seed };
+        const char *why = world_run(&o, wanderers, &walk);
+        if (why || walk.is_out_of_order)
+            fail_msg("seed %llu: %s", (unsigned long long) seed, why ? why : "out of order");
+    }
+    assert_in_range(walk.answered, 500, 100000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_backend_says_is_done),
@@ -564,6 +706,7 @@ int main(void) {
         cmocka_unit_test(what_a_status_means_outlives_a_reload),
         cmocka_unit_test(who_is_refreshed_while_the_backend_thinks_stays_who_it_is),
         cmocka_unit_test(a_slow_backend_is_not_a_missed_pong),
+        cmocka_unit_test(whatever_the_backend_does_answers_come_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
