@@ -269,9 +269,7 @@ static void leg_ended(struct leg *leg) {
 static void published(struct publish *publish) {
     struct leg *leg = CONTAINER_OF(publish, struct leg, publish);
     const struct publish_request *r = &publish->request;
-    leg->error = r->result == -ENOSPC && r->map.is_map ? ERROR_LIMIT_EXCEEDED
-                 : r->result < 0                       ? ERROR_INTERNAL
-                                                       : 0;
+    leg->error = r->result == -EDQUOT ? ERROR_LIMIT_EXCEEDED : r->result < 0 ? ERROR_INTERNAL : 0;
     leg_ended(leg);
 }
 

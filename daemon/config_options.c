@@ -404,6 +404,7 @@ static const struct option OPTIONS[] = {
       .help = "Commands in one request; more: error 106, and none of them is done." },
 
     { "webhooks.queue_max", OPTION_COUNT, AT(webhooks.queue_max), .min = 1, .max = 10000000,
+      .needs_restart = true,
       .initial = "100000",
       .help = "Events that may wait for delivery; more are dropped and counted." },
     { "webhooks.retry_min", OPTION_DURATION, AT(webhooks.retry_min_ms), .min = 10, .max = HOUR,

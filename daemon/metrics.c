@@ -224,6 +224,16 @@ static void write_engine(const struct engine_stats *s, const char *kind, struct 
                  s->suppressed, out);
     write_number("engine_map_keys_expired_total", "Keys of maps removed when their time was over.",
                  "counter", s->map_keys_expired, out);
+    write_number("engine_idempotency_refused_total",
+                 "Publications refused: engine.idempotency_keys_max.", "counter",
+                 s->idempotency_refused, out);
+    write_number("engine_map_keys_refused_total", "Keys refused: the map's limit.", "counter",
+                 s->map_keys_refused, out);
+    write_number("engine_memory_refused_total", "Publications refused: engine.memory_max_size.",
+                 "counter", s->memory_refused, out);
+    write_number("engine_denials_refused_total",
+                 "Blocks and revocations refused: engine.denials_max.", "counter",
+                 s->denials_refused, out);
     write_number("engine_events", "Events that wait for webhooks' endpoints.", "gauge", s->events,
                  out);
     write_number("engine_events_rejected_total", "Events refused: webhooks.queue_max.", "counter",

@@ -72,7 +72,7 @@ static void published(struct publish *p) {
         return;
     }
     op->is_done = true;
-    if (p->request.result == -ENOSPC && p->request.map.is_map)
+    if (p->request.result == -EDQUOT)
         op->refusal = refusal_of(ERROR_LIMIT_EXCEEDED);
     else if (p->request.result < 0)
         op->refusal = refusal_of(ERROR_INTERNAL);

@@ -282,6 +282,10 @@ void engine_stats(struct engine *e, struct engine_stats *ret) {
                                   .duplicates = atomic_load(&e->ephemera.duplicates),
                                   .stale = atomic_load(&e->ephemera.stale),
                                   .suppressed = atomic_load(&e->ephemera.suppressed),
-                                  .map_keys_expired = atomic_load(&e->ephemera.keys_expired) };
+                                  .map_keys_expired = atomic_load(&e->ephemera.keys_expired),
+                                  .idempotency_refused = atomic_load(&e->ephemera.once_refused),
+                                  .map_keys_refused = atomic_load(&e->ephemera.keys_refused),
+                                  .memory_refused = atomic_load(&e->ephemera.memory_refused),
+                                  .denials_refused = atomic_load(&e->ephemera.denials_refused) };
     e->class->stats(e, ret);
 }

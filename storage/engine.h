@@ -29,7 +29,7 @@ struct engine_options {
                                 sqlite the ephemeral maps and the idempotency keys of channels
                                 without history; past it -ENOSPC. 0: 1 GiB */
     size_t idempotency_max;  /* sqlite: keys remembered at once; past it -ENOSPC. 0: 1000000 */
-    size_t map_keys_max;     /* in one map; past it -ENOSPC. 0: 100000 */
+    size_t map_keys_max;     /* in one map; past it -EDQUOT. 0: 100000 */
     size_t events_max;       /* not delivered yet, of all queues; past it -ENOBUFS. 0: 100000 */
     size_t denials_max;      /* past it -ENOSPC. 0: 100000 */
 };
@@ -76,7 +76,7 @@ struct map_change {
     bool has_expected;  /* suppressed unless the key was last put at expected; offset 0: unless it
                            does not exist. Only of maps that are kept */
     enum map_key_mode key_mode;
-    size_t keys_max;            /* in this map; past it -ENOSPC. 0: engine_options.map_keys_max */
+    size_t keys_max;            /* in this map; past it -EDQUOT. 0: engine_options.map_keys_max */
     int64_t key_ttl_ms;         /* then it is removed, and subscribers hear of it. 0: never */
     struct position expected;   /* compared with its epoch */
     struct publication *stream; /* what subscribers and the stream get instead of the publication,
@@ -105,8 +105,9 @@ struct publish_request {
                                                    engine_publish(); must not suspend */
     /* the engine's, valid in done */
     int result; /* 0: durable if kept, and handed to every worker's inbox. -ENOBUFS: the queue is
-                   full. -ENOSPC, -EIO, -ENOMEM: nobody saw it; may be tried again. After -EIO
-                   a crash may bring it back: the disk may hold what it said it could not write */
+                   full. -EDQUOT: the map is. -ENOSPC, -EIO, -ENOMEM: nobody saw it; may be tried
+                   again. After -EIO a crash may bring it back: the disk may hold what it said it
+                   could not write */
     struct position position; /* where it was put; offset 0 if not kept. Of a duplicate: where the
                                  first was; of a stale or suppressed one: the stream's top */
     bool is_duplicate;        /* idempotency_key was there: did nothing */
@@ -223,6 +224,8 @@ struct engine_stats {
     uint64_t trimmed;                       /* publications deleted by size or age */
     uint64_t duplicates, stale, suppressed; /* publishes that did nothing; suppressed: maps' only */
     uint64_t map_keys_expired;
+    /* by limits: idempotency_max, map_keys_max, memory_max_bytes, denials_max */
+    uint64_t idempotency_refused, map_keys_refused, memory_refused, denials_refused;
     uint64_t events; /* not delivered yet */
     uint64_t events_rejected;
 };

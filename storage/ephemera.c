@@ -119,8 +119,10 @@ static int put_key(struct engine *e, struct map_table *maps, struct publish_requ
     struct publication *p = request->publication;
     struct map *m = old ? old->map : map_find(maps, hash, p->channel);
     size_t keys_max = request->map.keys_max ? request->map.keys_max : e->ephemera.map_keys_max;
-    if (!old && m && m->by_key.size >= keys_max)
-        return -ENOSPC;
+    if (!old && m && m->by_key.size >= keys_max) {
+        atomic_fetch_add(&e->ephemera.keys_refused, 1);
+        return -EDQUOT;
+    }
     struct map_item *i;
     int r = map_item_new(maps, hash, p, request->version, request->version_epoch, &i);
     if (r < 0)
@@ -229,6 +231,8 @@ int ephemera_publish(struct engine *e, struct publish_request *request, uint64_t
     struct ephemera_shard *shard = shard_lock(e, hash);
     int r = request->idempotency_key.len > 0 ? publish_once(e, shard, request, hash)
                                              : publish(e, shard, request, hash);
+    if (r == -ENOSPC)
+        atomic_fetch_add(&e->ephemera.memory_refused, 1);
     shard_unlock(shard);
     return r;
 }

@@ -23,7 +23,9 @@ struct ephemera_shard {
 struct ephemera {
     struct ephemera_shard shards[EPHEMERA_SHARDS];
     size_t map_keys_max;
-    _Atomic uint64_t duplicates, stale, suppressed, keys_expired; /* of the whole engine */
+    /* of the whole engine */
+    _Atomic uint64_t duplicates, stale, suppressed, keys_expired;
+    _Atomic uint64_t once_refused, keys_refused, memory_refused, denials_refused;
 };
 
 /* Something for the implementation to number, keep and distribute: class->append. */

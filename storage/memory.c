@@ -237,7 +237,6 @@ static int append(struct memory_engine *m, struct shard *shard, uint64_t hash, s
         if (version_epoch)
             budget_give(&m->engine.budget, a->version_epoch.len);
         free(version_epoch);
-        shard->refused += r == -ENOSPC;
         return r;
     }
 
@@ -320,6 +319,7 @@ static void memory_publish(struct engine *e, struct publish_request *request, ui
     struct shard *shard = shard_lock(m, hash);
     int r = append(m, shard, hash, &a);
     request->position = a.position;
+    shard->refused += r == -ENOSPC;
     /* Under the lock too: dones are in the order of the stream. */
     engine_answer(request, r);
     shard_unlock(shard);
@@ -454,7 +454,10 @@ static int memory_events_keep_queues(struct engine *e, const struct str *queues,
 }
 
 static int memory_denial_put(struct engine *e, const struct denial *d) {
-    return denial_store_put(&memory_of(e)->denials, d);
+    int r = denial_store_put(&memory_of(e)->denials, d);
+    if (r == -ENOSPC)
+        atomic_fetch_add(&e->ephemera.denials_refused, 1);
+    return r;
 }
 
 static int memory_denial_remove(struct engine *e, enum denial_kind kind, struct str key) {
@@ -491,7 +494,7 @@ static void memory_stats(struct engine *e, struct engine_stats *ret) {
         ret->publishes += shard->publishes;
         ret->reads += shard->reads;
         ret->trimmed += shard->trimmed;
-        ret->rejected += shard->refused;
+        ret->memory_refused += shard->refused;
         ret->channels += table_size(&shard->streams);
         pthread_mutex_unlock(&shard->mutex);
     }

@@ -41,7 +41,10 @@ static int run_put(struct writer *w, void *arg) {
         r = put(w, d);
     if (r == 0)
         r = count(w, &n);
-    return r == 0 && n > w->denials_max ? -ENOSPC : r;
+    if (r < 0 || n <= w->denials_max)
+        return r;
+    atomic_fetch_add(&w->engine->ephemera.denials_refused, 1);
+    return -ENOSPC;
 }
 
 int writer_denial_put(struct writer *w, const struct denial *d) {

@@ -123,7 +123,8 @@ int transaction_change_map(struct writer *w, struct top *top, struct publish_req
         return r;
     size_t keys_max = request->map.keys_max ? request->map.keys_max : w->map_keys_max;
     if (found.id == 0 && s->map_keys >= keys_max) {
-        request->staged_error = -ENOSPC;
+        request->staged_error = -EDQUOT;
+        atomic_fetch_add(&w->engine->ephemera.keys_refused, 1);
         return 0;
     }
 

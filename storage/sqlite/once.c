@@ -89,6 +89,7 @@ static int publish(struct writer *w, struct top *top, struct publish_request *re
     }
     if (is_once && w->staged_counts.once >= w->once_max) {
         request->staged_error = -ENOSPC;
+        atomic_fetch_add(&w->engine->ephemera.once_refused, 1);
         return 0;
     }
     r = request->map.is_map ? transaction_change_map(w, top, request)

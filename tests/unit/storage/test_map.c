@@ -373,8 +373,11 @@ static int limit_story(struct world *w) {
     attempt_start_with(w, &a, change(w, "b", "2"));
     attempt_start_with(w, &b, change(w, "c", "3"));
     attempt_start_with(w, &c, change(w, "a", "4"));
-    CHECK(w, attempt_wait(&a) == 0 && attempt_wait(&b) == -ENOSPC && attempt_wait(&c) == 0);
+    CHECK(w, attempt_wait(&a) == 0 && attempt_wait(&b) == -EDQUOT && attempt_wait(&c) == 0);
     CHECK(w, put(w, "b", NULL) == 0 && put(w, "c", "5") == 0);
+    struct engine_stats stats;
+    engine_stats(w->engine, &stats);
+    CHECK(w, stats.map_keys_refused == 1 && stats.memory_refused == 0);
     return read_all(w, "a=4 c=5");
 }
 

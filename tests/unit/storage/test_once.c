@@ -159,6 +159,9 @@ static int full_story(struct world *w) {
     attempt_start(w, &c, "a", "z", keep_ten);
     CHECK(w, attempt_wait(&a) == 0 && attempt_wait(&b) == -ENOSPC && attempt_wait(&c) == 0);
     CHECK(w, c.request.position.offset == 2);
+    struct engine_stats stats;
+    engine_stats(w->engine, &stats);
+    CHECK(w, stats.idempotency_refused == 1 && stats.publishes == 2);
     CHECK(w, task_sleep(400000) == 0);
     CHECK(w, world_publish_with(w, &a, once("a", "y", "2", keep_ten)) == 0);
     return check_history(w, "a", "3=y");
