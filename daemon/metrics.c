@@ -22,6 +22,7 @@ static const struct about GAUGES[] = { METRICS_GAUGES(AS_ABOUT) };
 static const struct about PEAKS[] = { METRICS_PEAKS(AS_ABOUT) };
 static const struct about HISTOGRAMS[] = { METRICS_HISTOGRAMS(AS_ABOUT) };
 static const char *const METHODS[] = { METRICS_METHODS(AS_NAME) };
+static const char *const PROXIES[] = { METRICS_PROXIES(AS_NAME) };
 static const char *const TRANSPORTS[] = { METRICS_TRANSPORTS(AS_NAME) };
 
 /* The codes that have a number of their own, at their index; 0 stands for all others. */
@@ -74,6 +75,10 @@ void metrics_client(struct metrics *m, struct str transport, bool is_here) {
     for (size_t i = 0; i < METRICS_TRANSPORTS_N; i++)
         if (str_equal(transport, str_of(TRANSPORTS[i])))
             bump(&m->clients[i], is_here ? 1 : UINT64_MAX);
+}
+
+void metrics_count_proxy(struct metrics *m, enum metrics_proxy what, bool has_failed) {
+    bump(has_failed ? &m->proxy_errors[what] : &m->proxy_requests[what], 1);
 }
 
 static void count_code(_Atomic uint64_t *counts, const uint32_t *codes, size_t n, uint32_t code) {
@@ -312,6 +317,11 @@ void metrics_write(const struct metrics *const *workers, size_t n, const struct 
     write_labelled(workers, n, "client_commands_total", "Commands of clients, by method.",
                    "counter", offsetof(struct metrics, commands), "method", METHODS,
                    METRICS_METHODS_N, out);
+    write_labelled(workers, n, "proxy_requests_total", "Requests to backends, by what was asked.",
+                   "counter", offsetof(struct metrics, proxy_requests), "type", PROXIES,
+                   METRICS_PROXIES_N, out);
+    write_labelled(workers, n, "proxy_errors_total", "Of them, without a usable answer.", "counter",
+                   offsetof(struct metrics, proxy_errors), "type", PROXIES, METRICS_PROXIES_N, out);
     write_about("api_commands_total", "Commands of the server API, by method.", "counter", out);
     for (size_t i = 0; i < API_METHODS_N; i++) {
         uint64_t total = 0;

@@ -79,13 +79,11 @@
       "Requests to the server API over http_api.max_commands.")                                    \
     X(COUNT_OUT_OF_MEMORY, "out_of_memory_total", "Connections ended because memory ran out.")     \
     X(COUNT_SLOW_TASKS, "loop_slow_tasks_total", "Warnings of tasks that held the loop too long.") \
-    X(COUNT_PROXY_CALLS, "proxy_calls_total", "Requests to backends.")                             \
-    X(COUNT_PROXY_FAILED, "proxy_failed_total", "Of them, without a usable answer.")               \
-    X(COUNT_PROXY_TIMEOUTS, "proxy_timeouts_total", "Of them, not answered in time.")              \
+    X(COUNT_PROXY_TIMEOUTS, "proxy_timeouts_total", "Requests to backends not answered in time.")  \
     X(COUNT_PROXY_WAITING_LIMIT, "proxy_waiting_limit_total",                                      \
-      "Of them, refused: too many waited already.")                                                \
+      "Requests to backends that were not made: too many waited already.")                         \
     X(COUNT_PROXY_RESPONSE_LIMIT, "proxy_response_limit_total",                                    \
-      "Of them, with an answer that was too large.")                                               \
+      "Requests to backends with an answer that was too large.")                                   \
     X(COUNT_PROXY_PROLONGED, "proxy_prolonged_total",                                              \
       "Refreshes without a verdict: what would have expired stays for a while.")                   \
     X(COUNT_TASKS_SPAWNED, "async_tasks_spawned_total", "Tasks started.")                          \
@@ -156,6 +154,19 @@ enum metrics_gauge { METRICS_GAUGES(METRICS_AS_ENUM) METRICS_GAUGES_N };
 enum metrics_peak { METRICS_PEAKS(METRICS_AS_ENUM) METRICS_PEAKS_N };
 enum metrics_histogram { METRICS_HISTOGRAMS(METRICS_AS_ENUM) METRICS_HISTOGRAMS_N };
 enum metrics_method { METRICS_METHODS(METRICS_AS_ENUM) METRICS_METHODS_N };
+/* Label values of proxy_requests_total{type}: what backends are asked. */
+#define METRICS_PROXIES(X)                                                                         \
+    X(ASKED_CONNECT, "connect")                                                                    \
+    X(ASKED_REFRESH, "refresh")                                                                    \
+    X(ASKED_SUBSCRIBE, "subscribe")                                                                \
+    X(ASKED_PUBLISH, "publish")                                                                    \
+    X(ASKED_RPC, "rpc")                                                                            \
+    X(ASKED_SUB_REFRESH, "sub_refresh")                                                            \
+    X(ASKED_MAP_PUBLISH, "map_publish")                                                            \
+    X(ASKED_MAP_REMOVE, "map_remove")                                                              \
+    X(ASKED_POLL, "shared_poll_refresh")
+
+enum metrics_proxy { METRICS_PROXIES(METRICS_AS_ENUM) METRICS_PROXIES_N };
 enum metrics_transport { METRICS_TRANSPORTS(METRICS_AS_ENUM) METRICS_TRANSPORTS_N };
 
 enum {
@@ -174,6 +185,7 @@ struct metrics {
     _Atomic uint64_t counters[METRICS_COUNTERS_N];
     _Atomic int64_t gauges[METRICS_GAUGES_N];
     _Atomic int64_t peaks_us[METRICS_PEAKS_N];
+    _Atomic uint64_t proxy_requests[METRICS_PROXIES_N], proxy_errors[METRICS_PROXIES_N];
     struct metrics_times times[METRICS_HISTOGRAMS_N];
     _Atomic uint64_t commands[METRICS_METHODS_N];
     _Atomic uint64_t api_commands[API_METHODS_N];
@@ -216,6 +228,8 @@ int64_t metrics_gauge_of(const struct metrics *m, enum metrics_gauge id);
 
 void metrics_observe(struct metrics *m, enum metrics_histogram id, uint64_t duration_us);
 void metrics_count_command(struct metrics *m, enum metrics_method method);
+/* One request; has_failed: one that was counted, without a usable answer. */
+void metrics_count_proxy(struct metrics *m, enum metrics_proxy what, bool has_failed);
 void metrics_count_api(struct metrics *m, enum api_method_id method);
 void metrics_count_api_error(struct metrics *m, uint32_t code);
 void metrics_client(struct metrics *m, struct str transport, bool is_here); /* comes, or goes */

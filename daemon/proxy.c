@@ -15,6 +15,18 @@
 #include "daemon/log.h"
 #include "daemon/worker.h"
 
+static const enum metrics_proxy ASKED[PROXY_KINDS] = {
+    [PROXY_CONNECT] = ASKED_CONNECT,
+    [PROXY_REFRESH] = ASKED_REFRESH,
+    [PROXY_SUBSCRIBE] = ASKED_SUBSCRIBE,
+    [PROXY_PUBLISH] = ASKED_PUBLISH,
+    [PROXY_RPC] = ASKED_RPC,
+    [PROXY_SUB_REFRESH] = ASKED_SUB_REFRESH,
+    [PROXY_MAP_PUBLISH] = ASKED_MAP_PUBLISH,
+    [PROXY_MAP_REMOVE] = ASKED_MAP_REMOVE,
+    [PROXY_POLL] = ASKED_POLL,
+};
+
 /* One proxy of the configuration: how many ask it at a time. */
 struct gate {
     const struct config_proxy *proxy;
@@ -113,7 +125,7 @@ static int failed(const struct asking *a, const char *what, const char *why, int
                   struct proxy_answer *ret) {
     struct worker *w = a->worker;
 
-    metrics_count(&w->metrics, COUNT_PROXY_FAILED);
+    metrics_count_proxy(&w->metrics, ASKED[a->request->kind], true);
     LOG_WARNING(w->daemon->log, "a proxy's backend gave no usable answer",
                 LOG_STR("proxy", proxy_kind_name(a->request->kind)),
                 LOG_STR("endpoint", a->to->endpoint), LOG_STR("client", a->request->client),
@@ -231,7 +243,7 @@ int proxy_ask(struct worker *w, const struct config_proxy *to, const struct prox
         r.meta = (struct bytes){ 0 };
     *a = (struct asking){ .worker = w, .to = to, .request = &r };
 
-    metrics_count(&w->metrics, COUNT_PROXY_CALLS);
+    metrics_count_proxy(&w->metrics, ASKED[r.kind], false);
     if (!gate)
         return failed(a, "no such proxy", "", 0, ret);
     if (proxy_request_write(&r, &body) < 0) {

@@ -444,7 +444,7 @@ static int leaves_early(struct world *w, void *arg) {
     struct worker *worker = &w->daemon->threads[0].worker;
     worker_collect(worker);
     STORY_EXPECT(w, metrics_gauge_of(&worker->metrics, GAUGE_PROXY_RUNNING) == 0);
-    STORY_EXPECT(w, metrics_counter_of(&worker->metrics, COUNT_PROXY_CALLS) == 1);
+    STORY_EXPECT(w, worker->metrics.proxy_requests[ASKED_RPC] == 1);
     return 0;
 }
 
