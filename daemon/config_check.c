@@ -1,4 +1,5 @@
 /* What options mean together: what is made of several, and what does not go together. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,19 @@ static void lower(struct str *items, size_t n) {
         }
 }
 
+/* As it stands in a request: RFC 9110 sections 5.1 and 5.5. */
+static bool is_header(const struct config_pair *p) {
+    for (size_t i = 0; i < p->name.len; i++)
+        if (!isalnum((unsigned char) p->name.data[i]) &&
+            !memchr("!#$%&'*+-.^_`|~", p->name.data[i], 15))
+            return false;
+    for (size_t i = 0; i < p->value.len; i++)
+        if (((unsigned char) p->value.data[i] < ' ' && p->value.data[i] != '\t') ||
+            p->value.data[i] == 0x7f)
+            return false;
+    return p->name.len > 0;
+}
+
 /* path: with the dot behind it. at: of the endpoint. */
 static void check_proxy(struct config_loader *l, struct config_proxy *p, const char *path,
                         const struct config_place *at, bool is_needed) {
@@ -119,6 +133,10 @@ static void check_proxy(struct config_loader *l, struct config_proxy *p, const c
     if (p->ca_file.len > 0 && access(p->ca_file.data, R_OK) < 0)
         config_problem(l, true, at, below(path, "http.tls.ca_pem_file", name, sizeof name),
                        "%s: %s", p->ca_file.data, strerror(errno));
+    for (size_t i = 0; i < p->n_static_headers; i++)
+        if (!is_header(&p->static_headers[i]))
+            config_problem(l, true, at, below(path, "http.static_headers", name, sizeof name),
+                           "\"%s\" cannot be a header", p->static_headers[i].name.data);
     lower(p->http_headers, p->n_http_headers);
     lower(p->emulated_headers, p->n_emulated_headers);
     l->config->forwards_headers |= url.len > 0 && p->n_http_headers > 0;

@@ -243,6 +243,8 @@ static void every_mistake_is_named_with_its_place_and_what_would_be_right(void *
           "must begin with http:// or https://" },
         { "client: { proxy: { connect: { enabled: true } } }\n",
           "client.proxy.connect.endpoint: is needed" },
+        { "rpc: { proxy: { endpoint: 'http://a:1', http: { static_headers: { 'X Y': a } } } }\n",
+          "rpc.proxy.http.static_headers: \"X Y\" cannot be a header" },
         { "rpc: { proxy: { endpoint: 'grpc://a:1' } }\n",
           "gRPC is not supported: give an http:// or https:// endpoint" },
         { "proxies: [ { name: ab } ]\n", "proxies[ab].endpoint: is needed" },
