@@ -67,7 +67,7 @@ void connection_http_finish(struct worker *w) {
 }
 
 void connection_terms_finish(struct connection_terms *t) {
-    forwarded_free(t->headers);
+    t->headers = forwarded_free(t->headers);
     buffer_finish(&t->head);
     buffer_finish(&t->headers_text);
     buffer_finish(&t->first);
@@ -154,7 +154,12 @@ static int answer_one(struct connection *conn, struct opening *o, struct connect
     if (r < 0)
         return r;
     step_ahead(o);
-    return r == HTTP_EXCHANGE_TAKEN ? 1 : goes_on ? 2 : 0;
+    if (r == HTTP_EXCHANGE_TAKEN)
+        return 1;
+    /* The next request, which may be somebody else's behind the same proxy, begins anew. */
+    connection_terms_finish(terms);
+    *terms = (struct connection_terms){ 0 };
+    return goes_on ? 2 : 0;
 }
 
 static int accept_tls(struct connection *conn) {

@@ -55,6 +55,17 @@ describe('transports', () => {
     afterEach(() => { for (const one of open) one.destroy(); open.clear(); });
     after(() => server.stop());
 
+    test('what a refused request brought is not taken for the next one\'s on the same connection', async () => {
+        for (const path of ['/connection/uni_http_stream', '/connection/uni_sse']) {
+            const stream = await Stream.open(server.port, { method: 'POST', path, body: '{"token":"x" ' });
+            assert.equal(stream.status, 400);
+            await stream.body();
+            stream.socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}`);
+            await stream.head();
+            assert.equal(stream.status, 200, path);
+        }
+    });
+
     // Both directions of a client that has no WebSocket.
     const kinds = {
         http_stream: { next: (s) => s.line(), begin: (commands) => Stream.open(server.port, { method: 'POST',
