@@ -16,8 +16,9 @@ int permission_namespace(const struct config *c, struct str channel, const struc
 bool permission_has(const struct config *c, const struct permission *p, struct asker who) {
     if (c->client.insecure)
         return true;
-    return (p->client && (who.user.len > 0 || p->anonymous)) ||
-           (p->subscriber && who.is_subscribed);
+    if (who.user.len == 0 && !p->anonymous) /* a subscription makes nobody somebody */
+        return false;
+    return p->client || (p->subscriber && who.is_subscribed);
 }
 
 /* The last '#' begins a list of user ids. */

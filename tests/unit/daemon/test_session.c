@@ -29,6 +29,9 @@ static const char config[] =
         "       force_recovery: true}\n"
         "    - {name: members, allow_subscribe_for_client: true, allow_publish_for_subscriber: "
         "true}\n"
+        "    - {name: guests, allow_subscribe_for_client: true, allow_subscribe_for_anonymous: "
+        "true,\n"
+        "       allow_publish_for_subscriber: true}\n"
         "    - {name: closed}\n"
         "    - {name: users, allow_user_limited_channels: true}\n"
         "    - {name: last, allow_subscribe_for_client: true, history_size: 5, history_ttl: 60s,\n"
@@ -205,6 +208,10 @@ static const struct dialogue dialogues[] = {
       "> {'id':3,'subscribe':{'channel':'members:a'}}\n < {'id':3,'subscribe':{}}\n"
       "> {'id':4,'publish':{'channel':'members:a','data':1}}\n"
       "< {'*\n < {'*" },
+    { "anonymous subscribers may only where anonymous ones may",
+      AS_ANYBODY "> {'id':2,'subscribe':{'channel':'guests:a'}}\n < {'id':2,'subscribe':{}}\n"
+                 "> {'id':3,'publish':{'channel':'guests:a','data':1}}\n"
+                 "< {'id':3,'error':{'code':103,*" },
     { "replies come in the order of the commands, whatever fails",
       AS_42 "> "
             "{'id':2,'publish':{'channel':'kept:a','data':1}}\\n{'id':3,'publish':{'channel':'a','"
