@@ -276,11 +276,15 @@ static int add_personal(struct connecting *c) {
                    &(struct server_sub){ .channel = { name, len }, .source = SERVER_SUB_PERSONAL });
 }
 
-/* May the client have a channel that it names in its connect? As if it subscribed without a token.
- */
+/* May the client have a channel that it names in its connect? As if it subscribed without a token,
+ * where that is not the backend's to say: it would be asked of a subscription, and whom it let in
+ * has what it gave. */
 static bool may_have(struct connecting *c, struct str channel, const struct namespace *ns) {
     struct asker who = { .user = c->who.user };
     const struct namespace *found = NULL;
+
+    if (c->who.source == CREDENTIALS_PROXY || ns->subscribe_proxy)
+        return false;
     return permission_namespace(c->config, channel, &found) == 0 && found == ns &&
            ns->type == SUBSCRIPTION_STREAM && permission_subscribes(c->config, ns, channel, who);
 }

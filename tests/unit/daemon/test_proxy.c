@@ -126,7 +126,8 @@ static int respond(void *arg, const struct http_call *call, struct http_result *
     "    - {name: open, allow_subscribe_for_client: true, allow_publish_for_client: true}\n"       \
     "    - {name: map, subscription_type: map, allow_subscribe_for_client: true, map: {\n"         \
     "       mode: ephemeral, publish_proxy_enabled: true, remove_proxy_enabled: true}}\n"          \
-    "    - {name: codes, subscribe_proxy_enabled: true, subscribe_proxy_name: codes}\n" rest
+    "    - {name: codes, subscribe_proxy_enabled: true, subscribe_proxy_name: codes,\n"            \
+    "       allow_subscribe_for_client: true}\n" rest
 
 #define PROXIED                                                                                    \
     "proxy: {connect: {enabled: true, endpoint: 'http://app/connect',"                             \
@@ -164,6 +165,12 @@ static const struct dialogue dialogues[] = {
     { "it hears of the channels that were there before", connects,
       "/connect * {*'channels':['open:a']} => 200 {'result':{'user':'1'}}",
       "> {'id':1,'connect':{'subs':{'open:a':{'recover':true}}}}\n < {'id':1,'connect':{*" },
+    { "and has the last word on them", connects, "/connect * => 200 {'result':{'user':'1'}}",
+      "> {'id':1,'connect':{'subs':{'open:a':{'recover':true}}}}\n"
+      "< {'id':1,'connect':{'client':'*','version':'*','ping':3600,'pong':true}}" },
+    { "a connect is no way around the backend of a channel", tokens, "",
+      "> {'id':1,'connect':{'token':'<<{'sub':'42'}>>','subs':{'codes:a':{'recover':true}}}}\n"
+      "< {'id':1,'connect':{'client':'*','version':'*','ping':3600,'pong':true}}" },
     { "who has a token is not asked about", connects, "", AS_42 },
     { "emulated headers are handed on if they can be", connects,
       "/connect x-trace: t X-Static: mine {" ASKER "} => 200 {'result':{'user':'42'}}",
