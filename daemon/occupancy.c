@@ -12,6 +12,7 @@ struct occupied {
     struct table_entry entry;
     struct link empty; /* in the list: nobody is there any more */
     size_t workers;
+    bool is_told;         /* that it is occupied */
     int64_t vacant_at_ms; /* while it is empty */
     size_t name_len;
     char name[];
@@ -21,7 +22,7 @@ struct occupancy {
     pthread_mutex_t mutex;
     struct table channels;
     struct list empty; /* who left first, first */
-    void (*changed)(void *arg, struct str channel, bool is_occupied);
+    bool (*changed)(void *arg, struct str channel, bool is_occupied);
     void *arg;
 };
 
@@ -35,7 +36,7 @@ static struct str name_of(const struct occupied *c) {
 }
 
 struct occupancy *occupancy_new(const struct table_seed *seed,
-                                void (*changed)(void *arg, struct str channel, bool is_occupied),
+                                bool (*changed)(void *arg, struct str channel, bool is_occupied),
                                 void *arg) {
     struct occupancy *o = calloc(1, sizeof *o);
     if (!o)
@@ -81,7 +82,7 @@ static struct occupied *add(struct occupancy *o, struct str channel) {
         free(c);
         return NULL;
     }
-    o->changed(o->arg, name_of(c), true);
+    c->is_told = o->changed(o->arg, name_of(c), true);
     return c;
 }
 
@@ -99,7 +100,8 @@ int occupancy_enter(struct occupancy *o, struct str channel) {
 }
 
 static void vacate(struct occupancy *o, struct occupied *c) {
-    o->changed(o->arg, name_of(c), false);
+    if (c->is_told)
+        (void) o->changed(o->arg, name_of(c), false);
     forget(o, c);
 }
 

@@ -13,10 +13,10 @@
 
 struct occupancy;
 
-/* changed: under the lock, which keeps the order; must not call back, nor suspend. NULL: no memory.
- */
+/* changed: under the lock, which keeps the order; must not call back, nor suspend. false: nobody
+ * was told; of a channel's end nobody is then told, either. NULL: no memory. */
 struct occupancy *occupancy_new(const struct table_seed *seed,
-                                void (*changed)(void *arg, struct str channel, bool is_occupied),
+                                bool (*changed)(void *arg, struct str channel, bool is_occupied),
                                 void *arg);
 struct occupancy *occupancy_free(struct occupancy *o); /* takes NULL; returns NULL */
 

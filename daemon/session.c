@@ -67,7 +67,8 @@ void session_forget_user(struct session *s) {
     if (s->place) {
         metrics_gauge_add(&w->metrics, GAUGE_CLIENTS, -1);
         metrics_client(&w->metrics, wire_traits(session_format(s))->transport, false);
-        webhooks_disconnected(w->daemon->webhooks, s);
+        if (s->is_announced)
+            webhooks_disconnected(w->daemon->webhooks, s);
     }
     hub_remove(w, s);
     hub_forget_session(w, s);

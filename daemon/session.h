@@ -74,7 +74,8 @@ struct session {
     bool is_user_counted : 1;       /* for the limit of a user's connections */
     bool is_server_refreshed : 1;   /* its expiry is not the client's to move */
     bool runs_errands : 1;
-    bool is_at_work : 1; /* its task is in a command or an errand, or suspended in one */
+    bool is_announced : 1; /* webhooks are to hear of its end */
+    bool is_at_work : 1;   /* its task is in a command or an errand, or suspended in one */
     struct subscription *subs;
     struct identity *identity;   /* NULL before connect */
     struct publishes *publishes; /* under way; NULL: none */

@@ -499,7 +499,7 @@ static int enter(struct connecting *c) {
     s->state = SESSION_CONNECTED;
     metrics_count(&w->metrics, COUNT_CONNECTED);
     metrics_gauge_add(&w->metrics, GAUGE_CLIENTS, 1);
-    webhooks_connected(w->daemon->webhooks, s);
+    s->is_announced = webhooks_connected(w->daemon->webhooks, s);
     metrics_client(&w->metrics, wire_traits(session_format(s))->transport, true);
 
     start_pings(s);

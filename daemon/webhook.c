@@ -59,8 +59,9 @@ static struct pending_event *pending_new(struct str queue, enum event_effect eff
     return p;
 }
 
-/* Ends come in whatever there is: the engine drops those whose beginning was dropped. */
-static void enqueue(struct webhooks *w, struct str queue, enum event_effect effect,
+/* Ends come in whatever there is: there are no more of them than there were beginnings. (Of several
+ * endpoints each gets them; the engine drops those whose beginning was dropped.) false: dropped. */
+static bool enqueue(struct webhooks *w, struct str queue, enum event_effect effect,
                     const struct happening *h) {
     bool is_full = effect != EVENT_ENDS && w->n_pending >= w->config->webhooks.queue_max;
     bool is_whole = buffer_error(&h->payload) == 0 && buffer_error(&h->end) == 0;
@@ -68,11 +69,12 @@ static void enqueue(struct webhooks *w, struct str queue, enum event_effect effe
     atomic_fetch_add(&w->events, effect != EVENT_STANDS);
     if (!p) {
         atomic_fetch_add(&w->dropped, 1);
-        return;
+        return false;
     }
     *w->last = p;
     w->last = &p->next;
     atomic_store(&w->waiting, ++w->n_pending);
+    return true;
 }
 
 /* What it is to one endpoint. false: nothing. Each event is followed in the enumeration by its end.
@@ -88,7 +90,9 @@ static bool effect_on(const struct config_webhook *hook, const struct happening 
     return begins || ends;
 }
 
-static void happen(struct webhooks *w, const struct happening *h) {
+/* false: nobody will hear of it. */
+static bool happen(struct webhooks *w, const struct happening *h) {
+    bool is_told = false;
     pthread_mutex_lock(&w->mutex);
     bool has_channel = h->channel.len > 0;
     const struct namespace *ns = has_channel ? config_namespace_of(w->config, h->channel) : NULL;
@@ -96,13 +100,14 @@ static void happen(struct webhooks *w, const struct happening *h) {
         const struct config_webhook *hook = &w->config->webhooks.items[i];
         enum event_effect effect;
         if (effect_on(hook, h, &effect) && (!has_channel || webhook_wants_namespace(hook, ns)))
-            enqueue(w, hook->name, effect, h);
+            is_told |= enqueue(w, hook->name, effect, h);
     }
     if (w->first && !w->is_posted) {
         w->is_posted = true;
         inbox_post(w->daemon->inbox, &w->post);
     }
     pthread_mutex_unlock(&w->mutex);
+    return is_told;
 }
 
 static bool is_wanted(const struct webhooks *w, enum webhook_event e) {
@@ -119,7 +124,7 @@ static void happening_finish(struct happening *h) {
     buffer_finish(&h->end);
 }
 
-static void happen_to_client(struct webhooks *w, enum webhook_event e, const struct session *s) {
+static bool happen_to_client(struct webhooks *w, enum webhook_event e, const struct session *s) {
     char id[WEBHOOK_ID_MAX], subject[8 + CLIENT_ID_LEN];
     make_id(w, id);
     memcpy(subject, "client:", 7);
@@ -131,23 +136,23 @@ static void happen_to_client(struct webhooks *w, enum webhook_event e, const str
     webhook_write_client(&h.payload, id, e, s);
     if (!h.is_end)
         webhook_write_lost(&h.end, id, s);
-    happen(w, &h);
+    return happen(w, &h);
 }
 
 /* Who hears of ends only hears of each, and therefore of those that nobody saw. */
-void webhooks_connected(struct webhooks *w, const struct session *s) {
-    if (is_wanted(w, WEBHOOK_CONNECT) || is_wanted(w, WEBHOOK_DISCONNECT))
-        happen_to_client(w, WEBHOOK_CONNECT, s);
+bool webhooks_connected(struct webhooks *w, const struct session *s) {
+    return (is_wanted(w, WEBHOOK_CONNECT) || is_wanted(w, WEBHOOK_DISCONNECT)) &&
+           happen_to_client(w, WEBHOOK_CONNECT, s);
 }
 
 void webhooks_disconnected(struct webhooks *w, const struct session *s) {
     if (is_wanted(w, WEBHOOK_DISCONNECT))
-        happen_to_client(w, WEBHOOK_DISCONNECT, s);
+        (void) happen_to_client(w, WEBHOOK_DISCONNECT, s);
 }
 
 /* ---- channels ---- */
 
-static void happen_to_channel(void *arg, struct str channel, bool is_occupied) {
+static bool happen_to_channel(void *arg, struct str channel, bool is_occupied) {
     struct webhooks *w = arg;
     enum webhook_event e = is_occupied ? WEBHOOK_OCCUPIED : WEBHOOK_VACATED;
     CLEANUP(buffer_finish) struct buffer subject = BUFFER_INIT;
@@ -159,13 +164,13 @@ static void happen_to_channel(void *arg, struct str channel, bool is_occupied) {
     buffer_append_str(&subject, channel);
     if (buffer_error(&subject) < 0) {
         atomic_fetch_add(&w->dropped, 1);
-        return;
+        return false;
     }
     h.subject = (struct str){ (const char *) subject.data, subject.len };
     webhook_write_channel(&h.payload, id, e, channel);
     if (is_occupied)
         webhook_write_channel(&h.end, id, WEBHOOK_VACATED, channel);
-    happen(w, &h);
+    return happen(w, &h);
 }
 
 int webhooks_entered(struct webhooks *w, struct str channel) {

@@ -36,7 +36,8 @@ bool webhooks_want_channels(const struct config *c);
 
 /* ---- what happened: any thread, never suspends; w may be NULL ---- */
 
-void webhooks_connected(struct webhooks *w, const struct session *s);
+/* true: webhooks_disconnected() is to follow. */
+bool webhooks_connected(struct webhooks *w, const struct session *s);
 void webhooks_disconnected(struct webhooks *w, const struct session *s);
 
 /* A worker's first subscriber has come: 0, -ENOMEM; its last one has left, if the former gave 0. */

@@ -22,6 +22,7 @@ enum {
     LANE_MIN = 256,           /* events that a lane may hold; at least a full request */
     RESPONSE_MAX = 64 * 1024, /* nothing of it is of interest */
     STORE_RETRY_MS = 1000,
+    OWN_FIELDS = 2, /* beside those of the configuration */
 };
 
 /* An event in memory. */
@@ -134,6 +135,8 @@ static int make_fields(struct request *q, struct http_field **ret, size_t *ret_n
     int r = forwarded_fields(NULL, &hook->to, &q->arena, ret, ret_n);
     if (r < 0)
         return r;
+    if (*ret_n > HTTP_FIELDS_MAX - OWN_FIELDS)
+        *ret_n = HTTP_FIELDS_MAX - OWN_FIELDS;
     (void) snprintf(q->attempt_text, sizeof q->attempt_text, "%u", q->attempt);
     (*ret)[(*ret_n)++] = (struct http_field){ "X-Parley-Attempt", q->attempt_text };
     if (hook->secret.len == 0)

@@ -11,11 +11,12 @@ struct told {
     char text[256];
 };
 
-static void changed(void *arg, struct str channel, bool is_occupied) {
+static bool changed(void *arg, struct str channel, bool is_occupied) {
     struct told *t = arg;
     size_t at = strlen(t->text);
     (void) snprintf(t->text + at, sizeof t->text - at, "%s%c%.*s", at ? " " : "",
                     is_occupied ? '+' : '-', (int) channel.len, channel.data);
+    return !str_equal(channel, STR("untold"));
 }
 
 static struct occupancy *begin(struct told *t) {
@@ -35,6 +36,9 @@ static void a_channel_is_occupied_with_its_first_and_vacated_with_its_last(void 
     assert_false(occupancy_leave(o, STR("a"), 0, 0));
     assert_int_equal(occupancy_enter(o, STR("a")), 0);
     assert_string_equal(t.text, "+a +b -a +a");
+    assert_int_equal(occupancy_enter(o, STR("untold")), 0);
+    assert_false(occupancy_leave(o, STR("untold"), 0, 0));
+    assert_string_equal(t.text, "+a +b -a +a +untold");
     occupancy_free(o);
 }
 

@@ -359,6 +359,44 @@ static void what_was_not_delivered_is_the_next_processs_to_deliver(void **state)
     assert_null(failure);
 }
 
+/* Nobody can make it remember more than queue_max while nothing can be stored. */
+static int dying_disk_story(struct world *w, void *arg) {
+    struct webhook_stats stats;
+    struct peer *a = arrive(w, "ada");
+    STORY_EXPECT(w, a);
+    (void) task_sleep(1000);
+    sim_disk_fail(arg, SIM_WRITE, 1, 1000000, EIO);
+    for (int i = 0; i < 60; i++) {
+        struct peer *p = arrive(w, "eve");
+        STORY_EXPECT(w, p);
+        SUBSCRIBES(p, "open:x");
+        UNSUBSCRIBES(p, "open:x");
+        peer_close(p);
+        (void) task_sleep(2500);
+    }
+    peer_close(a);
+    (void) task_sleep(1000);
+    webhooks_stats(w->daemon->webhooks, &stats);
+    STORY_EXPECT(w, stats.store_errors > 0 && stats.dropped > 60);
+    STORY_EXPECT(w, stats.waiting <= 2 * 8 + 1); /* with their ends, and ada's */
+    return 0;
+}
+
+static void a_dying_disk_is_no_way_to_fill_the_memory(void **state) {
+    struct service s = { 0 };
+    struct sim_disk *disk = sim_disk_new("parley-webhook", 1);
+    struct http_client_options http = { .respond = respond, .respond_arg = &s };
+    struct world_options o = { .config = CLIENTS
+                               "webhooks: {queue_max: 8, vacated_delay: 1s, endpoints: [{name: "
+                               "all,\n  endpoint: 'http://service/', secret: secret}]}\n",
+                               .data_dir = "disk",
+                               .vfs = "parley-webhook",
+                               .http = &http };
+    const char *failure = world_run(&o, dying_disk_story, disk);
+    sim_disk_free(disk);
+    assert_null(failure);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_service_hears_who_comes_and_goes),
@@ -370,6 +408,7 @@ int main(void) {
         cmocka_unit_test(a_reload_brings_and_takes_away_endpoints),
         cmocka_unit_test(a_full_queue_drops_whole_stories),
         cmocka_unit_test(what_was_not_delivered_is_the_next_processs_to_deliver),
+        cmocka_unit_test(a_dying_disk_is_no_way_to_fill_the_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
