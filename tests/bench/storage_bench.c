@@ -4,6 +4,9 @@
  * that commits as many at once. Interleaved; the medians' ratio is what counts, since disks and
  * machines change by the minute.
  *
+ * Then what publishes cost that are more than appending: each with an idempotency key of its own,
+ * or putting one of a thousand keys of a map.
+ *
  *   storage_bench [DIRECTORY [ROUNDS [MILLISECONDS]]]
  */
 #include <errno.h>
@@ -111,14 +114,20 @@ static double bare(const char *directory, int batch, int ms) {
 
 /* ---- the engine ---- */
 
+enum kind { PLAIN, ONCE, MAP, KINDS };
+
+enum { MAP_KEYS = 1000 };
+
 struct publisher {
     struct publish_request request;
     struct bench *bench;
+    char key[32]; /* of its publish under way */
 };
 
 struct bench {
     const char *directory;
     int crowd, ms;
+    enum kind kind;
     struct engine *engine;
     struct inbox *inbox;
     struct future over;
@@ -131,9 +140,15 @@ struct bench {
 static void publish(struct publisher *p) {
     struct bench *b = p->bench;
     const char *name = b->names[b->n++ % CHANNELS];
-    p->request.publication = publication_new(&(struct publication_parts){
-            .channel = str_of(name), .data = bytes_of(b->payload, PAYLOAD) });
+    (void) snprintf(p->key, sizeof p->key, "k%lld",
+                    (long long) (b->kind == MAP ? b->n / CHANNELS % MAP_KEYS : b->n));
+    p->request.publication = publication_new(
+            &(struct publication_parts){ .channel = str_of(name),
+                                         .key = b->kind == MAP ? str_of(p->key) : STR(""),
+                                         .data = bytes_of(b->payload, PAYLOAD) });
     p->request.keep = keep;
+    p->request.idempotency_key = b->kind == ONCE ? str_of(p->key) : STR("");
+    p->request.map.is_map = b->kind == MAP;
     engine_publish(b->engine, &p->request);
 }
 
@@ -177,10 +192,11 @@ static int crowd(void *arg) {
     return r;
 }
 
-static double ours(const char *directory, int n, int ms, double *ret_group) {
+static double ours(const char *directory, enum kind kind, int n, int ms, double *ret_group) {
     struct bench *b = calloc(1, sizeof *b);
     b->directory = directory;
     b->crowd = n;
+    b->kind = kind;
     b->ms = ms;
     memset(b->payload, 'x', sizeof b->payload);
     for (int c = 0; c < CHANNELS; c++)
@@ -216,6 +232,21 @@ static double median(double *values, int n) {
     return values[n / 2];
 }
 
+static void compare_kinds(const char *directory, int rounds, int ms) {
+    (void) printf("\n%10s %14s %14s %14s\n", "publishers", "plain/s", "idempotent/s", "map/s");
+    for (size_t i = 0; i < ELEMENTS_OF(crowds); i++) {
+        double rates[KINDS][ROUNDS_MAX], group;
+        for (int round = 0; round < rounds; round++) {
+            for (enum kind k = 0; k < KINDS; k++) {
+                clear(directory);
+                rates[k][round] = ours(directory, k, crowds[i], ms, &group);
+            }
+        }
+        (void) printf("%10d %14.0f %14.0f %14.0f\n", crowds[i], median(rates[PLAIN], rounds),
+                      median(rates[ONCE], rounds), median(rates[MAP], rounds));
+    }
+}
+
 int main(int argc, char **argv) {
     char template[] = "/tmp/storage-bench-XXXXXX";
     const char *directory = argc > 1 ? argv[1] : mkdtemp(template);
@@ -231,12 +262,13 @@ int main(int argc, char **argv) {
             clear(directory);
             a[round] = bare(directory, crowds[i], ms);
             clear(directory);
-            b[round] = ours(directory, crowds[i], ms, &group);
+            b[round] = ours(directory, PLAIN, crowds[i], ms, &group);
         }
         double theirs = median(a, rounds), mine = median(b, rounds);
         (void) printf("%10d %14.0f %14.0f %7.2f %10.1f\n", crowds[i], theirs, mine, mine / theirs,
                       group);
     }
+    compare_kinds(directory, rounds, ms);
     clear(directory);
     if (argc <= 1)
         (void) rmdir(directory);
