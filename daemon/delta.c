@@ -140,7 +140,12 @@ int delta_fan_frame(struct delta_fan *f, struct wire *w, enum wire_format format
 
 /* ---- in a reply ---- */
 
+/* Bytes that patches are made for in one reply, which is for one client and made in one go: about
+ * three milliseconds. What follows is whole. */
+enum { CHAIN_BYTES_MAX = 256 * 1024 };
+
 struct chain {
+    size_t bytes; /* patches were tried for */
     bool is_text;
     struct arena *arena;
     struct delta_base *last;
@@ -155,7 +160,9 @@ static int chain_add(struct chain *c, struct publication *p, struct wire_publica
     if (!base)
         return -ENOMEM;
     buffer_reset(&c->patch);
-    if (c->last && p->wants_delta && make_patch(c->last, base, c->is_text, &c->patch) == 0) {
+    bool may_be_patch = c->last && p->wants_delta && c->bytes + p->data.len <= CHAIN_BYTES_MAX;
+    c->bytes += may_be_patch ? p->data.len : 0;
+    if (may_be_patch && make_patch(c->last, base, c->is_text, &c->patch) == 0) {
         void *copy = arena_alloc(c->arena, c->patch.len);
         if (copy) {
             memcpy(copy, c->patch.data, c->patch.len);

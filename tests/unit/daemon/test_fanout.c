@@ -357,6 +357,33 @@ static int delta_recovered(struct world *w, void *arg) {
     return 0;
 }
 
+/* Patches take time, and a reply is made in one go. */
+static int long_chain(struct world *w, void *arg) {
+    enum { N = 12, LEN = 40000 };
+    size_t deltas = 0;
+    for (unsigned i = 0; i < N; i++) {
+        CLEANUP(buffer_finish) struct buffer data = BUFFER_INIT;
+        buffer_printf(&data, "\"%u %0*u\"", i, LEN, 7u);
+        buffer_append_byte(&data, 0);
+        STORY_EXPECT(w,
+                     buffer_error(&data) == 0 && say(w, "delta:x", (const char *) data.data) == 0);
+    }
+    JOINED(one, 0);
+    PLAYS(one, "> {'id':2,'subscribe':{'channel':'delta:x','delta':'fossil','recover':true}}");
+    const char *heard = peer_hear(one, 5000);
+    STORY_EXPECT(w, text_matches(heard, "{\"id\":2,\"subscribe\":{*\"recovered\":true*"));
+    for (const char *at = heard; (at = strstr(at, "\"delta\":true,")) != NULL; at++)
+        deltas++;
+    for (const char *at = heard; (at = strstr(at, "\"delta\":true}")) != NULL; at++)
+        deltas++;
+    STORY_EXPECT(w, deltas > 3 && deltas < 8);
+    return 0;
+}
+
+static void a_long_chain_goes_on_whole(void **state) {
+    assert_null(world_run(&quiet, long_chain, NULL));
+}
+
 static void what_is_recovered_is_a_chain_that_goes_on_live(void **state) {
     assert_null(world_run(&quiet, delta_recovered, NULL));
 }
@@ -729,6 +756,7 @@ int main(void) {
         cmocka_unit_test(patches_of_text_are_text),
         cmocka_unit_test(delta_needs_no_history_and_hears_joins),
         cmocka_unit_test(what_is_recovered_is_a_chain_that_goes_on_live),
+        cmocka_unit_test(a_long_chain_goes_on_whole),
         cmocka_unit_test(bases_of_many_ages_cost_a_bounded_number_of_patches),
         cmocka_unit_test(each_key_of_a_map_has_patches_of_its_own),
         cmocka_unit_test(a_page_that_is_too_old_is_no_base),
