@@ -20,7 +20,7 @@
     X(COUNT_ACCEPT_STARVED, "client_connections_starved_total",                                    \
       "Times a listener ran out of descriptors.")                                                  \
     X(COUNT_REFUSED_LIMIT, "client_connections_refused_total", "Refused: connection limit.")       \
-    X(COUNT_REFUSED_ORIGIN, "client_origins_refused_total", "Upgrades refused: origin.")           \
+    X(COUNT_REFUSED_ORIGIN, "client_origins_refused_total", "Connections refused: origin.")        \
     X(COUNT_HANDSHAKE_TIMEOUTS, "client_handshake_timeouts_total", "Ended by handshake_timeout.")  \
     X(COUNT_HANDSHAKE_ERRORS, "client_handshake_errors_total",                                     \
       "Bad HTTP, WebSocket or TLS opening.")                                                       \

@@ -2,11 +2,14 @@
 
 #include <errno.h>
 
+#include <string.h>
+
 #include "async/loop.h"
 #include "daemon/config.h"
 #include "daemon/connection.h"
 #include "daemon/daemon.h"
 #include "daemon/forwarded.h"
+#include "daemon/log.h"
 #include "daemon/worker.h"
 #include "protocol/codec.h"
 #include "protocol/utf8.h"
@@ -37,6 +40,35 @@ int transport_admit(struct http_exchange *x) {
                     ? forwarded_keep_request(&x->terms->headers, x->config, &x->request->head)
                     : 0;
     return r < 0 ? r : 1;
+}
+
+int transport_refuse_origin(struct http_exchange *x, struct str origin) {
+    metrics_count(&x->worker->metrics, COUNT_REFUSED_ORIGIN);
+    LOG_INFO(x->worker->daemon->log, "origin refused", LOG_STR("origin", origin));
+    x->closes = true;
+    return http_exchange_status(x, 403);
+}
+
+/* The page came from where it asks now. */
+static bool is_own_origin(const struct http_head *head, struct str origin) {
+    struct str host;
+    const char *slashes = origin.len ? memmem(origin.data, origin.len, "://", 3) : NULL;
+    if (!slashes || http_head_find(head, STR("Host"), &host) != 1)
+        return false;
+    slashes += 3;
+    return http_equal_nocase((struct str){ slashes, origin.len - (size_t) (slashes - origin.data) },
+                             host);
+}
+
+int transport_check_origin(struct http_exchange *x) {
+    const struct http_head *head = &x->request->head;
+    struct str origin = { 0 };
+
+    int n = http_head_find(head, STR("Origin"), &origin);
+    if (n == 0 ||
+        (n == 1 && (config_allows_origin(x->config, true, origin) || is_own_origin(head, origin))))
+        return 1;
+    return transport_refuse_origin(x, origin);
 }
 
 int transport_query(struct str query, struct str name, struct buffer *out) {

@@ -11,6 +11,17 @@
  * 1; 0: answered; -ENOMEM. */
 MUST_CHECK int transport_admit(struct http_exchange *x);
 
+/* 403, counted. Returns 0. */
+int transport_refuse_origin(struct http_exchange *x, struct str origin);
+
+/*
+ * For requests that no upgrade keeps other pages from making: those of a page of an origin that is
+ * neither allowed nor our own are refused. The browser would keep the answer from that page, but
+ * what the request asks for would be done, in the name of whom its cookies are.
+ * 1; 0: answered.
+ */
+MUST_CHECK int transport_check_origin(struct http_exchange *x);
+
 /* The value of a query's parameter, decoded, appended to out. 1; 0: there is none; -EINVAL: a bad
  * escape, or what is no UTF-8; -ENOMEM. */
 MUST_CHECK int transport_query(struct str query, struct str name, struct buffer *out);

@@ -61,7 +61,9 @@ static int begin(struct http_exchange *x, enum wire_format format, struct str ty
     /* HTTP/1.0 has no chunks. */
     if (x->request->version_minor == 0)
         return http_exchange_status(x, 505);
-    int r = transport_admit(x);
+    int r = transport_check_origin(x);
+    if (r > 0)
+        r = transport_admit(x);
     if (r <= 0)
         return r;
     t->format = format;

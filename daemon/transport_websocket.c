@@ -5,7 +5,6 @@
 #include "daemon/config.h"
 #include "daemon/connection.h"
 #include "daemon/daemon.h"
-#include "daemon/log.h"
 #include "daemon/transport.h"
 #include "daemon/worker.h"
 #include "protocol/deflate.h"
@@ -13,13 +12,6 @@
 
 static const struct str subprotocols[] = { { "centrifuge-json", 15 },
                                            { "centrifuge-protobuf", 19 } };
-
-static int refuse_origin(struct http_exchange *x, struct str origin) {
-    metrics_count(&x->worker->metrics, COUNT_REFUSED_ORIGIN);
-    LOG_INFO(x->worker->daemon->log, "origin refused", LOG_STR("origin", origin));
-    x->closes = true;
-    return http_exchange_status(x, 403);
-}
 
 static bool wants_protobuf(const struct http_request *r, const struct handshake *h) {
     return str_equal(h->subprotocol, subprotocols[1]) ||
@@ -35,7 +27,7 @@ static int shake_hands(struct http_exchange *x, const struct handshake_options *
 
     bool has_origin = http_head_find(&x->request->head, STR("Origin"), &origin) == 1;
     if (!config_allows_origin(x->config, has_origin, origin))
-        return refuse_origin(x, origin);
+        return transport_refuse_origin(x, origin);
     int r = handshake_check(x->request, options, ret);
     if (r < 0) {
         metrics_count(&x->worker->metrics, COUNT_HANDSHAKE_ERRORS);

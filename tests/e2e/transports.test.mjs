@@ -326,6 +326,22 @@ describe('transports', () => {
         });
     }
 
+    test('a page of another origin begins nothing in the name of who looks at it', async () => {
+        const request = JSON.stringify({ id: 1, connect: {} });
+        const bare = JSON.stringify({});
+        const host = `http://127.0.0.1:${server.port}`;
+        for (const [path, body] of [['/connection/http_stream', request], ['/connection/sse', request],
+            ['/connection/uni_sse', bare], ['/connection/uni_http_stream', bare]]) {
+            for (const [Origin, status] of [['https://bad.example', 403], ['null', 403], [`https://a.${host}`, 403],
+                ['https://good.example', 200], [host, 200]]) {
+                const stream = await Stream.open(server.port, { method: 'POST', path, body,
+                    headers: { Origin, Host: `127.0.0.1:${server.port}` } });
+                assert.equal(stream.status, status, `${path} from ${Origin}`);
+                stream.destroy();
+            }
+        }
+    });
+
     test('errors and streams carry the CORS headers, too', async () => {
         for (const how of [{ path: '/emulation' }, { path: '/connection/uni_sse' }, { ...emulate('garbage') }]) {
             const stream = await Stream.open(server.port, { ...how, headers: GOOD });
