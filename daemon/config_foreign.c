@@ -10,7 +10,7 @@ static const struct foreign_option FOREIGN[] = {
     { "grpc_api", "the gRPC server API" },
     { "consumers", "consumers of message queues" },
     { "webtransport", "the WebTransport transport" },
-    { "uni_grpc", "unidirectional transports" },
+    { "uni_grpc", "the unidirectional gRPC transport" },
     { "swagger", "the API's own documentation page" },
     { "debug", "profiling endpoints; SIGUSR1 dumps the tasks instead" },
     { "dev", "the development page" },

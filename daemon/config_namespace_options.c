@@ -144,7 +144,7 @@ static const struct option NAMESPACE_OPTIONS[] = {
               "changes; `persistent`: and kept on disk." },
     { "map.key_ttl", OPTION_DURATION, AT(map.key_ttl_ms), .min = 100, .max = 100 * YEAR,
       .may_be_zero = true, .initial = "0s",
-      .help = "How long a key stays that is not written again; 0: for ever." },
+      .help = "How long a key stays that is not written again; 0, or `persistent`: for ever." },
     { "map.stream_size", OPTION_COUNT, AT(map.stream_size), .min = 1, .max = 100000000,
       .may_be_zero = true, .initial = "0",
       .help = "Changes kept for those who catch up; 0: 1000, none if `ephemeral`." },
