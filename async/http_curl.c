@@ -446,12 +446,13 @@ static SUSPENDS int look_up(struct http_curl *h, struct transfer *t, const char 
     return t->addresses ? 0 : -ENOMEM;
 }
 
-static int explain_look_up(int r, const char *url, struct http_result *ret) {
+/* Not the URL: there may be a password in it. */
+static int explain_look_up(int r, struct http_result *ret) {
     if (r == -EINVAL)
         (void) snprintf(ret->why, sizeof ret->why, "the URL cannot be understood");
     else if (r == -ENOENT || r == -EHOSTUNREACH)
-        (void) snprintf(ret->why, sizeof ret->why, "%s: %.96s",
-                        r == -ENOENT ? "no such host" : "no name server answers", url);
+        (void) snprintf(ret->why, sizeof ret->why, "%s",
+                        r == -ENOENT ? "no such host" : "no name server answers");
     return r == -EHOSTUNREACH ? -ENOENT : r;
 }
 
@@ -522,7 +523,7 @@ int http_curl_call(struct http_curl *h, const struct http_call *call, struct htt
     t->head.max = HTTP_HEAD_MAX;
     if (!call->unix_socket && (r = look_up(h, t, call->url)) < 0) {
         transfer_free(t);
-        return explain_look_up(r, call->url, ret);
+        return explain_look_up(r, ret);
     }
     t->easy = curl_easy_init();
     if (!t->easy || !set_up(h, t, call)) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "daemon/config.h"
+#include "protocol/url_label.h"
 
 struct unit {
     const char *name;
@@ -396,6 +397,23 @@ static void write_quoted(struct str s, struct buffer *out) {
     buffer_append_byte(out, '"');
 }
 
+/* Endpoints may have a password in them. */
+static void write_shown(struct str text, struct buffer *out) {
+    CLEANUP(buffer_finish) struct buffer shown = BUFFER_INIT;
+    struct str user = url_user_info(text);
+
+    if (user.len) {
+        size_t before = (size_t) (user.data - text.data);
+        buffer_append_str(&shown, (struct str){ text.data, before });
+        buffer_append_str(&shown, STR("********"));
+        buffer_append_str(&shown,
+                          (struct str){ user.data + user.len, text.len - before - user.len });
+        text = (struct str){ (const char *) shown.data, shown.len };
+    }
+    if (buffer_error(&shown) == 0)
+        write_quoted(text, out);
+}
+
 static int64_t number_of(const struct option *o, const void *holder) {
     const void *place = (const char *) holder + o->offset;
     return o->kind == OPTION_DURATION ? *(const int64_t *) place
@@ -486,6 +504,8 @@ void value_write(const struct option *o, const void *holder, struct buffer *out)
         buffer_append_str(out, text_of(o, holder).len ? STR("\"********\"") : STR("\"\""));
         return;
     case OPTION_TEXT:
+        write_shown(text_of(o, holder), out);
+        return;
     case OPTION_FILE:
         write_quoted(text_of(o, holder), out);
         return;

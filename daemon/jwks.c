@@ -15,6 +15,7 @@
 #include "daemon/log.h"
 #include "daemon/worker.h"
 #include "protocol/jwk.h"
+#include "protocol/url_label.h"
 #include "storage/table.h"
 
 enum { MISSING_KEPT = 16, LABEL_MAX = 200 };
@@ -203,9 +204,11 @@ static int fetch_task(void *arg) {
         metrics_count(&w->metrics, COUNT_JWKS_FAILED);
         pause_ms = s->failures > 5 ? JWKS_RETRY_MAX_MS : JWKS_RETRY_MIN_MS << s->failures;
         s->failures++;
+        char url[URL_LABEL_MAX];
         if (r != -ECANCELED)
-            LOG_WARNING(w->daemon->log, "a set of keys cannot be had", LOG_STR("url", s->url),
-                        LOG_TEXT("why", label), LOG_RESULT(r));
+            LOG_WARNING(w->daemon->log, "a set of keys cannot be had",
+                        LOG_STR("url", url_label(s->url, url)), LOG_TEXT("why", label),
+                        LOG_RESULT(r));
     }
     s->next_ms = loop_now() + pause_ms;
     s->is_fetching = false;

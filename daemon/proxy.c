@@ -14,6 +14,7 @@
 #include "daemon/forwarded.h"
 #include "daemon/log.h"
 #include "daemon/worker.h"
+#include "protocol/url_label.h"
 
 static const enum metrics_proxy ASKED[PROXY_KINDS] = {
     [PROXY_CONNECT] = ASKED_CONNECT,
@@ -124,13 +125,14 @@ static void asking_freep(struct asking **a) {
 static int failed(const struct asking *a, const char *what, const char *why, int error,
                   struct proxy_answer *ret) {
     struct worker *w = a->worker;
+    char label[URL_LABEL_MAX];
 
     metrics_count_proxy(&w->metrics, ASKED[a->request->kind], true);
     LOG_WARNING(w->daemon->log, "a proxy's backend gave no usable answer",
                 LOG_STR("proxy", proxy_kind_name(a->request->kind)),
-                LOG_STR("endpoint", a->to->endpoint), LOG_STR("client", a->request->client),
-                LOG_STR("channel", a->request->channel), LOG_TEXT("what", what),
-                LOG_TEXT("why", why), LOG_RESULT(error));
+                LOG_STR("endpoint", url_label(a->to->endpoint, label)),
+                LOG_STR("client", a->request->client), LOG_STR("channel", a->request->channel),
+                LOG_TEXT("what", what), LOG_TEXT("why", why), LOG_RESULT(error));
     *ret = (struct proxy_answer){ .refusal = refusal_of(ERROR_INTERNAL), .has_failed = true };
     return 0;
 }

@@ -15,6 +15,7 @@
 #include "daemon/log.h"
 #include "daemon/webhook_impl.h"
 #include "protocol/arena.h"
+#include "protocol/url_label.h"
 
 enum {
     FETCH_MAX = 256, /* events at once from the engine */
@@ -208,7 +209,7 @@ static bool is_worth_telling(unsigned attempt) {
 
 static void failed(const struct request *q, int r) {
     const struct endpoint *e = q->lane->endpoint;
-    char why[HTTP_WHY_MAX + 32];
+    char why[HTTP_WHY_MAX + 32], label[URL_LABEL_MAX];
     atomic_fetch_add(&e->all->failed, 1);
     if (r == 0)
         (void) snprintf(why, sizeof why, "HTTP status %d", q->result.status);
@@ -216,7 +217,8 @@ static void failed(const struct request *q, int r) {
         (void) snprintf(why, sizeof why, "%s", q->result.why);
     if (is_worth_telling(q->attempt))
         LOG_WARNING(e->all->daemon->log, "a webhook's endpoint did not take its events",
-                    LOG_STR("name", e->hook->name), LOG_STR("endpoint", e->hook->to.endpoint),
+                    LOG_STR("name", e->hook->name),
+                    LOG_STR("endpoint", url_label(e->hook->to.endpoint, label)),
                     LOG_UINT("attempt", q->attempt), LOG_UINT("events", q->n), LOG_TEXT("why", why),
                     LOG_RESULT(r));
 }

@@ -405,7 +405,8 @@ static void a_dump_reads_back_as_the_same_and_hides_secrets(void **state) {
             "  history_ttl: 90s, channel_regex: '^\\d+$' } ] }\n"
             "http_api: { keys: [ { name: app, key: also-secret, rate: 3 } ] }\n"
             "rpc: { namespaces: [ { name: game, proxy_enabled: true, proxy_name: b1 } ] }\n"
-            "proxies: [ { name: b1, endpoint: 'https://b/', http_headers: [ Cookie ], http: {\n"
+            "proxies: [ { name: b1, endpoint: 'https://u:secret-too@b/', http_headers: [ Cookie ], "
+            "http: {\n"
             "  static_headers: { X-Key: k }, status_to_code_transforms: [\n"
             "    { status_code: 404, to_error: { code: 404, message: no, temporary: true } },\n"
             "    { status_code: 403, to_disconnect: { code: 4501, reason: out } } ] } } ]\n",
@@ -421,6 +422,7 @@ static void a_dump_reads_back_as_the_same_and_hides_secrets(void **state) {
     buffer_append_byte(&first, '\0');
     assert_null(strstr((char *) first.data, "very-secret"));
     assert_null(strstr((char *) first.data, "also-secret"));
+    assert_null(strstr((char *) first.data, "secret-too"));
     assert_non_null(strstr((char *) first.data, "hmac_secret_key: \"********\""));
 
     struct config *again = load(d, (char *) first.data, (struct config_source){ 0 });
