@@ -30,7 +30,7 @@ struct poll {
     uint32_t rooms; /* of them the workers */
     bool is_looked_after;
     bool is_versionless;
-    int64_t empty_since_ms; /* loop_now() when the last room closed */
+    int64_t empty_since_ms; /* loop_wall_ms() when the last room closed */
     uint64_t counter;       /* of versionless values: the last version given */
     size_t epoch_len;
     char epoch[POLL_EPOCH_MAX];
@@ -532,7 +532,8 @@ static int look_after(void *arg) {
             r = ask_all(&q);
     }
     lock(all);
-    t.poll->is_looked_after = false;
+    if (r < 0) /* else is_over() has said so, and another task may have begun since */
+        t.poll->is_looked_after = false;
     drop_user(t.poll);
     unlock(all);
     return r;
