@@ -266,6 +266,10 @@ int poll_sub_track(struct poll_sub *sub, const struct command_track *batch, int6
     return 0;
 }
 
+bool poll_sub_tracks(const struct poll_sub *sub, struct str key) {
+    return find_track(sub, key) != NULL;
+}
+
 void poll_sub_untrack(struct poll_sub *sub, struct str key) {
     struct track *t = find_track(sub, key);
     if (t)

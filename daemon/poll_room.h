@@ -37,6 +37,7 @@ struct arena;
 struct arena_list;
 MUST_CHECK int poll_sub_track(struct poll_sub *sub, const struct command_track *t,
                               int64_t expires_s, struct arena *a, struct arena_list *items);
+bool poll_sub_tracks(const struct poll_sub *sub, struct str key);
 void poll_sub_untrack(struct poll_sub *sub, struct str key); /* takes one that is not tracked */
 
 /* Asks for the keys that nobody had asked for, among those tracked since the last call. */

@@ -95,11 +95,9 @@ static int track_all(struct tracking *t, int64_t *ret_expires_s) {
     return 0;
 }
 
-static bool is_untracked(const struct command_sub_refresh *c, struct str key) {
-    for (size_t i = 0; i < c->n_untrack; i++)
-        if (str_equal(c->untrack[i], key))
-            return true;
-    return false;
+static void untrack_all(const struct tracking *t) {
+    for (size_t i = 0; i < t->asked->n_untrack; i++)
+        poll_sub_untrack(t->sub, t->asked->untrack[i]);
 }
 
 /* What is known already, but of what it lets go in the same breath. 0; -EPROTOTYPE; -ENOMEM. */
@@ -109,7 +107,7 @@ static int list_items(struct tracking *t, struct wire_publications *ret) {
     struct arena_list list = { 0 };
 
     for (size_t i = 0; i < t->items.n; i++) {
-        if (is_untracked(t->asked, items[i]->key))
+        if (!poll_sub_tracks(t->sub, items[i]->key))
             continue;
         struct wire_publication *w = arena_list_add(&t->arena, &list, sizeof *w);
         if (!w)
@@ -133,6 +131,7 @@ static int on_track(struct tracking *t, uint32_t id) {
     if (code)
         return session_error(s, id, (uint32_t) code);
     int r = track_all(t, &expires_s);
+    untrack_all(t);
     if (r == 0)
         r = list_items(t, &reply.sub_refresh.items);
     if (r < 0)
@@ -160,9 +159,8 @@ int poll_refresh(struct session *s, uint32_t id, const struct command_sub_refres
             return r;
     } else {
         session_reply(s, &(struct reply){ .kind = REPLY_SUB_REFRESH, .id = id });
+        untrack_all(&t);
     }
-    for (size_t i = 0; i < c->n_untrack; i++)
-        poll_sub_untrack(t.sub, c->untrack[i]);
     poll_sub_ask(t.sub);
     return 0;
 }

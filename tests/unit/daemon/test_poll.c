@@ -102,7 +102,8 @@ static void hex(const uint8_t *digest, char *ret) {
 }
 
 /* Says that it tracks keys ("a" or "a b", each with "=VERSION" or without) for so many seconds. */
-static void track(struct peer *p, int id, const char *channel, const char *keys, int64_t for_s) {
+static void track_and(struct peer *p, int id, const char *channel, const char *keys, int64_t for_s,
+                      const char *more) {
     char joined[256], items[512] = "", payload[512], digest_hex[65], mac_hex[65];
     size_t joined_len = 0, len;
     uint8_t digest[32];
@@ -129,8 +130,12 @@ static void track(struct peer *p, int id, const char *channel, const char *keys,
     hex(digest, mac_hex);
     peer_say(p,
              "{\"id\":%d,\"sub_refresh\":{\"channel\":\"%s\",\"type\":1,\"track\":[{\"signature\":"
-             "\"%lld:%lld:%s\",\"items\":[%s]}]}}",
-             id, channel, (long long) now, (long long) (now + for_s), mac_hex, items);
+             "\"%lld:%lld:%s\",\"items\":[%s]}]%s}}",
+             id, channel, (long long) now, (long long) (now + for_s), mac_hex, items, more);
+}
+
+static void track(struct peer *p, int id, const char *channel, const char *keys, int64_t for_s) {
+    track_and(p, id, channel, keys, for_s, "");
 }
 
 static struct peer *come(struct world *w, const char *channel) {
@@ -197,6 +202,27 @@ static int values_come(struct world *w, void *arg) {
 static void values_come_once_for_all(void **state) {
     struct app app = { 0 };
     assert_null(run_story(values_come, &app));
+}
+
+static int lets_go_at_once(struct world *w, void *arg) {
+    struct app *app = arg;
+    struct peer *a = come(w, "poll:x"), *b = come(w, "poll:x");
+    STORY_EXPECT(w, a && b);
+
+    app->values = "k=\"data\":1,\"version\":1\nj=\"data\":2,\"version\":1";
+    track(a, 3, "poll:x", "k j", 60);
+    PLAYS(a, "< {'id':3,*\n < *\n < *\n");
+    track_and(b, 3, "poll:x", "k j", 60, ",\"untrack\":[\"k\",\"none\"]");
+    PLAYS(b, "< {'id':3,'sub_refresh':{'expires':true,'ttl':60,'items':[{'data':2,'key':'j',"
+             "'version':1}]}}");
+    peer_close(a);
+    peer_close(b);
+    return 0;
+}
+
+static void what_is_let_go_in_the_same_breath_is_not_told(void **state) {
+    struct app app = { 0 };
+    assert_null(run_story(lets_go_at_once, &app));
 }
 
 static int untracks(struct world *w, void *arg) {
@@ -363,6 +389,7 @@ static void the_application_may_come_first(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_come_once_for_all),
+        cmocka_unit_test(what_is_let_go_in_the_same_breath_is_not_told),
         cmocka_unit_test(what_is_not_tracked_is_not_asked_for),
         cmocka_unit_test(only_what_the_application_has_signed),
         cmocka_unit_test(without_versions_the_bytes_count),
