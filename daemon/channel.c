@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "async/future.h"
+#include "daemon/map/poll_room.h"
 #include "daemon/outbox.h"
-#include "daemon/poll_room.h"
-#include "daemon/session.h"
+#include "daemon/session/session.h"
 #include "daemon/special.h"
 #include "daemon/wire_page.h"
 #include "storage/engine.h"

@@ -10,9 +10,9 @@
 #include "async/base.h"
 #include "async/group.h"
 #include "async/stream.h"
-#include "daemon/assets.h"
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 #include "daemon/survey.h"
+#include "daemon/transport/assets.h"
 
 struct daemon;
 struct denial_register;
@@ -119,5 +119,5 @@ struct daemon {
     _Atomic bool is_stopping;
     _Atomic uint32_t connections; /* of all workers, for the limit */
     _Atomic uint64_t entered;     /* sessions so far that are to be their users' only ones */
-    _Atomic int64_t opening_us;   /* for client.connection_rate_limit: transport.c */
+    _Atomic int64_t opening_us;   /* for client.connection_rate_limit: transport/transport.c */
 };

@@ -7,11 +7,11 @@
 #include "async/deadline.h"
 #include "async/future.h"
 #include "async/task.h"
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/publish.h"
-#include "daemon/session.h"
-#include "daemon/subscription.h"
+#include "daemon/session/session.h"
+#include "daemon/session/subscription.h"
 #include "daemon/worker.h"
 
 struct keeper_job {

@@ -10,7 +10,7 @@
 
 #include "async/inbox.h"
 #include "async/task.h"
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/worker_thread.h"

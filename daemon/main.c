@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "async/loop.h"
-#include "daemon/api_schema.h"
-#include "daemon/config_load.h"
+#include "daemon/api/schema.h"
+#include "daemon/config/load.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "daemon/serve.h"

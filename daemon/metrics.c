@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/webhook.h"
+#include "daemon/backend/webhook.h"
 #include "storage/engine.h"
 
 enum { OTHER_CODE = 0 }; /* index of codes that are in no table */

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 #include "async/base.h"
-#include "daemon/api_schema.h"
+#include "daemon/api/schema.h"
 #include "protocol/buffer.h"
 #include "protocol/codes.h"
 

@@ -9,7 +9,7 @@
 
 #include "async/event.h"
 #include "async/future.h"
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 #include "storage/engine.h"
 
 struct worker;

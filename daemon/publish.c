@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "async/loop.h"
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/worker.h"
 #include "protocol/json.h"

@@ -2,8 +2,8 @@
  */
 #pragma once
 
-#include "daemon/assets.h"
-#include "daemon/config_load.h"
+#include "daemon/config/load.h"
+#include "daemon/transport/assets.h"
 
 struct log;
 

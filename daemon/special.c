@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "daemon/outbox.h"
-#include "daemon/session.h"
+#include "daemon/session/session.h"
 #include "protocol/tags_filter.h"
 
 struct specials *specials_free(struct specials *all) {

@@ -10,12 +10,12 @@
 #include "async/inbox.h"
 #include "async/loop.h"
 #include "async/semaphore.h"
+#include "daemon/backend/outbound.h"
 #include "daemon/channel.h"
-#include "daemon/hub.h"
 #include "daemon/metrics.h"
-#include "daemon/outbound.h"
 #include "daemon/outbox.h"
 #include "daemon/probe.h"
+#include "daemon/session/hub.h"
 #include "daemon/wheel.h"
 #include "daemon/wire.h"
 #include "protocol/frame.h"
@@ -88,7 +88,7 @@ struct worker {
     size_t publishes_running;
     struct input *inputs; /* not lent */
     size_t n_inputs;
-    struct opening *openings; /* connection_http.c's, not lent */
+    struct opening *openings; /* transport/connection_http.c's, not lent */
     size_t n_openings;
     struct probe probe; /* for /health */
     struct timer beat;

@@ -180,7 +180,7 @@ SUSPENDS MUST_CHECK int writer_events_end_standing(struct writer *w);
 SUSPENDS MUST_CHECK int writer_events_keep_queues(struct writer *w, const struct str *queues,
                                                   size_t n, uint64_t *ret_n);
 
-/* ---- denials: denial.c ---- */
+/* ---- denials: keys/denial.c ---- */
 
 SUSPENDS MUST_CHECK int writer_denial_put(struct writer *w, const struct denial *d);
 SUSPENDS MUST_CHECK int writer_denial_remove(struct writer *w, enum denial_kind kind,

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "daemon/api_body.h"
+#include "daemon/api/body.h"
 #include "protocol/codes.h"
 #include "protocol/utf8.h"
 #include "tests/fuzz/fuzz.h"

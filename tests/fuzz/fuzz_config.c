@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "daemon/config_load.h"
+#include "daemon/config/load.h"
 #include "tests/fuzz/fuzz.h"
 
 /* NULL: refused. */

@@ -14,7 +14,7 @@
 #include "async/deadline.h"
 #include "async/stream.h"
 #include "async/task.h"
-#include "daemon/config_load.h"
+#include "daemon/config/load.h"
 #include "daemon/daemon.h"
 #include "daemon/worker_thread.h"
 #include "tests/fuzz/fuzz.h"

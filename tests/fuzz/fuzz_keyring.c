@@ -5,8 +5,8 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "daemon/config.h"
-#include "daemon/keyring.h"
+#include "daemon/config/config.h"
+#include "daemon/keys/keyring.h"
 #include "protocol/base64.h"
 #include "protocol/token.h"
 #include "tests/fuzz/fuzz.h"

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/proxy_message.h"
+#include "daemon/backend/proxy_message.h"
 #include "protocol/json.h"
 #include "tests/fuzz/fuzz.h"
 

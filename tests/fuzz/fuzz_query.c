@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "daemon/transport.h"
+#include "daemon/transport/transport.h"
 #include "protocol/codec.h"
 #include "protocol/utf8.h"
 #include "tests/fuzz/fuzz.h"

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "clients/cli/client.h"
-#include "daemon/hub.h"
-#include "daemon/session_control.h"
+#include "daemon/session/control.h"
+#include "daemon/session/hub.h"
 #include "daemon/worker_thread.h"
 #include "tests/simulation/scene.h"
 

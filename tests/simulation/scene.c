@@ -11,7 +11,7 @@
 #include "async/loop.h"
 #include "async/stream.h"
 #include "async/task.h"
-#include "daemon/config_load.h"
+#include "daemon/config/load.h"
 #include "daemon/wire.h"
 #include "protocol/buffer.h"
 #include "protocol/json.h"

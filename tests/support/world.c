@@ -13,7 +13,7 @@
 #include "async/loop.h"
 #include "async/stream.h"
 #include "async/task.h"
-#include "daemon/config_load.h"
+#include "daemon/config/load.h"
 #include "protocol/frame.h"
 #include "protocol/handshake.h"
 #include "protocol/http.h"

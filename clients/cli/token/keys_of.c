@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config_load.h"
+#include "daemon/config/load.h"
 
 extern char **environ;
 

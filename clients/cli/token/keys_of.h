@@ -5,8 +5,8 @@
 #pragma once
 
 #include "clients/cli/cli.h"
-#include "daemon/config.h"
-#include "daemon/keyring.h"
+#include "daemon/config/config.h"
+#include "daemon/keys/keyring.h"
 
 struct cli_keys {
     struct config *config;        /* of --config; a reference. Or NULL */

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "daemon/api_params.h"
-#include "daemon/glob.h"
+#include "daemon/api/glob.h"
+#include "daemon/api/params.h"
 #include "protocol/codes.h"
 
 static struct arena arena;

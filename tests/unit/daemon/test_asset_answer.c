@@ -1,4 +1,4 @@
-#include "daemon/asset_answer.h"
+#include "daemon/transport/asset_answer.h"
 
 #include <errno.h>
 #include <setjmp.h>

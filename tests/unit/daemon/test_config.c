@@ -1,4 +1,4 @@
-#include "daemon/config_load.h"
+#include "daemon/config/load.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/config_value.h"
+#include "daemon/config/value.h"
 #include "daemon/log.h"
 
 /* A folder for the test's files, and what the last load said. */

@@ -10,7 +10,7 @@
 
 #include "async/loop.h"
 #include "async/task.h"
-#include "daemon/denial.h"
+#include "daemon/keys/denial.h"
 #include "daemon/worker_thread.h"
 #include "tests/support/world.h"
 

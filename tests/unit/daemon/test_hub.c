@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "async/base.h"
-#include "daemon/hub.h"
+#include "daemon/session/hub.h"
 #include "daemon/worker.h"
 
 enum { SESSIONS = 3000, USERS = 300 };

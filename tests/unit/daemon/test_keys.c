@@ -14,7 +14,7 @@
 #include "async/http_client.h"
 #include "async/loop.h"
 #include "async/task.h"
-#include "daemon/jwks.h"
+#include "daemon/keys/jwks.h"
 #include "daemon/worker_thread.h"
 #include "protocol/base64.h"
 #include "protocol/token.h"

@@ -13,7 +13,7 @@
 #include "async/http_client.h"
 #include "async/loop.h"
 #include "async/task.h"
-#include "daemon/poll.h"
+#include "daemon/map/poll.h"
 #include "daemon/worker_thread.h"
 #include "tests/support/world.h"
 

@@ -1,4 +1,4 @@
-#include "daemon/proxy_message.h"
+#include "daemon/backend/proxy_message.h"
 
 #include <errno.h>
 #include <setjmp.h>

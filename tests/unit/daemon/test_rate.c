@@ -12,7 +12,7 @@
 
 #include "async/loop.h"
 #include "async/task.h"
-#include "daemon/rate.h"
+#include "daemon/keys/rate.h"
 #include "daemon/worker_thread.h"
 #include "tests/support/world.h"
 

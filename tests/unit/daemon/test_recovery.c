@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/recovery.h"
+#include "daemon/session/recovery.h"
 
 /* A stream of epoch "now" in which the offsets history_from..top are kept, live_from..live_to came
  * while it was read, and what the client gets. */

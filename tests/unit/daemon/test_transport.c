@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "async/base.h"
-#include "daemon/transport.h"
+#include "daemon/transport/transport.h"
 
 static void a_parameter_is_decoded(void **state) {
     struct buffer out = BUFFER_INIT;

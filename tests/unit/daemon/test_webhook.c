@@ -1,5 +1,5 @@
 /* Webhooks on virtual time, told to a service of the test's own. */
-#include "daemon/webhook.h"
+#include "daemon/backend/webhook.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -13,8 +13,8 @@
 #include "async/http_client.h"
 #include "async/loop.h"
 #include "async/task.h"
+#include "daemon/backend/webhook_impl.h"
 #include "daemon/daemon.h"
-#include "daemon/webhook_impl.h"
 #include "tests/support/sim_vfs.h"
 #include "tests/support/world.h"
 

@@ -1,0 +1,17 @@
+/*
+ * The HTTP server API: what an application's backend asks of the daemon. One request holds one
+ * command (POST /api/METHOD, its parameters in the body), several (POST /api/batch), or lines of
+ * commands (POST /api, as older libraries send them). What there is: api/schema.h.
+ */
+#pragma once
+
+#include "async/base.h"
+
+struct config;
+struct connection;
+struct http_exchange;
+
+/* For the table of endpoints. */
+bool api_is_served(const struct connection *conn, const struct config *c);
+int api_admit(struct http_exchange *x); /* who has no key has no body read */
+SUSPENDS int api_serve(struct http_exchange *x);

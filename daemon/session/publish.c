@@ -1,0 +1,238 @@
+/* publish: started one after another without waiting, answered in order. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "async/future.h"
+#include "daemon/keys/rate.h"
+#include "daemon/map/publish.h"
+#include "daemon/publish.h"
+#include "daemon/session/impl.h"
+#include "daemon/session/proxy.h"
+
+/* What one connection may have under way; then it is read no further until replies go out. */
+enum { PUBLISHES_MAX = 1024, PUBLISHES_MAX_BYTES = 1024 * 1024 };
+
+struct publish_op {
+    struct publish publish;
+    struct session *session; /* NULL: it has gone, nobody is to be answered */
+    struct link link;        /* publishes.ops */
+    uint32_t id;
+    uint32_t bytes;
+    bool is_done;
+    struct refusal refusal; /* to answer; code 0: success */
+    struct arena arena;     /* what a backend said of it */
+};
+
+static void publish_op_free(struct publish_op *op) {
+    arena_finish(&op->arena);
+    free(op);
+}
+
+struct publishes {
+    struct list ops; /* in the order of the commands */
+    size_t n, bytes;
+    struct future *room; /* of the connection's task, waiting for fewer */
+};
+
+static void answer(struct session *s, const struct publish_op *op) {
+    if (op->refusal.code)
+        session_refuse(s, op->id, op->refusal);
+    else
+        session_reply(s, &(struct reply){ .kind = REPLY_PUBLISH, .id = op->id });
+}
+
+/* Answers those at the front that are done. */
+static void complete(struct session *s) {
+    struct publishes *all = s->publishes;
+    struct link *k;
+
+    while ((k = list_first(&all->ops))) {
+        struct publish_op *op = CONTAINER_OF(k, struct publish_op, link);
+        if (!op->is_done)
+            break;
+        list_remove(k);
+        all->n--;
+        all->bytes -= op->bytes;
+        answer(s, op);
+        publish_op_free(op);
+    }
+    if (all->room)
+        future_resolve(all->room, 0);
+    else if (all->n == 0) {
+        free(all);
+        s->publishes = NULL;
+    }
+}
+
+static void published(struct publish *p) {
+    struct publish_op *op = CONTAINER_OF(p, struct publish_op, publish);
+
+    if (!op->session) {
+        publish_op_free(op);
+        return;
+    }
+    op->is_done = true;
+    if (p->request.result == -EDQUOT)
+        op->refusal = refusal_of(ERROR_LIMIT_EXCEEDED);
+    else if (p->request.result < 0)
+        op->refusal = refusal_of(ERROR_INTERNAL);
+    complete(op->session);
+}
+
+/* Until at most n are under way. */
+static int wait_for(struct session *s, size_t n, size_t bytes) {
+    while (s->publishes && (s->publishes->n > n || s->publishes->bytes > bytes)) {
+        struct future room;
+        future_init(&room);
+        s->publishes->room = &room;
+        int r = future_wait(&room);
+        s->publishes->room = NULL;
+        if (s->publishes->n == 0) {
+            free(s->publishes);
+            s->publishes = NULL;
+        }
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int publishes_wait(struct session *s) {
+    return wait_for(s, 0, 0);
+}
+
+void publishes_forget(struct session *s) {
+    struct publishes *all = s->publishes;
+    struct link *k;
+    if (!all)
+        return;
+    while ((k = list_pop(&all->ops))) {
+        struct publish_op *op = CONTAINER_OF(k, struct publish_op, link);
+        if (op->is_done)
+            publish_op_free(op);
+        else
+            op->session = NULL;
+    }
+    free(all);
+    s->publishes = NULL;
+}
+
+/* May it, as far as the rules say? Where the backend is asked they leave it to that. 0, or the
+ * error. *ret: the channel's options. */
+static int judge(struct session *s, const struct config *config, const struct command_publish *c,
+                 const struct namespace **ret) {
+    int error = permission_namespace(config, c->channel, ret);
+    if (error)
+        return error;
+    if (c->type == SUBSCRIPTION_MAP && namespace_is_map(*ret)) {
+        error = map_publish_judge(s, config, *ret, c);
+        return error ? error : rate_allow(s, RATE_PUBLISH, *ret);
+    }
+    if (c->type != SUBSCRIPTION_STREAM || (*ret)->type != SUBSCRIPTION_STREAM)
+        return ERROR_BAD_REQUEST;
+    if (!(*ret)->publish_proxy &&
+        !permission_has(config, &(*ret)->publish, session_asker(s, c->channel)))
+        return ERROR_PERMISSION_DENIED;
+    if (!publish_accepts(*ret, c->data))
+        return ERROR_BAD_REQUEST;
+    return rate_allow(s, RATE_PUBLISH, *ret);
+}
+
+/* What is said of the publisher: with the channel's part of it if subscribed by a token. */
+static struct client_info publisher(struct session *s, struct str channel) {
+    struct subscription *sub = subscription_find(s, channel);
+    return sub ? subscription_client_info(s, sub) : session_info(s);
+}
+
+/* A publish command on its way to its place in the line. */
+struct publishing {
+    struct session *session;
+    const struct command_publish *asked;
+    struct publish_op *op;
+    struct config *config; /* a reference */
+    const struct namespace *ns;
+    struct publication_parts parts;
+    struct publish_terms terms;
+};
+
+static void publishing_finish(struct publishing *p) {
+    if (p->op)
+        publish_op_free(p->op);
+    config_unref(p->config);
+}
+
+/* The backend is asked before anything else of this connection goes on, which keeps the order. */
+static SUSPENDS int ask_backend(struct publishing *p) {
+    struct refusal *why = &p->op->refusal;
+    const struct config_proxy *backend = why->code ? NULL : p->ns->publish_proxy;
+
+    if (p->terms.map.is_map && !why->code)
+        backend = map_publish_backend(p->ns, p->asked);
+    if (!backend)
+        return 0;
+    int r = session_proxy_publish(p->session, backend, p->asked, &p->op->arena, &p->parts,
+                                  &p->terms, why);
+    if (r == 0 && !why->code && !p->parts.is_removed && !publish_accepts(p->ns, p->parts.data))
+        *why = refusal_of(ERROR_BAD_REQUEST);
+    return r;
+}
+
+/* Into the line: answered in its turn. */
+static int line_up(struct publishing *p) {
+    struct session *s = p->session;
+    struct publish_op *op = p->op;
+
+    if (!s->publishes)
+        s->publishes = calloc(1, sizeof *s->publishes);
+    if (!s->publishes)
+        return session_end(s, DISCONNECT_SERVER_ERROR);
+    list_append(&s->publishes->ops, &TAKE(p->op)->link);
+    s->publishes->n++;
+    s->publishes->bytes += op->bytes;
+
+    if (!op->refusal.code) {
+        struct client_info info = publisher(s, p->asked->channel);
+        p->parts.info = &info;
+        op->publish.done = published;
+        if (publish_start_on(&op->publish, s->worker, p->ns, &p->parts, &p->terms) == 0)
+            return 0;
+        op->refusal = refusal_of(ERROR_INTERNAL);
+    }
+    op->is_done = true;
+    complete(s);
+    return 0;
+}
+
+int session_publish(struct session *s, uint32_t id, const struct command_publish *c) {
+    int r = wait_for(s, PUBLISHES_MAX - 1, PUBLISHES_MAX_BYTES);
+    if (r < 0)
+        return r;
+
+    CLEANUP(publishing_finish)
+    struct publishing p = {
+        .session = s,
+        .asked = c,
+        .op = calloc(1, sizeof *p.op),
+        .config = config_ref(s->worker->config),
+        .parts = { .kind = PUBLICATION_DATA,
+                   .channel = c->channel,
+                   .data = c->data,
+                   .is_json_line = wire_codec(session_format(s))->is_text },
+    };
+    if (!p.op)
+        return session_end(s, DISCONNECT_SERVER_ERROR);
+    p.op->session = s;
+    p.op->id = id;
+    p.op->bytes = (uint32_t) c->data.len;
+    int error = judge(s, p.config, c, &p.ns);
+    if (error)
+        p.op->refusal = refusal_of((uint32_t) error);
+    else if (namespace_is_map(p.ns))
+        map_publish_fill(s, p.ns, c, &p.parts, &p.terms);
+    r = ask_backend(&p);
+    if (r < 0)
+        return r == -ENOMEM ? session_end(s, DISCONNECT_SERVER_ERROR) : r;
+    if (p.op->refusal.is_disconnect)
+        return session_refuse(s, id, p.op->refusal);
+    return line_up(&p);
+}

@@ -1,0 +1,220 @@
+#include "daemon/transport/connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "async/deadline.h"
+#include "async/stream.h"
+#include "async/task.h"
+#include "daemon/session/control.h"
+#include "daemon/transport/connection_impl.h"
+#include "daemon/worker.h"
+
+enum {
+    READS_PER_TURN = 4, /* then others have their turn */
+    CLOSE_HANDSHAKE_MS = 5000,
+};
+
+static int connection_resume(void *arg);
+
+static void connection_free(struct connection *conn) {
+    struct worker *w = conn->session.worker;
+
+    frame_decoder_finish(&conn->decoder);
+    conn->session.outbox.stream = stream_close(conn->session.outbox.stream);
+    if (conn->has_session)
+        session_finish(&conn->session);
+    worker_connection_ended(w);
+    free(conn);
+}
+
+/* ---- messages ---- */
+
+static void answer_ping(struct connection *conn, struct bytes payload) {
+    uint8_t header[FRAME_HEADER_MAX];
+    struct frame pong = { .opcode = FRAME_PONG };
+    size_t len = frame_header(conn->session.worker->wire.frames, &pong, payload.len, header);
+    outbox_append_copy(&conn->session.outbox, bytes_of(header, len), payload);
+}
+
+/* A request to connect, without a command around it. */
+static int connect_one_way(struct session *s, struct bytes request) {
+    CLEANUP(command_reader_finish) struct command_reader reader;
+    struct command_connect c;
+
+    command_reader_init(&reader, wire_codec(session_format(s)), request);
+    int r = command_decode_connect(&reader, &c);
+    if (r < 0) {
+        session_disconnect(s, r == -ENOMEM ? DISCONNECT_SERVER_ERROR : DISCONNECT_BAD_REQUEST);
+        return -ECONNABORTED;
+    }
+    return session_handle_connect(s, &reader, &c);
+}
+
+/* Who only listens says but one thing; what else it says is not listened to. */
+static int take_message(struct connection *conn, struct bytes message) {
+    struct session *s = &conn->session;
+    if (!wire_traits(session_format(s))->is_unidirectional)
+        return session_handle(s, message);
+    return s->state == SESSION_NEW ? connect_one_way(s, message) : 0;
+}
+
+static int handle(struct connection *conn, const struct frame_event *ev) {
+    struct metrics *m = &conn->session.worker->metrics;
+
+    switch (ev->opcode) {
+    case FRAME_TEXT:
+    case FRAME_BINARY:
+        metrics_count(m, COUNT_MESSAGES_IN);
+        metrics_add(m, COUNT_BYTES_IN, ev->payload.len);
+        return take_message(conn, ev->payload);
+    case FRAME_PING:
+        answer_ping(conn, ev->payload);
+        return 0;
+    case FRAME_CLOSE:
+        conn->has_heard_close = true;
+        conn->heard_code = ev->close_code;
+        return -ECONNRESET;
+    case FRAME_PONG:
+        session_heard_pong(&conn->session);
+        return 0;
+    case FRAME_CONTINUATION:
+    default:
+        return 0;
+    }
+}
+
+static int feed(struct connection *conn, struct bytes in) {
+    struct frame_event ev;
+    int r;
+
+    while ((r = frame_next(&conn->decoder, &in, &ev)) > 0) {
+        r = handle(conn, &ev);
+        if (r < 0) {
+            if (!conn->has_heard_close)
+                connection_skip(conn, in); /* the decoder must not lose its place */
+            return r;
+        }
+    }
+    return r;
+}
+
+/* All that has arrived. 0: there is no more for now. < 0: the end. */
+static int read_and_handle(struct connection *conn) {
+    struct worker *w = conn->session.worker;
+
+    for (;;) {
+        for (int i = 0; i < READS_PER_TURN; i++) {
+            /* Lent, since handling a command may wait while other connections read. */
+            struct input *input = worker_lend_input(w);
+            if (!input)
+                return -ENOMEM;
+            ssize_t n =
+                    stream_try_read(conn->session.outbox.stream, input->bytes, sizeof input->bytes);
+            /* While an answer is streamed there is nothing to say; the peer's end is waited for. */
+            int r = n > 0 && conn->is_websocket ? feed(conn, bytes_of(input->bytes, (size_t) n))
+                                                : 0;
+            bool is_all = n < (ssize_t) sizeof input->bytes && !conn->is_tls;
+            worker_return_input(w, input);
+
+            if (n == -EAGAIN)
+                return 0;
+            if (n <= 0)
+                return -EPIPE;
+            if (r < 0)
+                return r;
+            if (is_all) /* the kernel had no more */
+                return 0;
+        }
+        int r = task_yield();
+        if (r < 0)
+            return r;
+    }
+}
+
+static int connection_end(struct connection *conn, int why) {
+    if (conn->has_session)
+        connection_say_goodbye(conn, why);
+    connection_free(conn);
+    return 0;
+}
+
+/* ---- life ---- */
+
+static int rest_or_end(struct connection *conn, int r) {
+    if (r < 0 || task_cancelled())
+        return connection_end(conn, r < 0 ? r : -ECANCELED);
+    return task_dormant(conn->session.outbox.stream, INT64_MAX, connection_resume, conn);
+}
+
+static int connection_resume(void *arg) {
+    struct connection *conn = arg;
+    session_run_errands(&conn->session);
+    return rest_or_end(conn, task_cancelled() ? -ECANCELED : read_and_handle(conn));
+}
+
+/* ---- from request to session ---- */
+
+static int begin_websocket(struct connection *conn, struct connection_terms *terms) {
+    struct worker *w = conn->session.worker;
+    bool is_one_way = wire_traits(terms->format)->is_unidirectional;
+
+    frame_decoder_init(&conn->decoder, FRAME_SERVER, w->wire.frames,
+                       is_one_way ? &w->uni_frame_limits : &w->frame_limits, terms->is_deflated);
+    metrics_count(&w->metrics, COUNT_UPGRADES);
+    outbox_append_copy(&conn->session.outbox, buffer_bytes(&terms->head), bytes_of(NULL, 0));
+    int r = terms->has_first ? connect_one_way(&conn->session, buffer_bytes(&terms->first)) : 0;
+    return r == 0 && terms->rest.len ? feed(conn, buffer_bytes(&terms->rest)) : r;
+}
+
+/* The request had all the client can say on this connection. */
+static int begin_stream(struct connection *conn, struct connection_terms *terms) {
+    struct session *s = &conn->session;
+    struct worker *w = s->worker;
+    int r;
+
+    metrics_count(&w->metrics, COUNT_STREAMS);
+    metrics_count(&w->metrics, COUNT_MESSAGES_IN);
+    metrics_add(&w->metrics, COUNT_BYTES_IN, terms->first.len);
+    if (!wire_traits(terms->format)->is_unidirectional) {
+        outbox_append_copy(&s->outbox, buffer_bytes(&terms->head), bytes_of(NULL, 0));
+        return session_handle(s, buffer_bytes(&terms->first));
+    }
+    /* A connect that fails may get an HTTP status of its own: nothing is sent before. */
+    outbox_hold(&s->outbox);
+    outbox_append_copy(&s->outbox, buffer_bytes(&terms->head), bytes_of(NULL, 0));
+    r = connect_one_way(s, buffer_bytes(&terms->first));
+    if (r == 0 && s->state != SESSION_CLOSING)
+        outbox_release(&s->outbox);
+    return r;
+}
+
+static int begin_session(struct connection *conn, struct connection_terms *terms) {
+    struct session *s = &conn->session;
+    const struct wire_traits *t = wire_traits(terms->format);
+
+    session_init(s, s->worker, s->outbox.stream, terms->format, task_current());
+    conn->has_session = true;
+    conn->is_websocket = t->is_websocket;
+    s->pings = (uint8_t) terms->pings;
+    s->headers = TAKE(terms->headers);
+    task_rename(t->is_websocket ? "client" : "listener");
+    return t->is_websocket ? begin_websocket(conn, terms) : begin_stream(conn, terms);
+}
+
+/* One connection, from accept to goodbye. Owns conn. Ends when the peer leaves, breaks the rules,
+ * falls silent, or we are told to stop. */
+int connection_serve(void *arg) {
+    struct connection *conn = arg;
+    CLEANUP(connection_terms_finish) struct connection_terms terms = { 0 };
+
+    int r = connection_serve_http(conn, &terms);
+    if (r <= 0)
+        return connection_end(conn, r);
+    conn->opening = &terms;
+    r = begin_session(conn, &terms);
+    if (r < 0 || task_cancelled())
+        return connection_end(conn, r < 0 ? r : -ECANCELED);
+    conn->opening = NULL;
+    return rest_or_end(conn, 0);
+}

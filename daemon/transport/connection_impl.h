@@ -1,0 +1,45 @@
+/* A connection while it speaks HTTP. For connection_*.c only. */
+#pragma once
+
+#include "daemon/transport/connection.h"
+#include "daemon/transport/http_exchange.h"
+
+/* What reading requests needs; given back when the connection is a session's. Kept for the next
+ * one: memory that came and went between that of connections which stay would leave holes between
+ * them. */
+struct opening {
+    struct opening *next; /* of those not lent */
+    struct worker *worker;
+    struct http_request request;
+    struct http_exchange exchange;
+    struct buffer in;    /* from the request's first byte on; not moved while the request is used */
+    struct buffer ahead; /* what follows, if it was read together with the body */
+    struct buffer body;
+    struct buffer out;
+};
+
+/*
+ * Reads the body of o->request into o->body; answers Expect: 100-continue.
+ * 0; -EMSGSIZE: more than max_bytes. -EBADMSG: bad chunks. -EPIPE: the peer went away; stream
+ * errors.
+ */
+SUSPENDS MUST_CHECK int connection_read_body(struct connection *conn, struct opening *o,
+                                             size_t max_bytes);
+
+/* Answers o->request, which has been read with its body. HTTP_EXCHANGE_TAKEN; 0: answered;
+ * *ret_goes_on: another request may follow. < 0: the connection is over. */
+SUSPENDS MUST_CHECK int connection_exchange(struct connection *conn, struct opening *o,
+                                            struct connection_terms *terms, bool *ret_goes_on);
+
+/* Sends o->out and behind it body; empties out. Within http_server.handshake_timeout. */
+SUSPENDS MUST_CHECK int connection_write_out(struct connection *conn, struct opening *o,
+                                             struct bytes body);
+
+/* ---- goodbyes (transport/connection_goodbye.c) ---- */
+
+/* Cancelled or not, the peer hears why the connection ends, and others hear that it has gone. why:
+ * < 0, or 0. */
+SUSPENDS void connection_say_goodbye(struct connection *conn, int why);
+
+/* What comes after the end is decoded for the peer's close frame alone. */
+void connection_skip(struct connection *conn, struct bytes in);
