@@ -5,8 +5,7 @@
  * held but does not exist for anyone else.
  *
  * With a stream nothing is kept meanwhile: the stream has it. Without one (ephemeral maps) what is
- * published is kept aside, with a bound. Protocol reference §15. For daemon/session/ and
- * session/subscription.c.
+ * published is kept aside, with a bound. Protocol reference §15. For daemon/session/ only.
  */
 #pragma once
 
