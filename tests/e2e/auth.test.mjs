@@ -8,25 +8,15 @@ import http from 'node:http';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { Centrifuge } from 'centrifuge';
 import * as jose from 'jose';
-import WebSocket from 'ws';
 import { BIN, Parleyd } from './lib/parleyd.mjs';
+import { client, disconnectAll, next } from './lib/sdk_clients.mjs';
 
 const run = promisify(execFile);
 const SECRET = 'a secret of thirty-two characters';
 const now = () => Math.floor(Date.now() / 1000);
 const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
-const clients = [];
-
-afterEach(() => { for (const made of clients.splice(0)) made.disconnect(); });
-
-function client(url, options) {
-    const made = new Centrifuge(url, { websocket: WebSocket, minReconnectDelay: 50, maxReconnectDelay: 300, ...options });
-    made.on('error', () => {});
-    clients.push(made);
-    return made;
-}
+afterEach(disconnectAll);
 
 // What becomes of a connection: { connected } or the context of the disconnect or of the first error.
 function attempt(url, options) {
@@ -49,11 +39,6 @@ async function assertIn(url, token) {
 async function assertRefused(url, token, code = 3500) {
     assert.equal((await attempt(url, { token })).code, code);
 }
-
-const next = (emitter, name) => new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`no '${name}' event`)), 20_000);
-    emitter.once(name, (context) => { clearTimeout(late); resolve(context); });
-});
 
 // Somebody with a pair of keys, who signs.
 class Signer {

@@ -5,8 +5,8 @@ import http from 'node:http';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Centrifuge } from 'centrifuge';
 import { Centrifuge as CentrifugeProtobuf } from 'centrifuge/build/protobuf';
-import WebSocket from 'ws';
 import { Parleyd } from './lib/parleyd.mjs';
+import { connected, disconnectAll, next } from './lib/sdk_clients.mjs';
 import { token as sign } from './lib/sdk_host.mjs';
 
 const SECRET = 'another secret', POLL_SECRET = 'a secret of polls', KEY = 'a key of the tests';
@@ -62,14 +62,6 @@ const config = (port) => ({
 
 const ways = { json: { Class: Centrifuge, read: (data) => data },
     protobuf: { Class: CentrifugeProtobuf, read: (data) => JSON.parse(new TextDecoder().decode(data)) } };
-const clients = [];
-
-// (events.once() would reject when the SDK mentions an error, as it does when the daemon is away for a moment.)
-const next = (emitter, name) => new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`no '${name}' event`)), 20_000);
-    emitter.once(name, (context) => { clearTimeout(late); resolve(context); });
-});
-
 async function collect(emitter, name, n) {
     const found = [];
     await new Promise((resolve, reject) => {
@@ -82,16 +74,7 @@ async function collect(emitter, name, n) {
     return found;
 }
 
-async function connected(server, { Class }, user) {
-    const made = new Class(server.websocket, { websocket: WebSocket, minReconnectDelay: 20, maxReconnectDelay: 200,
-        token: token(user) });
-    made.on('error', () => {});
-    clients.push(made);
-    const up = next(made, 'connected');
-    made.connect();
-    made.context = await up;
-    return made;
-}
+const visitor = (server, { Class }, name) => connected(server.websocket, { Class, token: token(name) });
 
 const keys = (entries) => entries.map((entry) => entry.key).sort();
 
@@ -107,7 +90,7 @@ for (const [name, way] of Object.entries(ways)) describe(`maps and shared poll i
     let server;
     before(async () => { server = await Parleyd.start({ config: config(await backend.start()) }); });
     after(async () => { await server.stop(); backend.stop(); });
-    afterEach(() => { for (const made of clients.splice(0)) made.disconnect(); });
+    afterEach(disconnectAll);
 
     async function api(method, params) {
         const response = await fetch(server.url(`/api/${method}`), { method: 'POST',
@@ -126,7 +109,7 @@ for (const [name, way] of Object.entries(ways)) describe(`maps and shared poll i
     }
 
     test('what the API and other clients write is there, page by page, and then comes live', async () => {
-        const [a, b] = [await connected(server, way, '1'), await connected(server, way, '2')];
+        const [a, b] = [await visitor(server, way, '1'), await visitor(server, way, '2')];
         for (let i = 1; i <= 7; i++) await api('map_publish', { channel: 'kept:m', key: `k${i}`, data: { i } });
         const mine = await follow(a, 'kept:m', { pageSize: 2 }), other = await follow(b, 'kept:m');
         assert.deepEqual(keys(mine.entries), ['k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7']);
@@ -145,7 +128,7 @@ for (const [name, way] of Object.entries(ways)) describe(`maps and shared poll i
     });
 
     test('a client that was away gets what it missed, even if the server was gone', async () => {
-        const a = await connected(server, way, '1');
+        const a = await visitor(server, way, '1');
         await api('map_publish', { channel: 'kept:back', key: 'k', data: 1 });
         const subscription = await follow(a, 'kept:back');
         a.disconnect();
@@ -159,7 +142,7 @@ for (const [name, way] of Object.entries(ways)) describe(`maps and shared poll i
     });
 
     test('a filter by tags holds for the state and for what comes', async () => {
-        const a = await connected(server, way, '1');
+        const a = await visitor(server, way, '1');
         for (const [key, team] of [['x', 'red'], ['y', 'blue']])
             await api('map_publish', { channel: 'kept:tags', key, data: key, tags: { team } });
         const subscription = await follow(a, 'kept:tags', { tagsFilter: { key: 'team', cmp: 'eq', val: 'red' } });
@@ -171,7 +154,7 @@ for (const [name, way] of Object.entries(ways)) describe(`maps and shared poll i
     });
 
     test('patches are per key', async () => {
-        const a = await connected(server, way, '1');
+        const a = await visitor(server, way, '1');
         const text = (i) => ({ i, text: 'the quick brown fox jumps over the lazy dog, again and again '.repeat(5) });
         await api('map_publish', { channel: 'patched:m', key: 'a', data: text(0) });
         const subscription = await follow(a, 'patched:m', { delta: 'fossil' });
@@ -186,7 +169,7 @@ for (const [name, way] of Object.entries(ways)) describe(`maps and shared poll i
     });
 
     test('keys go when their time is over', async () => {
-        const a = await connected(server, way, '1');
+        const a = await visitor(server, way, '1');
         const subscription = await follow(a, 'brief:m');
         const updates = collect(subscription, 'update', 2);
         await api('map_publish', { channel: 'brief:m', key: 'k', data: 1 });
@@ -194,7 +177,7 @@ for (const [name, way] of Object.entries(ways)) describe(`maps and shared poll i
     });
 
     test('who is in a channel can be followed as a map', async () => {
-        const [a, b] = [await connected(server, way, '1'), await connected(server, way, '2')];
+        const [a, b] = [await visitor(server, way, '1'), await visitor(server, way, '2')];
         const present = a.newMapClientsSubscription('present:room:x');
         const synced = next(present, 'sync');
         present.subscribe();
@@ -211,7 +194,7 @@ for (const [name, way] of Object.entries(ways)) describe(`maps and shared poll i
 
     test('values are polled once for all who track them', async () => {
         const channel = 'poll:x';
-        const [a, b] = [await connected(server, way, '1'), await connected(server, way, '2')];
+        const [a, b] = [await visitor(server, way, '1'), await visitor(server, way, '2')];
         backend.values.set('k', { data: { n: 1 }, version: 1 });
         const subscriptions = [];
         for (const [client, user] of [[a, '1'], [b, '2']]) {

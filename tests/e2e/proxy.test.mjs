@@ -5,9 +5,9 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { Centrifuge } from 'centrifuge';
 import { Centrifuge as CentrifugeProtobuf } from 'centrifuge/build/protobuf';
 import { EventSource } from 'eventsource';
-import WebSocket from 'ws';
 import { Backend, misbehave, misbehaviours, sleep } from './lib/backend.mjs';
 import { Parleyd } from './lib/parleyd.mjs';
+import { client, connected, disconnectAll, next } from './lib/sdk_clients.mjs';
 import { token as sign } from './lib/sdk_host.mjs';
 
 const SECRET = 'another secret';
@@ -65,31 +65,6 @@ function configOf(backend, client = {}) {
     };
 }
 
-const clients = [];
-
-function client(url, { Library = Centrifuge, headers = null, ...options } = {}) {
-    const Socket = headers ? class extends WebSocket {
-        constructor(where, protocols) { super(where, protocols, { headers }); }
-    } : WebSocket;
-    const made = new Library(url, { websocket: Socket, minReconnectDelay: 20, maxReconnectDelay: 200, ...options });
-    made.on('error', () => {});
-    clients.push(made);
-    return made;
-}
-
-const next = (emitter, name) => new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`no '${name}' event`)), 20_000);
-    emitter.once(name, (context) => { clearTimeout(late); resolve(context); });
-});
-
-async function connected(url, options) {
-    const made = client(url, options);
-    const up = next(made, 'connected');
-    made.connect();
-    made.context = await up;
-    return made;
-}
-
 const ada = (url, options) => connected(url, { token: token({ sub: 'ada', meta: { role: 'poet' } }), ...options });
 
 const failure = async (promise) => {
@@ -109,7 +84,7 @@ async function start(client) {
 }
 
 async function stop() {
-    for (const made of clients.splice(0)) made.disconnect();
+    disconnectAll();
     await server?.stop();
     await backend?.stop();
 }
@@ -117,13 +92,13 @@ async function stop() {
 describe('a backend that behaves', () => {
     before(() => start());
     after(stop);
-    afterEach(() => { for (const made of clients.splice(0)) made.disconnect(); });
+    afterEach(disconnectAll);
 
     test('says who a client is, seeing its headers', async () => {
         backend.answer('/connect', () => ({ result: { user: 'bob', data: { welcome: 'Bob' }, info: { name: 'Bob' },
             subs: { 'open:bob': { data: 1 } } } }));
         const made = client(server.websocket, { name: 'tests', data: { from: 'here' },
-            headers: { Cookie: 'session=1', 'X-Request-Id': 'r1', 'X-Secret': 's' } });
+            requestHeaders: { Cookie: 'session=1', 'X-Request-Id': 'r1', 'X-Secret': 's' } });
         const subscribed = next(made, 'subscribed');
         const up = next(made, 'connected');
         made.connect();
@@ -180,13 +155,7 @@ describe('a backend that behaves', () => {
 
     test('is shown headers that a browser could not set', async () => {
         backend.answer('/connect', (body, { headers }) => ({ result: { user: headers.authorization } }));
-        const made = await connected(server.websocket, { headers: null, ...{ } });
-        made.disconnect();
-        const emulated = new Centrifuge(server.websocket, { websocket: WebSocket, headers: { Authorization: 'me' } });
-        clients.push(emulated);
-        const up = next(emulated, 'connected');
-        emulated.connect();
-        await up;
+        await connected(server.websocket, { headers: { Authorization: 'me' } });
         assert.equal(backend.asked('/connect').at(-1).headers.authorization, 'me');
     });
 
@@ -210,16 +179,16 @@ describe('a backend that behaves', () => {
         assert.equal((await down).code, 3501);
     });
 
-    for (const [name, Library] of [['JSON', Centrifuge], ['Protobuf', CentrifugeProtobuf]]) {
+    for (const [name, Class] of [['JSON', Centrifuge], ['Protobuf', CentrifugeProtobuf]]) {
         test(`answers calls, over ${name}`, async () => {
-            const made = await ada(server.websocket, { Library });
-            const data = (value) => (Library === Centrifuge ? value : new TextEncoder().encode(JSON.stringify(value)));
-            const value = (bytes) => (Library === Centrifuge ? bytes : JSON.parse(new TextDecoder().decode(bytes)));
+            const made = await ada(server.websocket, { Class });
+            const data = (value) => (Class === Centrifuge ? value : new TextEncoder().encode(JSON.stringify(value)));
+            const value = (bytes) => (Class === Centrifuge ? bytes : JSON.parse(new TextDecoder().decode(bytes)));
             backend.answer('/rpc', (body) => ({ result: { data: { sum: body.data.a + body.data.b, who: body.user } } }));
             assert.deepEqual(value((await made.rpc('add', data({ a: 1, b: 2 }))).data), { sum: 3, who: 'ada' });
             const { body } = backend.asked('/rpc').at(-1);
             assert.deepEqual(body.meta, { role: 'poet' });
-            assert.equal(body.protocol, Library === Centrifuge ? 'json' : 'protobuf');
+            assert.equal(body.protocol, Class === Centrifuge ? 'json' : 'protobuf');
 
             backend.answer('/binary', (asked) => ({ result: { b64data: asked.b64data } }));
             assert.deepEqual(value((await made.rpc('binary:echo', data({ deep: ['ö'] }))).data), { deep: ['ö'] });
@@ -233,7 +202,7 @@ describe('a backend that behaves', () => {
     }
 
     test('carries bytes that are no JSON, over Protobuf', async () => {
-        const made = await ada(server.websocket, { Library: CentrifugeProtobuf });
+        const made = await ada(server.websocket, { Class: CentrifugeProtobuf });
         backend.answer('/binary', (asked) => ({ result: { b64data: asked.b64data } }));
         const bytes = new Uint8Array([0, 255, 128, 10]);
         assert.deepEqual(new Uint8Array((await made.rpc('binary:echo', bytes)).data), bytes);
@@ -354,7 +323,7 @@ describe('a backend that misbehaves', () => {
         for (const where of ['connect', 'refresh', 'rpc', 'subscribe', 'publish', 'sub_refresh'])
             backend.answer(`/${where}`, () => ({ result: { user: 'eve', data: {} } }));
     });
-    afterEach(() => { for (const made of clients.splice(0)) made.disconnect(); });
+    afterEach(disconnectAll);
 
     for (const name of Object.keys(misbehaviours)) {
         test(name, async () => {

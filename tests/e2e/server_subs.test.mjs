@@ -1,11 +1,10 @@
 // Subscriptions that the server makes, refreshes and expiries, as applications see them through centrifuge-js from npm.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { Centrifuge } from 'centrifuge';
 import { Centrifuge as CentrifugeProtobuf } from 'centrifuge/build/protobuf';
 import { EventSource } from 'eventsource';
-import WebSocket from 'ws';
 import { Parleyd } from './lib/parleyd.mjs';
+import { client, connected, disconnectAll, next } from './lib/sdk_clients.mjs';
 import { token as sign } from './lib/sdk_host.mjs';
 
 const SECRET = 'another secret';
@@ -49,34 +48,11 @@ const ways = {
     http_stream: (server) => stream('http_stream', server),
 };
 
-const clients = [];
-
-function client(url, { Class = Centrifuge, ...options }) {
-    const made = new Class(url, { websocket: WebSocket, minReconnectDelay: 20, maxReconnectDelay: 200, ...options });
-    made.on('error', () => {});
-    clients.push(made);
-    return made;
-}
-
-// (events.once() would reject when the SDK mentions an error, as it does when the daemon is away for a moment.)
-const next = (emitter, name) => new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`no '${name}' event`)), 20_000);
-    emitter.once(name, (context) => { clearTimeout(late); resolve(context); });
-});
-
-async function connected(url, options) {
-    const made = client(url, options);
-    const up = next(made, 'connected');
-    made.connect();
-    made.context = await up;
-    return made;
-}
-
 describe('subscriptions made by the server', () => {
     let server;
     before(async () => { server = await Parleyd.start({ config }); });
     after(() => server.stop());
-    afterEach(() => { for (const made of clients.splice(0)) made.disconnect(); });
+    afterEach(disconnectAll);
 
     test('come with the connection: from its token, and the personal channel', async () => {
         const made = client(server.websocket, { token: token({ sub: 'ada', subs: { 'news:a': { data: { x: 1 } } } }) });
@@ -175,7 +151,7 @@ for (const [name, way] of Object.entries(ways)) {
         };
         before(async () => { server = await Parleyd.start({ config }); });
         after(() => server.stop());
-        afterEach(() => { for (const each of clients.splice(0)) each.disconnect(); });
+        afterEach(disconnectAll);
         const come = async (claims = {}) => {
             const [endpoint, options] = way(server);
             made = await connected(endpoint, { ...options, token: token({ sub: 'ada', ...claims }) });
@@ -229,7 +205,7 @@ describe('what has an end', () => {
     let server;
     before(async () => { server = await Parleyd.start({ config }); });
     after(() => server.stop());
-    afterEach(() => { for (const made of clients.splice(0)) made.disconnect(); });
+    afterEach(disconnectAll);
 
     test('a connection goes on while its application has new tokens', async () => {
         let asked = 0;
@@ -293,15 +269,12 @@ describe('what has an end', () => {
 describe('who needs no token', () => {
     const start = (more) => Parleyd.start({ config: { ...config, client: { ...config.client, ...more } } });
 
-    afterEach(() => { for (const made of clients.splice(0)) made.disconnect(); });
+    afterEach(disconnectAll);
 
     test('user_id_http_header: a trusted proxy in front says who it is', async () => {
         const server = await start({ user_id_http_header: 'X-User-Id' });
         try {
-            class Introduced extends WebSocket {
-                constructor(url, protocols) { super(url, protocols, { headers: { 'X-User-Id': 'ada' } }); }
-            }
-            const made = client(server.websocket, { websocket: Introduced });
+            const made = client(server.websocket, { requestHeaders: { 'X-User-Id': 'ada' } });
             const up = next(made, 'subscribed');
             made.connect();
             assert.equal((await up).channel, 'own:#ada');
@@ -311,7 +284,7 @@ describe('who needs no token', () => {
             stranger.connect();
             assert.equal((await down).code, 3501);
         } finally {
-            for (const made of clients.splice(0)) made.disconnect();
+            disconnectAll();
             await server.stop();
         }
     });
@@ -337,7 +310,7 @@ describe('who needs no token', () => {
             forged.connect();
             assert.equal((await down).code, 3500);
         } finally {
-            for (const made of clients.splice(0)) made.disconnect();
+            disconnectAll();
             await server.stop();
         }
     });

@@ -9,6 +9,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Parleyd } from '../e2e/lib/parleyd.mjs';
 import { Wire } from '../e2e/lib/wire.mjs';
@@ -36,7 +37,7 @@ class Receiver {
     }
 
     async start() {
-        this.process = spawn(process.execPath, [path.join(import.meta.dirname, 'receiver.mjs'), String(this.port), this.file,
+        this.process = spawn(process.execPath, [fileURLToPath(new URL('receiver.mjs', import.meta.url)), String(this.port), this.file,
             SECRET], { stdio: ['ignore', 'pipe', 'inherit'] });
         const [line] = await once(readline.createInterface({ input: this.process.stdout }), 'line');
         this.port = Number(line);
