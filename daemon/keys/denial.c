@@ -277,18 +277,24 @@ static int put_out(struct worker *w, survey_fn *ask, struct target *t) {
     return survey(w, &(struct survey){ .ask = ask, .arg = t });
 }
 
-int denial_block_user(struct worker *w, struct str user, int64_t expire_at_s) {
+/* Denies what has one name, and ends those whom it means. */
+static int deny_name(struct worker *w, enum denial_kind kind, struct str name, int64_t expire_at_s,
+                     survey_fn *ask, struct target *t) {
     CLEANUP(buffer_finish) struct buffer key = BUFFER_INIT;
-    struct target t = { .user = user };
 
-    int r = check_name(user);
+    int r = check_name(name);
     if (r < 0)
         return r;
-    make_key(&key, DENIAL_USER, user, (struct str){ 0 });
+    make_key(&key, kind, name, (struct str){ 0 });
     r = buffer_error(&key);
     if (r == 0)
         r = deny(w, buffer_bytes(&key), 0, expire_at_s);
-    return r < 0 ? r : put_out(w, put_out_user, &t);
+    return r < 0 ? r : put_out(w, ask, t);
+}
+
+int denial_block_user(struct worker *w, struct str user, int64_t expire_at_s) {
+    return deny_name(w, DENIAL_USER, user, expire_at_s, put_out_user,
+                     &(struct target){ .user = user });
 }
 
 int denial_unblock_user(struct worker *w, struct str user) {
@@ -307,17 +313,8 @@ int denial_unblock_user(struct worker *w, struct str user) {
 }
 
 int denial_revoke_token(struct worker *w, struct str id, int64_t expire_at_s) {
-    CLEANUP(buffer_finish) struct buffer key = BUFFER_INIT;
-    struct target t = { .token_id = id };
-
-    int r = check_name(id);
-    if (r < 0)
-        return r;
-    make_key(&key, DENIAL_TOKEN, id, (struct str){ 0 });
-    r = buffer_error(&key);
-    if (r == 0)
-        r = deny(w, buffer_bytes(&key), 0, expire_at_s);
-    return r < 0 ? r : put_out(w, put_out_token, &t);
+    return deny_name(w, DENIAL_TOKEN, id, expire_at_s, put_out_token,
+                     &(struct target){ .token_id = id });
 }
 
 int denial_invalidate_tokens(struct worker *w, struct str user, struct str channel,
