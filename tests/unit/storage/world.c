@@ -238,3 +238,25 @@ int world_history(struct world *w, const char *channel, struct keep keep, struct
 void world_settle(struct world *w) {
     (void) task_sleep(50);
 }
+
+static void run_cut(story_fn *story, uint64_t seed, char ret_failure[static WORLD_FAILURE_MAX]) {
+    struct world *w = world_new(ENGINE_SQLITE, false);
+    sim_disk_free(w->disk);
+    w->disk = sim_disk_new("parley-sim", seed * 7919);
+    w->seed = seed;
+    world_run_closed(w, story);
+    if (w->failure[0])
+        (void) snprintf(ret_failure, WORLD_FAILURE_MAX, "seed %llu: %s", (unsigned long long) seed,
+                        w->failure);
+    world_free(w);
+}
+
+void world_run_cuts(story_fn *story, uint64_t last, char ret_failure[static WORLD_FAILURE_MAX]) {
+    unsigned long long first = 1, until = last;
+    const char *seeds = getenv("PARLEY_SEEDS");
+    if (seeds && sscanf(seeds, "%llu-%llu", &first, &until) == 1)
+        until = first;
+    ret_failure[0] = '\0';
+    for (uint64_t seed = first; seed <= until && !ret_failure[0]; seed++)
+        run_cut(story, seed, ret_failure);
+}

@@ -49,6 +49,12 @@ void world_run(struct world *w, story_fn *story);
 /* The same, without an engine: the story opens it. */
 void world_run_closed(struct world *w, story_fn *story);
 
+/* As world_run_closed() with a disk of its own for each of the seeds 1 to last, or those that
+ * PARLEY_SEEDS names ("7", "7-90"), until one fails. ret_failure: empty, or the seed and what it
+ * said. */
+enum { WORLD_FAILURE_MAX = sizeof((struct world *) 0)->failure + 32 };
+void world_run_cuts(story_fn *story, uint64_t last, char ret_failure[static WORLD_FAILURE_MAX]);
+
 SUSPENDS int world_open(struct world *w); /* engine_open()'s result; the sentence is in w->why */
 SUSPENDS void world_close(struct world *w);
 
