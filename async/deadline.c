@@ -12,8 +12,8 @@ static struct deadline *enter(struct deadline *d, int64_t in_ms, bool is_shield)
     int64_t at_ms;
     if (__builtin_add_overflow(l->now_ms, in_ms, &at_ms))
         at_ms = in_ms > 0 ? INT64_MAX : INT64_MIN;
-    *d = (struct deadline){ .outer = t->scope, .at_ms = at_ms, .is_shield = is_shield };
-    t->scope = d;
+    *d = (struct deadline){ .outer = t->on.run->scope, .at_ms = at_ms, .is_shield = is_shield };
+    t->on.run->scope = d;
     return d;
 }
 
@@ -26,20 +26,25 @@ struct deadline *shield_enter(struct deadline *d, int64_t at_most_ms) {
 }
 
 void deadline_leave(struct deadline *d) {
-    struct task *t = task_self();
-    assert(t->scope == d); /* inside out, and in the task that entered */
-    t->scope = d->outer;
+    struct run *run = task_self()->on.run;
+    assert(run->scope == d); /* inside out, and in the task that entered */
+    run->scope = d->outer;
 }
 
 bool deadline_passed(const struct deadline *d) {
     return d->has_passed;
 }
 
+/* A task without a stack is in no scope. */
+static struct deadline *scope_of(const struct task *t) {
+    return t->state != TASK_DORMANT && t->on.run ? t->on.run->scope : NULL;
+}
+
 int64_t deadline_next(struct task *t, int64_t now_ms, int *ret_error) {
     int64_t next = INT64_MAX;
     struct deadline *passed = NULL; /* the one to blame: the soonest, of equals the innermost */
     *ret_error = 0;
-    for (struct deadline *d = t->scope; d; d = d->outer) {
+    for (struct deadline *d = scope_of(t); d; d = d->outer) {
         if (d->at_ms <= now_ms) {
             if (!passed || d->at_ms < passed->at_ms)
                 passed = d;

@@ -45,7 +45,12 @@ void debug_time_from_here(struct loop *l) {
 }
 
 /* The end of one is the beginning of the next: one look at the clock for each. */
-void debug_was_slow(struct loop *l, const char *what) {
+void debug_was_slow(struct loop *l, const struct task *t) {
+    if (l->options.slow_ms > 0)
+        debug_work_was_slow(l, task_name(t));
+}
+
+void debug_work_was_slow(struct loop *l, const char *what) {
     if (l->options.slow_ms <= 0)
         return;
     int64_t now_us = clock_us();
@@ -63,7 +68,7 @@ void loop_warn_slow(int ms) {
 }
 
 void debug_never_joined(struct loop *l, const struct task *t) {
-    loop_warn(l, "task \"%s\" ended with %d and was never joined", t->name, t->result);
+    loop_warn(l, "task \"%s\" ended with %d and was never joined", task_name(t), t->result);
 }
 
 static void for_each_task(struct loop *l, void (*visit)(struct loop *l, struct task *t)) {
@@ -78,7 +83,7 @@ static void for_each_task(struct loop *l, void (*visit)(struct loop *l, struct t
 }
 
 static void name_left_over(struct loop *l, struct task *t) {
-    loop_warn(l, "task \"%s\" is left over: the root task ended before it", t->name);
+    loop_warn(l, "task \"%s\" is left over: the root task ended before it", task_name(t));
 }
 
 void debug_left_over(struct loop *l) {
@@ -157,7 +162,7 @@ void debug_mark_stack(struct loop *l, const struct task *t, size_t used) {
             return;
     }
     for (size_t i = 0; i < l->marks_count; i++)
-        if (strcmp(l->marks[i].name, t->name) == 0) {
+        if (strcmp(l->marks[i].name, task_name(t)) == 0) {
             if (l->marks[i].bytes < used)
                 l->marks[i].bytes = used;
             return;
@@ -165,7 +170,7 @@ void debug_mark_stack(struct loop *l, const struct task *t, size_t used) {
     if (l->marks_count == MARKS_MAX)
         return;
     struct stack_mark *m = &l->marks[l->marks_count++];
-    memcpy(m->name, t->name, sizeof m->name);
+    (void) snprintf(m->name, sizeof m->name, "%s", task_name(t));
     m->bytes = used;
 }
 
@@ -237,11 +242,11 @@ static void dump_frame(FILE *f, const char *indent, const void *pc) {
 }
 
 /* Frame pointers lead up the stack; anything that doesn't is the end. */
-NOT_ADDRESS_SANITIZED static void dump_frames(FILE *f, const char *indent, const struct task *t) {
+NOT_ADDRESS_SANITIZED static void dump_frames(FILE *f, const char *indent, const struct run *run) {
     void *pc, *frame;
-    if (!context_frame(t->context, &pc, &frame))
+    if (!context_frame(run->context, &pc, &frame))
         return;
-    const char *low = t->stack->low, *high = low + t->stack->bytes - 2 * sizeof(void *);
+    const char *low = run->stack->low, *high = (const char *) run - 2 * sizeof(void *);
     for (int n = 0; n < FRAMES_MAX && pc; n++) {
         dump_frame(f, indent, pc);
         void **next = frame;
@@ -253,35 +258,45 @@ NOT_ADDRESS_SANITIZED static void dump_frames(FILE *f, const char *indent, const
     }
 }
 
+static void dump_wait(FILE *f, const struct loop *l, const struct task *t) {
+    const void *what = NULL;
+    if (t == l->current) {
+        (void) fputs(" running", f);
+    } else if (t->state == TASK_NEW) {
+        (void) fputs(" has not begun", f);
+    } else if (t->state == TASK_READY) {
+        (void) fputs(" ready", f);
+    } else if (t->state == TASK_DORMANT) {
+        what = task_dormant_on(t);
+        (void) fprintf(f, " dormant, waits for %s",
+                       wait_kind_text(what ? WAIT_READABLE : WAIT_WOKEN));
+    } else {
+        what = t->on.run->waits_on;
+        (void) fprintf(f, " waits for %s", wait_kind_text(t->on.run->wait_kind));
+    }
+    if (what && t->state == TASK_WAITING && t->on.run->wait_kind == WAIT_JOIN)
+        (void) fprintf(f, " \"%s\"", task_name(what));
+    else if (what)
+        (void) fprintf(f, " %p", what);
+}
+
 static void dump_task(FILE *f, struct loop *l, const struct task *t, int depth) {
     char indent[2 * DEPTH_MAX + 1];
     int width = 2 * depth;
     memset(indent, ' ', (size_t) width);
     indent[width] = '\0';
 
-    (void) fprintf(f, "%s%s:", indent, t->name);
-    if (t == l->current)
-        (void) fputs(" running", f);
-    else if (t->state == TASK_NEW)
-        (void) fputs(" has not begun", f);
-    else if (t->state == TASK_READY)
-        (void) fputs(" ready", f);
-    else
-        (void) fprintf(f, "%s waits for %s", t->state == TASK_DORMANT ? " dormant," : "",
-                       wait_kind_text(t->wait_kind));
-    if (t->state == TASK_WAITING && t->wait_kind == WAIT_JOIN)
-        (void) fprintf(f, " \"%s\"", ((const struct task *) t->waits_on)->name);
-    else if ((t->state == TASK_WAITING || t->state == TASK_DORMANT) && t->waits_on)
-        (void) fprintf(f, " %p", t->waits_on);
+    (void) fprintf(f, "%s%s:", indent, task_name(t));
+    dump_wait(f, l, t);
     if (t != l->current) {
-        int64_t ms = l->now_ms - t->since_ms;
+        int64_t ms = l->now_ms - (int64_t) t->since_ms;
         (void) fprintf(f, ", for %lld.%03lld s", (long long) (ms / 1000), (long long) (ms % 1000));
     }
     if (t->is_cancelled)
         (void) fputs(", cancelled", f);
     (void) fputc('\n', f);
-    if (t->stack && t != l->current)
-        dump_frames(f, indent, t);
+    if (t->state != TASK_DORMANT && t->on.run && t != l->current)
+        dump_frames(f, indent, t->on.run);
 }
 
 /* owner NULL: tasks whose group's owner is gone. */
@@ -331,7 +346,7 @@ void task_dump(FILE *f) {
     dump_below(f, l, NULL, 0);
     LIST_FOREACH (&l->ended, k) {
         const struct task *t = CONTAINER_OF(k, struct task, sibling);
-        (void) fprintf(f, "%s: ended with %d, to be joined\n", t->name, t->result);
+        (void) fprintf(f, "%s: ended with %d, to be joined\n", task_name(t), t->result);
     }
     dump_marks(f, l);
 }

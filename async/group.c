@@ -36,6 +36,14 @@ void group_forget_owner(struct loop *l, struct task *t) {
     }
 }
 
+static void enter(struct loop *l, struct group *g, struct task *t) {
+    if (g->running++ == 0)
+        activate(l, g);
+    t->group = g;
+    list_append(&g->tasks, &t->sibling);
+    task_begin(l, t);
+}
+
 int group_add(struct group *g, const char *name, task_fn *fn, void *arg, struct task **ret) {
     if (g->is_cancelled)
         return -ECANCELED;
@@ -43,11 +51,7 @@ int group_add(struct group *g, const char *name, task_fn *fn, void *arg, struct 
     struct task *t = task_new(l, name, fn, arg);
     if (!t)
         return -ENOMEM;
-    if (g->running++ == 0)
-        activate(l, g);
-    t->group = g;
-    list_append(&g->tasks, &t->sibling);
-    task_begin(l, t);
+    enter(l, g, t);
     *ret = t;
     return 0;
 }
@@ -55,6 +59,19 @@ int group_add(struct group *g, const char *name, task_fn *fn, void *arg, struct 
 int group_spawn(struct group *g, const char *name, task_fn *fn, void *arg) {
     struct task *t;
     return group_add(g, name, fn, arg, &t);
+}
+
+int group_spawn_with(struct group *g, const char *name, task_fn *fn, size_t bytes,
+                     void **ret_data) {
+    if (g->is_cancelled)
+        return -ECANCELED;
+    struct loop *l = loop_of_thread;
+    struct task *t = task_new_with(l, name, fn, bytes);
+    if (!t)
+        return -ENOMEM;
+    enter(l, g, t);
+    *ret_data = t + 1;
+    return 0;
 }
 
 void group_task_ended(struct loop *l, struct group *g, struct task *t) {

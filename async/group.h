@@ -29,6 +29,13 @@ void group_init(struct group *g);
  * -ECANCELED: as task_spawn(). */
 MUST_CHECK int group_spawn(struct group *g, const char *name, task_fn *fn, void *arg);
 
+/* The same for a task whose argument is memory of its own: so many zeroed bytes, aligned as
+ * malloc()'s, that come and go with the task. *ret_data: to be filled in before the task begins, in
+ * the next turn. One allocation for what would be two: for tasks by the thousand. */
+MUST_CHECK int group_spawn_with(struct group *g, const char *name, task_fn *fn, size_t bytes,
+                                void **ret_data);
+struct task *task_of_data(void *data); /* whose it is */
+
 SUSPENDS MUST_CHECK int group_wait(
         struct group *g); /* all ended; the first error (< 0) cancels the siblings
                              and is returned, after all have ended */

@@ -122,7 +122,7 @@ static void end_turn(struct loop *l) {
         any = true;
     }
     if (any)
-        debug_was_slow(l, "(posts and turn hooks)");
+        debug_work_was_slow(l, "(posts and turn hooks)");
 }
 
 /* ---- a turn ---- */
@@ -270,8 +270,9 @@ static struct loop *loop_free(struct loop *l) {
     while (l->spare) {
         struct task *t = l->spare;
         l->spare = t->ready_next;
-        free(t);
+        free(plain_task_of(t));
     }
+    task_names_finish(l);
     free(l);
     return NULL;
 }

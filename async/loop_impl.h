@@ -116,9 +116,10 @@ struct loop {
     struct turn_hook *hooks_first, **hooks_last;
     size_t hooks_count;
     struct list inboxes;
-    struct list groups; /* that have running tasks */
-    struct list ended;  /* tasks that are still to be joined */
-    struct task *spare; /* structs of tasks that have ended, kept for the next */
+    struct list groups;       /* that have running tasks */
+    struct list ended;        /* tasks that are still to be joined */
+    struct task_names *names; /* task_name.c's; NULL: none yet */
+    struct task *spare;       /* structs of tasks that have ended, kept for the next */
     int spare_count;
     struct task *root;
     int root_result;
@@ -170,7 +171,9 @@ int64_t clock_us(void); /* CLOCK_MONOTONIC */
 
 /* debug.c */
 void debug_time_from_here(struct loop *l);
-void debug_was_slow(struct loop *l, const char *what); /* since then, or since the last such call */
+void debug_was_slow(struct loop *l,
+                    const struct task *t); /* since then, or since the last such call */
+void debug_work_was_slow(struct loop *l, const char *what); /* the same, of no task's */
 void debug_looks_around(
         struct loop *l); /* it is about to look at the descriptors, and maybe to wait */
 void debug_has_looked(struct loop *l);

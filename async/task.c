@@ -19,25 +19,27 @@ enum { SPARE_MAX = 512 };
 
 /* From the current task to the loop; returns when the task is run again. */
 static void leave(struct loop *l, struct task *t) {
+    struct run *run = t->on.run;
     if (l->no_suspend) {
-        (void) fprintf(stderr, "async: task \"%s\" suspends inside NO_SUSPEND\n", t->name);
+        (void) fprintf(stderr, "async: task \"%s\" suspends inside NO_SUSPEND\n", task_name(t));
         abort();
     }
-    annotate_leave_task(&l->thread, t->stack, false);
-    context_switch(&t->context, l->context);
-    annotate_back_in_task(&l->thread, t->stack);
+    annotate_leave_task(&l->thread, run->stack, false);
+    context_switch(&run->context, l->context);
+    annotate_back_in_task(&l->thread, run->stack);
 }
 
 /* The outermost frame of every stack. */
 static void task_main(void) {
     struct loop *l = loop_of_thread;
     struct task *t = l->current;
-    annotate_back_in_task(&l->thread, t->stack);
-    t->result = t->fn(t->arg);
-    assert(!t->scope);
-    t->has_returned = true;
-    annotate_leave_task(&l->thread, t->stack, true);
-    context_switch(&t->context, l->context);
+    struct run *run = t->on.run;
+    annotate_back_in_task(&l->thread, run->stack);
+    t->result = t->fn(t->has_data ? t + 1 : plain_task_of(t)->arg);
+    assert(!run->scope);
+    run->has_returned = true;
+    annotate_leave_task(&l->thread, run->stack, true);
+    context_switch(&run->context, l->context);
     abort(); /* nobody goes on with a stack that was given back */
 }
 
@@ -45,110 +47,121 @@ static void settle(struct loop *l, struct task *t);
 
 /* What a task needs to run and a dormant one does without: a stack, and room for its timer. */
 static bool equip(struct loop *l, struct task *t) {
-    if (!t->has_timer_slot) {
-        if (timers_reserve(l) < 0)
-            return false;
-        t->has_timer_slot = true;
-    }
-    t->stack = stack_take(l->stacks);
-    if (!t->stack)
+    if (timers_reserve(l) < 0)
         return false;
-    t->context = context_make(t->stack->low, t->stack->bytes, task_main);
-    t->has_returned = false;
+    struct stack *stack = stack_take(l->stacks);
+    if (!stack) {
+        l->timers.reserved--;
+        return false;
+    }
+    size_t below = stack->bytes - sizeof(struct run);
+    struct run *run = (struct run *) (void *) (stack->low + below);
+    *run = (struct run){
+        .context = context_make(stack->low, below, task_main),
+        .stack = stack,
+        .timer = { .timer.run = task_timer_run, .task = t },
+        .wake_at_ms = INT64_MAX,
+    };
+    t->on.run = run;
     return true;
 }
 
-static void drop_timer(struct loop *l, struct task *t) {
-    if (!t->has_timer_slot)
-        return;
+static void drop_timer(struct loop *l, struct task_timer *t) {
     timer_clear_reserved(l, &t->timer);
     l->timers.reserved--;
-    t->has_timer_slot = false;
+}
+
+/* Its stack goes to others. */
+static void disarm(struct loop *l, struct task *t) {
+    struct stack *stack = t->on.run->stack;
+    drop_timer(l, &t->on.run->timer);
+    t->on.run = NULL;
+    stack_give(l->stacks, stack);
+    if (stack->used)
+        debug_mark_stack(l, t, stack->used);
 }
 
 void task_run(struct loop *l, struct task *t) {
-    if (!t->stack && !equip(l, t)) {
+    if (!t->on.run && !equip(l, t)) {
         /* Others may give theirs back: it waits its turn. */
         l->starved++;
         task_queue(l, t);
         return;
     }
+    struct run *run = t->on.run;
     t->state = TASK_READY;
-    t->wait_kind = WAIT_NOTHING;
+    run->wait_kind = WAIT_NOTHING;
     l->current = t;
     l->switches++;
 
-    annotate_enter_task(&l->thread, t->stack);
-    context_switch(&l->context, t->context);
+    annotate_enter_task(&l->thread, run->stack);
+    context_switch(&l->context, run->context);
     annotate_back_in_thread(&l->thread);
 
     l->current = NULL;
-    debug_was_slow(l, t->name);
-    if (t->has_returned) {
-        stack_give(l->stacks, t->stack);
-        if (t->stack->used)
-            debug_mark_stack(l, t, t->stack->used);
-        t->stack = NULL;
+    debug_was_slow(l, t);
+    if (run->has_returned)
         settle(l, t);
-    }
 }
 
 /* ---- beginning and ending ---- */
 
-static void set_name(struct task *t, const char *name) {
-    size_t i = 0;
-    for (; i < TASK_NAME_SIZE - 1 && name[i]; i++)
-        t->name[i] = name[i];
-    t->name[i] = '\0';
-}
-
 static struct task *take_spare(struct loop *l) {
     struct task *t = l->spare;
     if (!t)
-        return malloc(sizeof *t);
+        return malloc(sizeof(struct plain_task));
     l->spare = t->ready_next;
     l->spare_count--;
     return t;
+}
+
+static void begin_as(struct loop *l, struct task *t, const char *name, task_fn *fn) {
+    /* One by one: as a whole it would be `rep stos`, which takes longer than all the rest of
+     * spawning. */
+    t->sibling = (struct link){ 0 };
+    t->group = NULL;
+    t->fn = fn;
+    t->on.run = NULL;
+    t->name = task_name_of(l, name);
+    t->result = 0;
+    t->is_cancelled = t->is_joinable = t->is_woken = t->has_sleeper = t->has_data = false;
+    t->active_groups = 0;
 }
 
 struct task *task_new(struct loop *l, const char *name, task_fn *fn, void *arg) {
     struct task *t = take_spare(l);
     if (!t)
         return NULL;
-    /* One by one: as a whole it would be `rep stos`, which takes longer than all the rest of
-     * spawning. */
-    t->context = NULL;
-    t->stack = NULL;
-    t->sibling = (struct link){ 0 };
-    t->group = NULL;
-    t->fn = fn;
-    t->arg = arg;
-    t->scope = NULL;
-    t->timer = (struct timer){ .run = task_timer_run };
-    t->waits_on = NULL;
-    t->wake_at_ms = INT64_MAX;
-    t->joiner = NULL;
-    t->result = 0;
-    t->wait_kind = WAIT_NOTHING;
-    t->is_cancelled = t->is_joinable = t->is_woken = t->goes_dormant = t->has_returned = false;
-    t->has_timer_slot = false;
-    t->active_groups = 0;
-    set_name(t, name);
+    begin_as(l, t, name, fn);
+    plain_task_of(t)->arg = arg;
+    plain_task_of(t)->joiner = NULL;
     return t;
+}
+
+struct task *task_new_with(struct loop *l, const char *name, task_fn *fn, size_t bytes) {
+    struct task *t = calloc(1, sizeof *t + bytes);
+    if (!t)
+        return NULL;
+    begin_as(l, t, name, fn);
+    t->has_data = true;
+    return t;
+}
+
+struct task *task_of_data(void *data) {
+    return (struct task *) data - 1;
 }
 
 void task_begin(struct loop *l, struct task *t) {
     t->state = TASK_NEW;
-    t->since_ms = l->now_ms;
+    t->since_ms = (uint64_t) l->now_ms;
     l->tasks++;
     l->spawned++;
     task_queue(l, t);
 }
 
 void task_free(struct loop *l, struct task *t) {
-    assert(t->timer.index == 0);
-    if (l->spare_count >= SPARE_MAX) {
-        free(t);
+    if (t->has_data || l->spare_count >= SPARE_MAX) {
+        free(t->has_data ? (void *) t : plain_task_of(t));
         return;
     }
     t->ready_next = l->spare;
@@ -158,7 +171,6 @@ void task_free(struct loop *l, struct task *t) {
 
 static void end(struct loop *l, struct task *t) {
     t->state = TASK_ENDED;
-    drop_timer(l, t);
     if (t->active_groups)
         group_forget_owner(l, t);
     l->tasks--;
@@ -177,8 +189,8 @@ static void end(struct loop *l, struct task *t) {
         return;
     }
     list_append(&l->ended, &t->sibling);
-    if (t->joiner)
-        (void) task_ready(t->joiner, 0);
+    if (plain_task_of(t)->joiner)
+        (void) task_ready(plain_task_of(t)->joiner, 0);
 }
 
 int task_spawn(struct group *g, const char *name, task_fn *fn, void *arg, struct task **ret) {
@@ -196,12 +208,13 @@ int task_join(struct task *t, int *ret_result) {
     if (r < 0)
         return r;
     struct loop *l = loop_of_thread;
-    assert(t != l->current && t->is_joinable && !t->joiner);
+    struct task **joiner = &plain_task_of(t)->joiner;
+    assert(t != l->current && t->is_joinable && !*joiner);
     if (t->state != TASK_ENDED) {
-        t->joiner = l->current;
+        *joiner = l->current;
         r = task_suspend(WAIT_JOIN, t);
         if (r < 0) {
-            t->joiner = NULL;
+            *joiner = NULL;
             return r;
         }
     }
@@ -212,11 +225,23 @@ int task_join(struct task *t, int *ret_result) {
     return 0;
 }
 
+/* What a dormant task waited for, and no longer does. */
+static void awaken(struct loop *l, struct task *t) {
+    if (t->has_sleeper) {
+        drop_timer(l, &t->on.sleeper->timer);
+        free(t->on.sleeper);
+        t->has_sleeper = false;
+    }
+    t->on.run = NULL;
+    l->dormant--;
+}
+
 void task_abandon(struct loop *l, struct task *t) {
-    drop_timer(l, t);
-    if (t->stack) {
-        annotate_abandoned(t->stack);
-        stack_give(l->stacks, t->stack);
+    if (t->state == TASK_DORMANT) {
+        awaken(l, t);
+    } else if (t->on.run) {
+        annotate_abandoned(t->on.run->stack);
+        disarm(l, t);
     }
     list_remove(&t->sibling);
     l->tasks--;
@@ -235,7 +260,7 @@ void task_queue(struct loop *l, struct task *t) {
 bool task_ready(struct task *t, int result) {
     struct loop *l = loop_of_thread;
     if (t->state == TASK_DORMANT)
-        l->dormant--;
+        awaken(l, t);
     else if (t->state != TASK_WAITING)
         return false;
     t->state = TASK_READY;
@@ -246,37 +271,43 @@ bool task_ready(struct task *t, int result) {
 
 /* Wakes for another reason than the one waited for. */
 static void rouse(struct task *t, int result) {
-    if (t->state == TASK_DORMANT && t->waits_on)
-        stream_disarm((struct stream *) (uintptr_t) t->waits_on, t);
+    struct stream *s = t->state == TASK_DORMANT ? task_dormant_on(t) : NULL;
+    if (s)
+        stream_disarm(s, t);
     (void) task_ready(t, result);
 }
 
 /* The timer may be early, but never late. */
-static void wake_by(struct loop *l, struct task *t, int64_t at_ms) {
-    if (at_ms != INT64_MAX && (t->timer.index == 0 || t->timer.at_ms > at_ms))
-        timer_set_reserved(l, &t->timer, at_ms);
+static void wake_by(struct loop *l, struct timer *t, int64_t at_ms) {
+    if (at_ms != INT64_MAX && (t->index == 0 || t->at_ms > at_ms))
+        timer_set_reserved(l, t, at_ms);
 }
 
 void task_timer_run(struct timer *timer) {
     struct loop *l = loop_of_thread;
-    struct task *t = CONTAINER_OF(timer, struct task, timer);
-    if (t->state != TASK_WAITING && t->state != TASK_DORMANT)
+    struct task *t = CONTAINER_OF(timer, struct task_timer, timer)->task;
+    if (t->state == TASK_DORMANT) {
+        rouse(t, 0);
+        return;
+    }
+    if (t->state != TASK_WAITING)
         return; /* left over from a wait that is done */
+    struct run *run = t->on.run;
     int error;
     int64_t next = deadline_next(t, l->now_ms, &error);
     if (error < 0)
         rouse(t, error);
-    else if (t->wake_at_ms <= l->now_ms)
+    else if (run->wake_at_ms <= l->now_ms)
         rouse(t, 0);
     else
-        wake_by(l, t, t->wake_at_ms < next ? t->wake_at_ms : next);
+        wake_by(l, timer, run->wake_at_ms < next ? run->wake_at_ms : next);
 }
 
 int task_check(void) {
     struct loop *l = loop_of_thread;
     struct task *t = l->current;
     assert(t); /* only tasks can wait */
-    if (!t->scope)
+    if (!t->on.run->scope)
         return t->is_cancelled ? -ECANCELED : 0;
     int error;
     (void) deadline_next(t, l->now_ms, &error);
@@ -287,19 +318,20 @@ int task_suspend_until(enum wait_kind kind, const void *what, int64_t at_ms) {
     struct loop *l = loop_of_thread;
     struct task *t = l->current;
     assert(t);
+    struct run *run = t->on.run;
     int64_t next = INT64_MAX;
-    if (t->scope || t->is_cancelled) {
+    if (run->scope || t->is_cancelled) {
         int error;
         next = deadline_next(t, l->now_ms, &error);
         if (error < 0)
             return error;
     }
-    t->wake_at_ms = at_ms;
-    wake_by(l, t, at_ms < next ? at_ms : next);
+    run->wake_at_ms = at_ms;
+    wake_by(l, &run->timer.timer, at_ms < next ? at_ms : next);
     t->state = TASK_WAITING;
-    t->wait_kind = (uint8_t) kind;
-    t->waits_on = what;
-    t->since_ms = l->now_ms;
+    run->wait_kind = (uint8_t) kind;
+    run->waits_on = what;
+    t->since_ms = (uint64_t) l->now_ms;
     leave(l, t);
     return t->result;
 }
@@ -323,8 +355,8 @@ int task_yield(void) {
         return r;
     struct loop *l = loop_of_thread;
     struct task *t = l->current;
-    t->wait_kind = WAIT_TURN;
-    t->since_ms = l->now_ms;
+    t->on.run->wait_kind = WAIT_TURN;
+    t->since_ms = (uint64_t) l->now_ms;
     task_queue(l, t);
     leave(l, t);
     return task_check();
@@ -346,46 +378,91 @@ bool task_cancelled(void) {
 
 /* ---- dormancy ---- */
 
+static struct sleeper *sleeper_new(struct loop *l, struct task *t, struct stream *s,
+                                   int64_t at_ms) {
+    struct sleeper *sleeper = malloc(sizeof *sleeper);
+    if (!sleeper || timers_reserve(l) < 0) {
+        free(sleeper);
+        return NULL;
+    }
+    *sleeper = (struct sleeper){
+        .timer = { .timer = { .run = task_timer_run, .at_ms = at_ms }, .task = t },
+        .stream = s,
+    };
+    return sleeper;
+}
+
+static void sleeper_free(struct loop *l, struct sleeper *s) {
+    if (!s)
+        return;
+    drop_timer(l, &s->timer);
+    free(s);
+}
+
 int task_dormant(struct stream *s, int64_t wake_at_ms, task_fn *resume, void *arg) {
-    struct task *t = task_self();
+    struct loop *l = loop_of_thread;
+    struct task *t = l->current;
+    struct run *run = t->on.run;
+    struct sleeper *until = NULL;
+
+    if (wake_at_ms != INT64_MAX) {
+        until = sleeper_new(l, t, s, wake_at_ms);
+        if (!until)
+            return -ENOMEM;
+    }
     t->fn = resume;
-    t->arg = arg;
-    t->waits_on = s;
-    t->wake_at_ms = wake_at_ms;
-    t->goes_dormant = true;
+    if (t->has_data)
+        assert(arg == t + 1);
+    else
+        plain_task_of(t)->arg = arg;
+    run->dormant_on = s;
+    run->dormant_until = until;
+    run->goes_dormant = true;
     return 0;
 }
 
-/* The task's function has returned, its stack is given back. */
+/* What it waits for may have come meanwhile. */
+static bool sleep_on(struct loop *l, struct task *t, struct stream *s, struct sleeper *until) {
+    if (t->is_woken || t->is_cancelled || (until && until->timer.timer.at_ms <= l->now_ms) ||
+        (s && stream_arm(s, t)))
+        return false;
+    t->state = TASK_DORMANT;
+    l->dormant++;
+    t->has_sleeper = until != NULL;
+    if (until) {
+        t->on.sleeper = until;
+        timer_set_reserved(l, &until->timer.timer, until->timer.timer.at_ms);
+    } else {
+        t->on.stream = s;
+    }
+    return true;
+}
+
+/* The task's function has returned: its stack is given back. */
 static void settle(struct loop *l, struct task *t) {
-    if (!t->goes_dormant) {
+    const struct run run = *t->on.run;
+    disarm(l, t);
+    if (!run.goes_dormant) {
         end(l, t);
         return;
     }
-    t->goes_dormant = false;
-    struct stream *s = (struct stream *) (uintptr_t) t->waits_on;
-    t->since_ms = l->now_ms;
-    t->wait_kind = s ? WAIT_READABLE : WAIT_WOKEN;
-    if (t->is_woken || t->is_cancelled || t->wake_at_ms <= l->now_ms || (s && stream_arm(s, t))) {
-        t->is_woken = false;
-        t->state = TASK_READY;
-        task_queue(l, t);
+    t->since_ms = (uint64_t) l->now_ms;
+    if (sleep_on(l, t, run.dormant_on, run.dormant_until))
         return;
-    }
-    t->state = TASK_DORMANT;
-    l->dormant++;
-    /* Exact, not lazy: thousands of sleepers with stale timers would be woken in vain. */
-    timer_clear_reserved(l, &t->timer);
-    if (t->wake_at_ms == INT64_MAX)
-        drop_timer(l, t);
-    else
-        wake_by(l, t, t->wake_at_ms);
+    sleeper_free(l, run.dormant_until);
+    t->is_woken = false;
+    t->state = TASK_READY;
+    task_queue(l, t);
+}
+
+struct stream *task_dormant_on(const struct task *t) {
+    return t->has_sleeper ? t->on.sleeper->stream : t->on.stream;
 }
 
 void task_wake(struct task *t) {
     if (t->state == TASK_DORMANT)
         rouse(t, 0);
-    else if (t->stack)
+    else if (t->on.run)
         t->is_woken = true; /* one that is queued to be entered will see what there is */
 }
 
@@ -395,10 +472,6 @@ struct task *task_current(void) {
     return loop_of_thread ? loop_of_thread->current : NULL;
 }
 
-const char *task_name(const struct task *t) {
-    return t->name;
-}
-
 void task_rename(const char *name) {
-    set_name(task_self(), name);
+    task_self()->name = task_name_of(loop_of_thread, name);
 }

@@ -39,6 +39,8 @@ void task_rename(const char *name); /* the current one */
  *   - the task is cancelled: or
  *   - loop_now() reaches wake_at_ms (INT64_MAX: never).
  * Shields and deadlines of scopes are over by then, as their scopes are.
+ * 0; -ENOMEM, with a moment only: it does not go dormant, returning that is its end. arg: of a task
+ * of group_spawn_with() its data, nothing else.
  */
 MUST_CHECK int task_dormant(struct stream *s, int64_t wake_at_ms, task_fn *resume, void *arg);
 void task_wake(struct task *t); /* wakes a dormant task; one that is not dormant will not stay so:

@@ -74,32 +74,68 @@ enum wait_kind {
 
 struct stack;
 
+/*
+ * What a task has while it has a stack: it lies at the top of it. A dormant task does without, and
+ * is so much smaller: an idle daemon consists of dormant tasks.
+ */
+struct run {
+    _Alignas(16) void *context; /* see context.h; where it goes on */
+    struct stack *stack;        /* this one */
+    struct deadline *scope;     /* innermost */
+    struct task_timer {
+        struct timer timer; /* lazy: may be set for earlier than needed */
+        struct task *task;
+    } timer;
+    const void *waits_on; /* shown in dumps; may be NULL */
+    int64_t wake_at_ms;   /* of the wait itself, besides its scopes */
+    uint8_t wait_kind;    /* enum wait_kind */
+    bool goes_dormant;    /* task_dormant() was called: the function's return is not the end */
+    bool has_returned;
+    struct stream *dormant_on;     /* task_dormant()'s, or NULL */
+    struct sleeper *dormant_until; /* the same, or NULL: no moment wakes it */
+};
+
+/* What a dormant task has that is to be woken at some moment. */
+struct sleeper {
+    struct task_timer timer;
+    struct stream *stream; /* that it waits for besides; or NULL */
+};
+
+/* Kept small. */
 struct task {
     struct task *ready_next;
-    void *context;       /* see context.h; where it goes on */
-    struct stack *stack; /* NULL: none held (new, dormant, ended) */
     struct link sibling; /* in its group's tasks; ended: in the loop's */
     struct group *group;
     task_fn *fn; /* what to enter on a fresh stack */
-    void *arg;
-    struct deadline *scope; /* innermost */
-    struct timer timer;     /* lazy: may be set for earlier than needed */
-    const void *waits_on;   /* dormant: the stream, or NULL */
-    int64_t since_ms;
-    int64_t wake_at_ms; /* of the wait itself, besides its scopes */
-    struct task *joiner;
-    int result;        /* waiting: what the call returns; ended: what the task returned */
-    uint8_t state;     /* enum task_state */
-    uint8_t wait_kind; /* enum wait_kind */
+    union {
+        struct run *run;         /* NULL: it holds no stack (new, woken from dormancy, ended) */
+        struct stream *stream;   /* TASK_DORMANT: what it waits for, or NULL */
+        struct sleeper *sleeper; /* TASK_DORMANT and has_sleeper */
+    } on;
+    uint64_t since_ms : 48;
+    uint64_t name : 16; /* in the loop's names */
+    int result;         /* waiting: what the call returns; ended: what the task returned */
+    uint8_t state;      /* enum task_state */
     bool is_cancelled : 1;
-    bool is_joinable : 1;  /* someone holds a handle */
-    bool is_woken : 1;     /* task_wake() came while it was not dormant */
-    bool goes_dormant : 1; /* task_dormant() was called: the function's return is not the end */
-    bool has_returned : 1;
-    bool has_timer_slot : 1;   /* the heap has room for its timer */
-    uint8_t active_groups;     /* with running tasks, that name it as owner; 255: as many or more */
-    char name[TASK_NAME_SIZE]; /* at most 23 bytes and NUL */
+    bool is_joinable : 1; /* someone holds a handle */
+    bool is_woken : 1;    /* task_wake() came while it was not dormant */
+    bool has_sleeper : 1;
+    bool has_data : 1;     /* its argument lies behind it: group_spawn_with() */
+    uint8_t active_groups; /* with running tasks, that name it as owner; 255: as many or more */
 };
+
+/* One whose argument is its maker's. */
+struct plain_task {
+    struct task task;
+    void *arg;
+    struct task *joiner;
+};
+
+_Static_assert(sizeof(struct task) <= 64, "an idle task has grown");
+
+static inline struct plain_task *plain_task_of(struct task *t) {
+    return CONTAINER_OF(t, struct plain_task, task);
+}
 
 /* One who waits, in that one's frame. */
 struct waiter {
@@ -146,9 +182,12 @@ static inline struct task *task_self(void) {
 }
 
 struct task *task_new(struct loop *l, const char *name, task_fn *fn,
-                      void *arg);                /* NULL: no memory */
-void task_begin(struct loop *l, struct task *t); /* counts and queues it */
-void task_queue(struct loop *l, struct task *t); /* to run in the next turn */
+                      void *arg); /* NULL: no memory */
+/* The same, with so many zeroed bytes behind it that are its argument. */
+struct task *task_new_with(struct loop *l, const char *name, task_fn *fn, size_t bytes);
+struct stream *task_dormant_on(const struct task *t); /* TASK_DORMANT; NULL: no stream */
+void task_begin(struct loop *l, struct task *t);      /* counts and queues it */
+void task_queue(struct loop *l, struct task *t);      /* to run in the next turn */
 void task_free(struct loop *l, struct task *t);
 void task_run(struct loop *l, struct task *t);     /* from the loop's own stack */
 void task_abandon(struct loop *l, struct task *t); /* frees one that will never go on */
@@ -162,6 +201,12 @@ int64_t deadline_next(struct task *t, int64_t now_ms, int *ret_error);
 /* group_spawn(), and the task; it has not begun when this returns. */
 MUST_CHECK int group_add(struct group *g, const char *name, task_fn *fn, void *arg,
                          struct task **ret);
+
+/* ---- task_name.c ---- */
+
+/* Tasks share their names' text. Without memory, or with very many names: that of "task". */
+uint16_t task_name_of(struct loop *l, const char *name);
+void task_names_finish(struct loop *l);
 void group_task_ended(struct loop *l, struct group *g, struct task *t);
 void group_forget_owner(struct loop *l, struct task *t);
 

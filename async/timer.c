@@ -148,7 +148,7 @@ void timers_fire(struct loop *l) {
             debug_time_from_here(l);
         e.timer->run(e.timer);
         if (!is_tasks)
-            debug_was_slow(l, "(a timer)");
+            debug_work_was_slow(l, "(a timer)");
     }
 }
 
