@@ -14,7 +14,7 @@ enum {
     CANARY_WORDS = 8,
     PAINTED_MAX =
             64 * 1024, /* more is not looked at: sanitizers' stacks are large and mostly unused */
-    KEPT_WARM = 16,    /* idle stacks that always keep their memory */
+    KEPT_WARM = 8,     /* idle stacks that always keep their memory */
     /* Each protected page splits a mapping, of which a process has 65,530 by default; past this
      * many stacks a canary has to do. Counted per loop: with many loops, divide. */
     PROTECTED_MAX = 8192,

@@ -12,40 +12,36 @@ enum { STREAK_MAX = 64 };
 
 /* ---- who waits ---- */
 
-struct stream_waiter {
-    struct task *task;
-    struct stream *stream; /* NULL: closed meanwhile */
-};
-
 /* A parked task stays registered until it runs: one that is ready but has not run yet still learns
  * that the stream was closed. A dormant one is forgotten as it is woken. */
 static void reader_ready(struct stream *s, int result) {
     if (!stream_has_reader(s))
         return;
+    union stream_reader *reader = stream_reader(s);
     if (s->reader_is_dormant) {
-        struct task *t = s->reader.dormant;
-        s->reader.dormant = NULL;
+        struct task *t = reader->dormant;
+        reader->dormant = NULL;
         s->reader_is_dormant = false;
         (void) task_ready(t, result);
     } else {
-        (void) task_ready(s->reader.parked->task, result);
+        (void) task_ready(reader->parked->task, result);
     }
 }
 
 static void writer_ready(struct stream *s, int result) {
-    if (s->writer)
-        (void) task_ready(s->writer->task, result);
+    if (s->has_writer)
+        (void) task_ready(s->waits.writer->task, result);
 }
 
 unsigned stream_ready(struct stream *s, unsigned events) {
     if (s->is_wrapped)
-        return s->reader.upper->ops->on_below(s->reader.upper, events);
+        return s->waits.reader.upper->ops->on_below(s->waits.reader.upper, events);
     unsigned taken = 0;
     if ((events & STREAM_READ) && stream_has_reader(s)) {
         taken |= STREAM_READ;
         reader_ready(s, 0);
     }
-    if ((events & STREAM_WRITE) && s->writer) {
+    if ((events & STREAM_WRITE) && s->has_writer) {
         taken |= STREAM_WRITE;
         writer_ready(s, 0);
     }
@@ -56,32 +52,50 @@ bool stream_arm(struct stream *s, struct task *t) {
     assert(!s->is_wrapped && !stream_has_reader(s));
     if (s->ops->arm(s, STREAM_READ) != 0)
         return true; /* readable; or broken, which reading will say */
-    s->reader.dormant = t;
+    stream_reader(s)->dormant = t;
     s->reader_is_dormant = true;
     return false;
 }
 
 void stream_disarm(struct stream *s, struct task *t) {
-    if (!s->reader_is_dormant || s->reader.dormant != t)
+    if (!s->reader_is_dormant || stream_reader(s)->dormant != t)
         return;
-    s->reader.dormant = NULL;
+    stream_reader(s)->dormant = NULL;
     s->reader_is_dormant = false;
 }
 
-static struct stream_waiter **slot_of(struct stream *s, enum stream_event event) {
-    return event == STREAM_READ ? &s->reader.parked : &s->writer;
+static bool is_awaited(struct stream *s, enum stream_event event) {
+    return event == STREAM_READ ? stream_has_reader(s) : s->has_writer;
+}
+
+static void enter(struct stream *s, enum stream_event event, struct stream_waiter *w) {
+    if (event == STREAM_READ) {
+        stream_reader(s)->parked = w;
+        return;
+    }
+    w->reader = s->waits.reader;
+    s->waits.writer = w;
+    s->has_writer = true;
+}
+
+static void leave(struct stream *s, enum stream_event event) {
+    if (event == STREAM_READ) {
+        stream_reader(s)->parked = NULL;
+        return;
+    }
+    s->waits.reader = s->waits.writer->reader;
+    s->has_writer = false;
 }
 
 /* Parks until the event, which is armed, or until a moment. */
 static SUSPENDS int stream_park(struct stream *s, enum stream_event event, int64_t at_ms) {
-    struct stream_waiter **slot = slot_of(s, event);
     struct stream_waiter w = { .task = task_self(), .stream = s };
-    *slot = &w;
+    enter(s, event, &w);
     s->streak = 0;
     int r = task_suspend_until(event == STREAM_READ ? WAIT_READABLE : WAIT_WRITABLE, s, at_ms);
     if (!w.stream)
         return r < 0 ? r : -EBADF;
-    *slot = NULL;
+    leave(s, event);
     return r;
 }
 
@@ -89,7 +103,7 @@ static SUSPENDS int stream_wait(struct stream *s, enum stream_event event) {
     int r = task_check();
     if (r < 0)
         return r;
-    assert(!s->is_wrapped && !*slot_of(s, event));
+    assert(!s->is_wrapped && !is_awaited(s, event));
     r = s->ops->arm(s, event);
     if (r != 0)
         return r < 0 ? r : 0;
@@ -102,7 +116,7 @@ static SUSPENDS int stream_begin(struct stream *s, enum stream_event event) {
     int r = task_check();
     if (r < 0 || s->streak < STREAK_MAX)
         return r;
-    assert(!s->is_wrapped && !*slot_of(s, event));
+    assert(!s->is_wrapped && !is_awaited(s, event));
     return stream_park(s, event, loop_now());
 }
 
@@ -189,9 +203,9 @@ struct stream *stream_close(struct stream *s) {
         return NULL;
     assert(!s->is_wrapped);
     if (stream_has_reader(s) && !s->reader_is_dormant)
-        s->reader.parked->stream = NULL;
-    if (s->writer)
-        s->writer->stream = NULL;
+        stream_reader(s)->parked->stream = NULL;
+    if (s->has_writer)
+        s->waits.writer->stream = NULL;
     reader_ready(s, -EBADF);
     writer_ready(s, -EBADF);
     s->ops->close(s);

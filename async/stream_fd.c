@@ -28,13 +28,21 @@
 
 struct stream_fd {
     struct stream base;
-    bool is_socket;
-    bool restores_blocking; /* not ours alone (a terminal, a shared pipe): give it back as it was */
     struct watch watch;
 };
 
-/* As small as it can be is a promise: it is most of what an idle connection costs. */
-_Static_assert(sizeof(struct stream_fd) <= 96, "an idle stream has grown");
+/* Of base.kind_bits. */
+enum {
+    IS_SOCKET = 1,
+    RESTORES_BLOCKING = 2, /* not ours alone (a terminal, a shared pipe): give it back as it was */
+};
+
+/* As small as it can be is a promise: it is much of what an idle connection costs. */
+_Static_assert(sizeof(struct stream_fd) <= 72, "an idle stream has grown");
+
+static bool is_socket(const struct stream_fd *s) {
+    return s->base.kind_bits & IS_SOCKET;
+}
 
 static struct stream_fd *stream_fd_of(const struct stream *s) {
     return CONTAINER_OF(s, struct stream_fd, base);
@@ -66,13 +74,13 @@ static void stream_fd_on_event(struct watch *w, unsigned events) {
 static ssize_t stream_fd_read(struct stream *base, void *buf, size_t cap) {
     struct stream_fd *s = stream_fd_of(base);
     for (;;) {
-        ssize_t n = s->is_socket ? recv(watch_fd(&s->watch), buf, cap, 0)
+        ssize_t n = is_socket(s) ? recv(watch_fd(&s->watch), buf, cap, 0)
                                  : read(watch_fd(&s->watch), buf, cap);
         if (n >= 0)
             return n;
         if (errno == EINTR)
             continue;
-        if (errno == EIO && !s->is_socket)
+        if (errno == EIO && !is_socket(s))
             return 0; /* a terminal whose other end is gone */
         return -errno;
     }
@@ -100,7 +108,7 @@ static ssize_t pipe_writev(int fd, const struct iovec *v, int n) {
 
 static ssize_t stream_fd_send(struct stream *base, const void *buf, size_t len) {
     struct stream_fd *s = stream_fd_of(base);
-    if (!s->is_socket)
+    if (!is_socket(s))
         return pipe_writev(watch_fd(&s->watch),
                            &(struct iovec){ .iov_base = (void *) (uintptr_t) buf, .iov_len = len },
                            1);
@@ -118,7 +126,7 @@ static ssize_t stream_fd_writev(struct stream *base, const struct iovec *v, int 
     enum { IOV_AT_ONCE = 1024 }; /* IOV_MAX of Linux: more is -EINVAL */
     if (n > IOV_AT_ONCE)
         n = IOV_AT_ONCE;
-    if (!s->is_socket)
+    if (!is_socket(s))
         return pipe_writev(watch_fd(&s->watch), v, n);
     struct msghdr m = { .msg_iov = (struct iovec *) (uintptr_t) v, .msg_iovlen = (size_t) n };
     for (;;) {
@@ -134,7 +142,7 @@ static ssize_t stream_fd_writev(struct stream *base, const struct iovec *v, int 
 
 static int stream_fd_shutdown(struct stream *base) {
     struct stream_fd *s = stream_fd_of(base);
-    if (!s->is_socket)
+    if (!is_socket(s))
         return -EOPNOTSUPP;
     return shutdown(watch_fd(&s->watch), SHUT_WR) < 0 ? -errno : 0;
 }
@@ -143,7 +151,7 @@ static void stream_fd_close(struct stream *base) {
     struct stream_fd *s = stream_fd_of(base);
     int fd = watch_fd(&s->watch);
     watch_want(&s->watch, 0); /* before close(): the poller must not meet the number's next owner */
-    if (s->restores_blocking)
+    if (s->base.kind_bits & RESTORES_BLOCKING)
         (void) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     (void) close(fd);
     free(s);
@@ -152,14 +160,14 @@ static void stream_fd_close(struct stream *base) {
 static size_t stream_fd_unsent(const struct stream *base) {
     struct stream_fd *s = stream_fd_of(base);
     int n = 0;
-    return s->is_socket && ioctl(watch_fd(&s->watch), SIOCOUTQ, &n) == 0 && n > 0 ? (size_t) n : 0;
+    return is_socket(s) && ioctl(watch_fd(&s->watch), SIOCOUTQ, &n) == 0 && n > 0 ? (size_t) n : 0;
 }
 
 static const char *stream_fd_peer(const struct stream *base, char *buf, size_t cap) {
     struct stream_fd *s = stream_fd_of(base);
     struct sockaddr_storage sa;
     socklen_t len = sizeof sa;
-    if (!s->is_socket)
+    if (!is_socket(s))
         (void) snprintf(buf, cap, "pipe");
     else if (getpeername(watch_fd(&s->watch), (struct sockaddr *) &sa, &len) < 0)
         (void) snprintf(buf, cap, "gone");
@@ -197,7 +205,7 @@ int stream_from_accepted(int fd, struct stream **ret) {
     struct stream_fd *s = stream_fd_new(fd);
     if (!s)
         return -ENOMEM;
-    s->is_socket = true;
+    s->base.kind_bits = IS_SOCKET;
     *ret = &s->base;
     return 0;
 }
@@ -211,18 +219,19 @@ int stream_from_fd(int fd, struct stream **ret) {
         return -ENOMEM;
 
     int domain = 0;
-    s->is_socket =
-            getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){ sizeof domain }) == 0;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){ sizeof domain }) == 0)
+        s->base.kind_bits = IS_SOCKET;
     if (!(flags & O_NONBLOCK)) {
         if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
             int r = -errno;
             free(s);
             return r;
         }
-        s->restores_blocking = !s->is_socket;
+        if (!is_socket(s))
+            s->base.kind_bits = RESTORES_BLOCKING;
     }
     /* A message is written whole: waiting for more of it to fill a segment only delays it. */
-    if (s->is_socket && (domain == AF_INET || domain == AF_INET6))
+    if (is_socket(s) && (domain == AF_INET || domain == AF_INET6))
         (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
     *ret = &s->base;
     return 0;

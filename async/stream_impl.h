@@ -33,26 +33,45 @@ struct stream_ops {
 
 struct stream_waiter; /* a parked task's record, in its frame */
 
-/* The head of every kind's struct. Kept small: an idle daemon consists of these. */
+/* Who reads. */
+union stream_reader {
+    struct stream_waiter *parked;
+    struct task *dormant; /* reader_is_dormant: see stream_arm() in task_impl.h */
+    struct stream *upper; /* is_wrapped: the layer that is told instead of tasks */
+};
+
+/* The head of every kind's struct. Kept small: an idle daemon consists of these. Few streams have a
+ * writer that waits, and those keep the reader in its record. */
 struct stream {
     const struct stream_ops *ops;
     union {
-        struct stream_waiter *parked;
-        struct task *dormant; /* reader_is_dormant: see stream_arm() in task_impl.h */
-        struct stream *upper; /* is_wrapped: the layer that is told instead of tasks */
-    } reader;
-    struct stream_waiter *writer;
+        union stream_reader reader;
+        struct stream_waiter *writer; /* has_writer */
+    } waits;
+    bool has_writer;
     bool is_wrapped;
     bool reader_is_dormant;
-    uint8_t streak; /* reads and writes since a task last waited: see stream_begin() */
+    uint8_t streak;    /* reads and writes since a task last waited: see stream_begin() */
+    uint8_t kind_bits; /* the kind's own */
 };
+
+/* A parked task's record. */
+struct stream_waiter {
+    struct task *task;
+    struct stream *stream;      /* NULL: closed meanwhile */
+    union stream_reader reader; /* of a writer's: the stream's */
+};
+
+static inline union stream_reader *stream_reader(struct stream *s) {
+    return s->has_writer ? &s->waits.writer->reader : &s->waits.reader;
+}
 
 /* The kind's report; events may be several, or-ed. Wakes, never runs anything. Returns those of
  * them that somebody waits for. */
 unsigned stream_ready(struct stream *s, unsigned events);
 
-static inline bool stream_has_reader(const struct stream *s) {
-    return s->reader.parked != NULL;
+static inline bool stream_has_reader(struct stream *s) {
+    return stream_reader(s)->parked != NULL;
 }
 
 /* A socket from accept4() with SOCK_NONBLOCK, of a listener that has TCP_NODELAY, which is

@@ -250,7 +250,7 @@ static unsigned stream_tls_on_below(struct stream *base, unsigned events) {
         taken |= events & s->read_wants;
         (void) stream_ready(base, STREAM_READ);
     }
-    if ((events & s->write_wants) && base->writer) {
+    if ((events & s->write_wants) && base->has_writer) {
         taken |= events & s->write_wants;
         (void) stream_ready(base, STREAM_WRITE);
     }
@@ -275,7 +275,7 @@ static int stream_tls_shutdown(struct stream *base) {
 
 static void stream_tls_free(struct stream_tls *s) {
     s->below->is_wrapped = false;
-    s->below->reader.upper = NULL;
+    s->below->waits.reader.upper = NULL;
     SSL_free(s->ssl); /* and the BIO */
     BIO_meth_free(s->bio_method);
     free(s);
@@ -327,7 +327,7 @@ static const struct stream_ops stream_tls_ops = {
 /* ---- handshakes ---- */
 
 static struct stream_tls *stream_tls_new(struct stream *below, const struct tls *tls) {
-    assert(!below->is_wrapped && !stream_has_reader(below) && !below->writer);
+    assert(!below->is_wrapped && !stream_has_reader(below) && !below->has_writer);
     struct stream_tls *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
@@ -336,7 +336,7 @@ static struct stream_tls *stream_tls_new(struct stream *below, const struct tls 
                               .read_wants = STREAM_READ,
                               .write_wants = STREAM_WRITE };
     below->is_wrapped = true;
-    below->reader.upper = &s->base;
+    below->waits.reader.upper = &s->base;
     s->ssl = SSL_new(tls->context);
     if (!s->ssl || attach_bio(s) < 0) {
         stream_tls_free(s);
