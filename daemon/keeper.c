@@ -31,7 +31,8 @@ static void run_job(struct worker *w, struct keeper_job *j) {
 /* The session may go, and its identity and subscriptions change, in each wait: what the engine
  * works with is a copy, in the shape of a publication that nobody publishes. */
 static void renew_one(struct worker *w, struct session *s, const struct subscription *sub) {
-    struct client_info info = subscription_client_info(s, sub);
+    struct client_text text;
+    struct client_info info = subscription_client_info(s, sub, &text);
     struct publication *copy = publication_new(&(struct publication_parts){
             .kind = PUBLICATION_JOIN, .channel = channel_name(sub->channel), .info = &info });
     if (!copy) /* the next time comes before the entry expires */
@@ -47,9 +48,11 @@ static void renew_one(struct worker *w, struct session *s, const struct subscrip
 
 static void renew(struct worker *w, struct session *s) {
     w->keeper_session = s;
-    for (unsigned i = 0; w->keeper_session && i < s->n_subs; i++)
-        if (s->subs[i].has_presence && s->subs[i].is_listed)
-            renew_one(w, s, &s->subs[i]);
+    for (unsigned i = 0; w->keeper_session && i < s->n_subs; i++) {
+        const struct subscription *sub = session_sub(s, i);
+        if (sub->has_presence && sub->is_listed)
+            renew_one(w, s, sub);
+    }
     w->keeper_session = NULL;
 }
 
@@ -128,6 +131,41 @@ static void check_positions(struct worker *w) {
     free(checks);
 }
 
+/* ---- whose turn it is ---- */
+
+static int make_room(struct keeper_line *l) {
+    if (l->n < l->capacity)
+        return 0;
+    size_t capacity = l->capacity ? l->capacity * 2 : 64;
+    uint32_t *more = realloc(l->places, capacity * sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    l->places = more;
+    l->capacity = capacity;
+    return 0;
+}
+
+static void line_finish(struct keeper_line *l) {
+    free(l->places);
+    *l = (struct keeper_line){ 0 };
+}
+
+/* One who has gone has left its place in the line, which nobody has, or somebody who comes another
+ * time as well: once is enough. */
+static struct session *next_due(struct worker *w) {
+    struct keeper_line *l = &w->presence_due;
+    while (l->first < l->n) {
+        uint32_t place = l->places[l->first++];
+        struct session *s = place <= w->hub.n_places ? hub_at(&w->hub, place) : NULL;
+        if (!s || !s->is_presence_due)
+            continue;
+        s->is_presence_due = false;
+        return s;
+    }
+    line_finish(l);
+    return NULL;
+}
+
 /* ---- the task ---- */
 
 static int keeper_run(void *arg) {
@@ -135,10 +173,11 @@ static int keeper_run(void *arg) {
 
     while (!task_cancelled()) {
         struct link *k;
+        struct session *s;
         if ((k = list_pop(&w->keeper_jobs)))
             run_job(w, CONTAINER_OF(k, struct keeper_job, link));
-        else if ((k = list_pop(&w->presence_due)))
-            renew(w, CONTAINER_OF(k, struct session, presence_due));
+        else if ((s = next_due(w)))
+            renew(w, s);
         else if (w->is_check_due) {
             w->is_check_due = false;
             check_positions(w);
@@ -157,13 +196,17 @@ static void keep(struct worker *w) {
 }
 
 void keeper_renew(struct worker *w, struct session *s) {
-    if (!link_is_linked(&s->presence_due))
-        list_append(&w->presence_due, &s->presence_due);
+    /* Without memory its next time comes before the entry expires. */
+    if (!s->is_presence_due && make_room(&w->presence_due) == 0) {
+        w->presence_due.places[w->presence_due.n++] = s->place;
+        s->is_presence_due = true;
+    }
     keep(w);
 }
 
+/* Its place in the line stays, for nobody. */
 void keeper_forget(struct worker *w, struct session *s) {
-    list_remove(&s->presence_due);
+    s->is_presence_due = false;
     if (w->keeper_session == s)
         w->keeper_session = NULL;
 }
@@ -196,13 +239,15 @@ void keeper_finish(struct worker *w) {
     struct link *k;
     while ((k = list_pop(&w->keeper_jobs)))
         free(CONTAINER_OF(k, struct keeper_job, link));
-    wheel_clear(&w->wheel, &w->check);
+    line_finish(&w->presence_due);
+    timer_clear(&w->check);
 }
 
 void keeper_watch_positions(struct worker *w) {
-    if (!link_is_linked(&w->check.link) && w->config->client.position_check_ms > 0)
-        wheel_set(&w->wheel, &w->check,
-                  wheel_tick_in(&w->wheel, w->config->client.position_check_ms / 8));
+    /* Without memory the next subscription tries again. */
+    if (w->check.index == 0 && w->config->client.position_check_ms > 0 &&
+        timer_set(&w->check, w->config->client.position_check_ms / 8) < 0)
+        metrics_count(&w->metrics, COUNT_OUT_OF_MEMORY);
 }
 
 void keeper_check(struct worker *w) {

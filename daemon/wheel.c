@@ -4,11 +4,11 @@
 
 static void wheel_turn(struct timer *t);
 
-void wheel_init(struct wheel *w, void (*expired)(struct wheel *w, struct wheel_entry *e)) {
+void wheel_init(struct wheel *w, struct wheel_entry *(*entry)(struct wheel *w, uint32_t number),
+                void (*expired)(struct wheel *w, uint32_t number)) {
     memset(w, 0, sizeof *w);
-    for (size_t i = 0; i < WHEEL_SLOTS; i++)
-        list_init(&w->slots[i]);
     w->timer.run = wheel_turn;
+    w->entry = entry;
     w->expired = expired;
     w->start_ms = loop_now() - WHEEL_TICK_MS; /* so that tick 0 is in the past */
     w->done = wheel_now(w);
@@ -29,6 +29,44 @@ uint32_t wheel_tick_in(const struct wheel *w, int64_t in_ms) {
     return tick > UINT32_MAX ? UINT32_MAX : (uint32_t) tick;
 }
 
+/* ---- slots ---- */
+
+static struct wheel_slot *slot_of(struct wheel *w, uint32_t due) {
+    return &w->slots[due % WHEEL_SLOTS];
+}
+
+static void append(struct wheel *w, struct wheel_slot *slot, uint32_t number) {
+    struct wheel_entry *e = w->entry(w, number);
+    e->next = 0;
+    e->prev = slot->last;
+    if (slot->last)
+        w->entry(w, slot->last)->next = number;
+    else
+        slot->first = number;
+    slot->last = number;
+}
+
+/* In the slot of its tick, or on its way out of it. */
+static void take_out(struct wheel *w, uint32_t number) {
+    struct wheel_entry *e = w->entry(w, number);
+    struct wheel_slot *slot = slot_of(w, e->due);
+
+    if (e->prev)
+        w->entry(w, e->prev)->next = e->next;
+    else if (w->turning.first == number)
+        w->turning.first = e->next;
+    else
+        slot->first = e->next;
+    if (e->next)
+        w->entry(w, e->next)->prev = e->prev;
+    else if (w->turning.last == number)
+        w->turning.last = e->prev;
+    else
+        slot->last = e->prev;
+}
+
+/* ---- turning ---- */
+
 /* Sets the timer for the next slot that holds anything; a slot may hold only entries of later
  * rounds, then the turn is for nothing, once in WHEEL_SLOTS ticks. */
 static void wheel_arm(struct wheel *w) {
@@ -38,7 +76,7 @@ static void wheel_arm(struct wheel *w) {
     }
 
     uint32_t tick = w->done + 1;
-    while (list_is_empty(&w->slots[tick % WHEEL_SLOTS]) && tick - w->done < WHEEL_SLOTS)
+    while (slot_of(w, tick)->first == 0 && tick - w->done < WHEEL_SLOTS)
         tick++;
 
     int64_t in_ms = w->start_ms + (int64_t) tick * WHEEL_TICK_MS - loop_now();
@@ -48,39 +86,42 @@ static void wheel_arm(struct wheel *w) {
         w->timer.at_ms = INT64_MAX;
 }
 
+/* What expires may set and clear others of the slot. */
+static void turn_slot(struct wheel *w, struct wheel_slot *slot, uint32_t now) {
+    w->turning = *slot;
+    *slot = (struct wheel_slot){ 0 };
+
+    uint32_t number;
+    while ((number = w->turning.first)) {
+        struct wheel_entry *e = w->entry(w, number);
+        take_out(w, number);
+        if (e->due > now) { /* of a later round */
+            append(w, slot, number);
+            continue;
+        }
+        e->due = 0;
+        w->entries--;
+        w->expired(w, number);
+    }
+}
+
 static void wheel_turn(struct timer *t) {
     struct wheel *w = CONTAINER_OF(t, struct wheel, timer);
     uint32_t now = wheel_now(w);
 
     w->is_running = true;
     uint32_t passed = now - w->done < WHEEL_SLOTS ? now - w->done : WHEEL_SLOTS;
-    for (uint32_t i = 0; i < passed; i++) {
-        uint32_t tick = now - passed + 1 + i;
-        struct list *slot = &w->slots[tick % WHEEL_SLOTS];
-        struct list due = { 0 };
-
-        LIST_FOREACH_SAFE (slot, k, after) {
-            struct wheel_entry *e = CONTAINER_OF(k, struct wheel_entry, link);
-            if (e->due > now)
-                continue;
-            list_remove(k);
-            list_append(&due, k);
-        }
-
-        struct link *k;
-        while ((k = list_pop(&due))) { /* what expires may clear others of this list */
-            w->entries--;
-            w->expired(w, CONTAINER_OF(k, struct wheel_entry, link));
-        }
-    }
+    for (uint32_t i = 0; i < passed; i++)
+        turn_slot(w, slot_of(w, now - passed + 1 + i), now);
     w->done = now;
     w->is_running = false;
     wheel_arm(w);
 }
 
-void wheel_set(struct wheel *w, struct wheel_entry *e, uint32_t due) {
-    if (link_is_linked(&e->link))
-        list_remove(&e->link);
+void wheel_set(struct wheel *w, uint32_t number, uint32_t due) {
+    struct wheel_entry *e = w->entry(w, number);
+    if (e->due)
+        take_out(w, number);
     else
         w->entries++;
 
@@ -88,7 +129,7 @@ void wheel_set(struct wheel *w, struct wheel_entry *e, uint32_t due) {
     if (due <= now)
         due = now + 1;
     e->due = due;
-    list_append(&w->slots[due % WHEEL_SLOTS], &e->link);
+    append(w, slot_of(w, due), number);
 
     if (w->is_running)
         return;
@@ -102,10 +143,12 @@ void wheel_set(struct wheel *w, struct wheel_entry *e, uint32_t due) {
         wheel_arm(w);
 }
 
-void wheel_clear(struct wheel *w, struct wheel_entry *e) {
-    if (!link_is_linked(&e->link))
+void wheel_clear(struct wheel *w, uint32_t number) {
+    struct wheel_entry *e = w->entry(w, number);
+    if (!e->due)
         return;
-    list_remove(&e->link);
+    take_out(w, number);
+    e->due = 0;
     if (--w->entries == 0 && !w->is_running)
         timer_clear(&w->timer);
 }

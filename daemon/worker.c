@@ -47,12 +47,18 @@ static void on_delivery(struct engine_sink *sink, struct publication *p) {
     loop_at_turn_end(&w->flush);
 }
 
-static void on_tick(struct wheel *wheel, struct wheel_entry *e) {
+static struct wheel_entry *entry_of(struct wheel *wheel, uint32_t number) {
     struct worker *w = CONTAINER_OF(wheel, struct worker, wheel);
-    if (e == &w->check)
-        keeper_check(w);
-    else
-        session_tick(CONTAINER_OF(e, struct session, tick));
+    return &hub_at(&w->hub, number)->tick;
+}
+
+static void on_tick(struct wheel *wheel, uint32_t number) {
+    struct worker *w = CONTAINER_OF(wheel, struct worker, wheel);
+    session_tick(hub_at(&w->hub, number));
+}
+
+static void on_check(struct timer *t) {
+    keeper_check(CONTAINER_OF(t, struct worker, check));
 }
 
 static void on_broken(struct outbox *o, int why) {
@@ -143,15 +149,15 @@ int worker_open(struct worker *w, struct daemon *d, unsigned index) {
     w->daemon = d;
     w->index = index;
     loop_random(&seed, sizeof seed);
-    list_init(&w->sessions);
-    list_init(&w->presence_due);
     list_init(&w->keeper_jobs);
+    list_init(&w->opened);
     group_init(&w->connections);
     group_init(&w->tasks);
     outbox_set_init(&w->outboxes, &(struct outbox_limits){ 0 }, &w->flush, on_broken);
     channels_init(&w->channels, &seed, d->engine, &w->sink, &w->wire, session_lost);
     hub_init(&w->hub, &seed);
-    wheel_init(&w->wheel, on_tick);
+    wheel_init(&w->wheel, entry_of, on_tick);
+    w->check.run = on_check;
     w->flush.run = on_turn_end;
     outbound_init(&w->outbound, d->http);
 
@@ -225,25 +231,23 @@ int worker_accept(struct worker *w, struct stream *s, unsigned accept_flags) {
     uint32_t now = atomic_fetch_add_explicit(&w->daemon->connections, 1, memory_order_relaxed);
 
     int r = limit && now >= limit + OVER_LIMIT_MAX ? -EBUSY : 0;
-    struct connection *conn = r == 0 ? calloc(1, sizeof *conn) : NULL;
-    if (!conn) {
-        if (r < 0)
-            metrics_count(&w->metrics, COUNT_REFUSED_LIMIT);
-        atomic_fetch_sub_explicit(&w->daemon->connections, 1, memory_order_relaxed);
-        return r < 0 ? r : -ENOMEM;
-    }
-    conn->session.worker = w;
-    conn->session.outbox.stream = s;
-    conn->is_tls = accept_flags & ACCEPT_TLS;
-    conn->is_internal = is_internal;
-    conn->is_over_limit = limit && now >= limit;
-
-    r = group_spawn(&w->connections, "connection", connection_serve, conn);
+    void *data;
+    if (r < 0)
+        metrics_count(&w->metrics, COUNT_REFUSED_LIMIT);
+    else
+        r = group_spawn_with(&w->connections, "connection", connection_serve,
+                             sizeof(struct connection), &data);
     if (r < 0) {
         atomic_fetch_sub_explicit(&w->daemon->connections, 1, memory_order_relaxed);
-        free(conn);
         return r;
     }
+    struct connection *conn = data;
+    conn->session.worker = w;
+    conn->session.outbox.stream = s;
+    conn->session.is_tls = accept_flags & ACCEPT_TLS;
+    conn->session.is_internal = is_internal;
+    conn->session.is_over_limit = limit && now >= limit;
+
     w->n_connections++;
     metrics_count(&w->metrics, COUNT_ACCEPTED);
     metrics_gauge_add(&w->metrics, GAUGE_CONNECTIONS, 1);
@@ -308,8 +312,8 @@ void worker_collect(struct worker *w) {
     struct metrics *m = &w->metrics;
     uint64_t queued = 0;
 
-    LIST_FOREACH (&w->sessions, k)
-        queued += CONTAINER_OF(k, struct session, all)->outbox.waiting;
+    HUB_FOREACH(w, walk)
+    queued += walk.session->outbox.waiting;
     metrics_gauge_set(m, GAUGE_OUTBOX_BYTES, (int64_t) queued);
     metrics_gauge_set(m, GAUGE_USERS, (int64_t) hub_users(w));
     metrics_gauge_set(m, GAUGE_CHANNELS, (int64_t) table_size(&w->channels.table));
@@ -333,8 +337,8 @@ void worker_collect(struct worker *w) {
 
 /* The next n that have not been told yet. */
 static void dismiss(struct worker *w, size_t n) {
-    LIST_FOREACH (&w->sessions, k) {
-        struct session *s = CONTAINER_OF(k, struct session, all);
+    HUB_FOREACH(w, walk) {
+        struct session *s = walk.session;
         if (n == 0)
             break;
         if (s->state == SESSION_CLOSING)
@@ -346,8 +350,8 @@ static void dismiss(struct worker *w, size_t n) {
 
 static size_t sessions_left(struct worker *w) {
     size_t n = 0;
-    LIST_FOREACH (&w->sessions, k)
-        n += CONTAINER_OF(k, struct session, all)->state != SESSION_CLOSING;
+    HUB_FOREACH(w, walk)
+    n += walk.session->state != SESSION_CLOSING;
     return n;
 }
 

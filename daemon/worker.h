@@ -40,6 +40,12 @@ struct proxies;
 struct stream;
 struct tls;
 
+/* Sessions whose presence is to be renewed, by their places; first come, first served. */
+struct keeper_line {
+    uint32_t *places;
+    size_t first, n, capacity;
+};
+
 /* The longest stalls of the loop, in this window of time and the one before. */
 struct worker_stall {
     int64_t now_us, before_us;
@@ -72,17 +78,17 @@ struct worker {
     struct semaphore poll_slots; /* requests of shared polls at once, this worker's share */
 
     struct group connections, tasks;
-    struct list sessions;
+    struct list opened; /* struct connection_terms, of connections whose connect is under way */
     struct hub hub;
     size_t n_connections;
     size_t n_exchanges; /* HTTP requests that have come and are being answered */
     bool is_draining;
 
     /* keeper.c: presence and positions, kept up by one task that exists while there is work */
-    struct list presence_due; /* sessions */
+    struct keeper_line presence_due;
     struct list keeper_jobs;
     struct session *keeper_session; /* whose presence is being renewed; NULLed when it goes */
-    struct wheel_entry check;       /* when to compare positions again */
+    struct timer check;             /* when to compare positions again */
     bool is_keeping, is_check_due;
 
     size_t publishes_running;

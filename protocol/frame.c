@@ -16,7 +16,9 @@ enum {
 /* What a decoder needs while something is half read. Lent by a pool; one borrower at a time. */
 struct frame_context {
     wslay_frame_context_ptr wslay;
-    struct frame_context *next; /* in the pool */
+    struct frame_context *next;        /* in the pool */
+    struct frame_pool *pool;           /* while it is lent */
+    const struct frame_limits *limits; /* during frame_next() only */
 
     /* Where bytes stand: each frame's are counted when wslay hands them out, so that the context
      * can go back as soon as wslay holds nothing of ours. */
@@ -184,11 +186,13 @@ static struct frame_context *pool_borrow(struct frame_pool *p) {
             return NULL;
     }
     p->lent++;
+    c->pool = p;
     return c;
 }
 
 /* is_clean: wslay stands between two frames, so another connection may go on with it. */
-static void pool_return(struct frame_pool *p, struct frame_context *c, bool is_clean) {
+static void pool_return(struct frame_context *c, bool is_clean) {
+    struct frame_pool *p = c->pool;
     p->lent--;
     if (!is_clean || p->spare_count >= p->keep) {
         context_free(c);
@@ -211,16 +215,13 @@ static void pool_return(struct frame_pool *p, struct frame_context *c, bool is_c
 
 /* ---- decoding ---- */
 
-void frame_decoder_init(struct frame_decoder *d, enum frame_role role, struct frame_pool *pool,
-                        const struct frame_limits *limits, bool is_deflated) {
-    *d = (struct frame_decoder){
-        .pool = pool, .limits = limits, .role = (uint8_t) role, .is_deflated = is_deflated
-    };
+void frame_decoder_init(struct frame_decoder *d, enum frame_role role, bool is_deflated) {
+    *d = (struct frame_decoder){ .role = (uint8_t) role, .is_deflated = is_deflated };
 }
 
 void frame_decoder_finish(struct frame_decoder *d) {
     if (d->context)
-        pool_return(d->pool, d->context, false);
+        pool_return(d->context, false);
     d->context = NULL;
 }
 
@@ -241,7 +242,7 @@ static int judge_early(const struct frame_decoder *d, struct frame_context *c) {
     if (!frame_head_read(bytes_of(c->tail + sizeof c->tail - pending, (size_t) pending), &h))
         return 0;
     c->header_is_judged = true;
-    return frame_judge(d, &c->state, &h);
+    return frame_judge(d, c->limits, &c->state, &h);
 }
 
 /* A frame begins: it was judged, or is now. */
@@ -252,7 +253,7 @@ static int begin_frame(const struct frame_decoder *d, struct frame_context *c,
                             .opcode = io->opcode,
                             .is_masked = io->mask != 0,
                             .len = io->payload_length };
-    int r = frame_judge(d, &c->state, &h);
+    int r = frame_judge(d, c->limits, &c->state, &h);
     if (r < 0)
         return r;
 
@@ -298,17 +299,16 @@ static int take_control(struct frame_decoder *d, struct frame_context *c, struct
     return r < 0 ? r : 1;
 }
 
-static int inflate_message(struct frame_decoder *d, struct frame_context *c, struct bytes payload,
-                           struct frame_event *ev) {
-    struct frame_pool *p = d->pool;
-    size_t max = d->limits->max_inflated;
+static int inflate_message(struct frame_context *c, struct bytes payload, struct frame_event *ev) {
+    struct frame_pool *p = c->pool;
+    size_t max = c->limits->max_inflated;
 
     if (!p->inflater)
         p->inflater = inflater_new();
     if (!p->inflater)
         return -ENOMEM;
     if (max == 0)
-        max = d->limits->max_message > SIZE_MAX / 10 ? SIZE_MAX : d->limits->max_message * 10;
+        max = c->limits->max_message > SIZE_MAX / 10 ? SIZE_MAX : c->limits->max_message * 10;
     buffer_reset(&c->inflated);
     int r = inflater_message(p->inflater, payload, max, &c->inflated);
     if (r < 0)
@@ -321,8 +321,7 @@ static int inflate_message(struct frame_decoder *d, struct frame_context *c, str
 }
 
 /* 1: the message is whole and *ev filled. */
-static int take_data(struct frame_decoder *d, struct frame_context *c, struct bytes piece,
-                     struct frame_event *ev) {
+static int take_data(struct frame_context *c, struct bytes piece, struct frame_event *ev) {
     bool checks_utf8 = c->message_opcode == FRAME_TEXT && !c->message_is_deflated;
     bool is_end = c->left == 0 && c->is_final;
     struct bytes payload = piece;
@@ -345,7 +344,7 @@ static int take_data(struct frame_decoder *d, struct frame_context *c, struct by
     c->must_empty = true;
     *ev = (struct frame_event){ .opcode = c->message_opcode, .payload = payload };
     if (c->message_is_deflated)
-        return inflate_message(d, c, payload, ev);
+        return inflate_message(c, payload, ev);
     return !checks_utf8 || utf8_is_complete(&c->utf8) ? 1 : -EILSEQ;
 }
 
@@ -382,7 +381,7 @@ static int decode(struct frame_decoder *d, struct frame_context *c, struct bytes
 
         struct bytes piece = bytes_of(io.data, (size_t) n);
         int r = frame_is_control(c->opcode) ? take_control(d, c, piece, &ev)
-                                            : take_data(d, c, piece, &ev);
+                                            : take_data(c, piece, &ev);
         if (r < 0)
             return r;
         if (r > 0) {
@@ -392,7 +391,8 @@ static int decode(struct frame_decoder *d, struct frame_context *c, struct bytes
     }
 }
 
-int frame_next(struct frame_decoder *d, struct bytes *in, struct frame_event *ret) {
+int frame_next(struct frame_decoder *d, struct frame_pool *pool, const struct frame_limits *limits,
+               struct bytes *in, struct frame_event *ret) {
     if (d->error)
         return d->error;
     if (d->is_closed) {
@@ -403,17 +403,18 @@ int frame_next(struct frame_decoder *d, struct bytes *in, struct frame_event *re
     if (!d->context) {
         if (in->len == 0)
             return 0;
-        d->context = pool_borrow(d->pool);
+        d->context = pool_borrow(pool);
         if (!d->context)
             return d->error = -ENOMEM;
     }
+    d->context->limits = limits;
 
     int r = decode(d, d->context, in, ret);
     if (r < 0) {
         d->error = (int16_t) r;
         frame_decoder_finish(d);
     } else if (r == 0 && frame_decoder_is_idle(d)) {
-        pool_return(d->pool, d->context, true);
+        pool_return(d->context, true);
         d->context = NULL;
     }
     return r;

@@ -63,15 +63,13 @@ struct frame_limits {
 
 struct frame_context;
 
-/* One direction of a connection. */
+/* One direction of a connection. Small, and all private. */
 struct frame_decoder {
-    struct frame_pool *pool;
-    const struct frame_limits *limits; /* borrowed; may be shared, and changed between messages */
-    struct frame_context *context;     /* private; NULL: between messages */
-    int16_t error;                     /* private */
-    uint8_t role;                      /* private: enum frame_role */
-    bool is_deflated;                  /* private */
-    bool is_closed;                    /* private */
+    struct frame_context *context; /* NULL: between messages */
+    int16_t error;
+    uint8_t role; /* enum frame_role */
+    bool is_deflated;
+    bool is_closed;
 };
 
 struct frame_event {
@@ -84,12 +82,14 @@ struct frame_event {
 
 /* is_deflated: permessage-deflate was agreed on. Cannot fail: nothing is taken from the pool yet.
  */
-void frame_decoder_init(struct frame_decoder *d, enum frame_role role, struct frame_pool *pool,
-                        const struct frame_limits *limits, bool is_deflated);
+void frame_decoder_init(struct frame_decoder *d, enum frame_role role, bool is_deflated);
 void frame_decoder_finish(
         struct frame_decoder *d); /* gives back what it holds; takes a zeroed one */
 
 /*
+ * pool: where to borrow from; always the same for one decoder. limits: may differ from call to
+ * call.
+ *
  * Takes bytes from the front of *in, which it advances past them, until there is an event.
  * ret->payload lies in the decoder's memory and is good until the next call on the same decoder,
  * even if others of the pool are used in between; *in is never referred to afterwards.
@@ -101,7 +101,9 @@ void frame_decoder_finish(
  * -EBADMSG: a compressed message is not one. -EMSGSIZE: a limit, said when a frame's header shows
  * it. -ENOMEM. An error is final: it is returned from then on.
  */
-MUST_CHECK int frame_next(struct frame_decoder *d, struct bytes *in, struct frame_event *ret);
+MUST_CHECK int frame_next(struct frame_decoder *d, struct frame_pool *pool,
+                          const struct frame_limits *limits, struct bytes *in,
+                          struct frame_event *ret);
 
 /* Is nothing half read? Then the peer's end of stream cuts no frame or message. */
 bool frame_decoder_is_idle(const struct frame_decoder *d);

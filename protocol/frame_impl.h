@@ -33,8 +33,8 @@ struct frame_state {
 };
 
 /* May this frame come here? 0, -EPROTO, -EMSGSIZE. */
-int frame_judge(const struct frame_decoder *d, const struct frame_state *s,
-                const struct frame_head *h);
+int frame_judge(const struct frame_decoder *d, const struct frame_limits *limits,
+                const struct frame_state *s, const struct frame_head *h);
 
 /* A close frame's payload. 0, -EPROTO, -EILSEQ. */
 int frame_read_close(struct bytes payload, struct frame_event *ret);

@@ -23,8 +23,8 @@ int frame_head_read(struct bytes in, struct frame_head *ret) {
     return 1;
 }
 
-int frame_judge(const struct frame_decoder *d, const struct frame_state *s,
-                const struct frame_head *h) {
+int frame_judge(const struct frame_decoder *d, const struct frame_limits *limits,
+                const struct frame_state *s, const struct frame_head *h) {
     if (h->is_masked != (d->role == FRAME_SERVER))
         return -EPROTO; /* section 5.1 */
 
@@ -53,7 +53,7 @@ int frame_judge(const struct frame_decoder *d, const struct frame_state *s,
     }
 
     uint64_t before = s->in_message ? s->message_size : 0;
-    if (h->len > d->limits->max_message || before > d->limits->max_message - h->len)
+    if (h->len > limits->max_message || before > limits->max_message - h->len)
         return -EMSGSIZE;
     return 0;
 }

@@ -105,7 +105,7 @@ static int judge_answer(struct client *c, const struct http_response *response, 
                         c->options.url->host);
     if (offered->subprotocol_count && !agreed.subprotocol.len)
         return end_with(end, -EPROTO, 0, true, "%s does not speak Protobuf", c->options.url->host);
-    frame_decoder_init(&c->decoder, FRAME_CLIENT, c->pool, &c->limits, agreed.is_deflated);
+    frame_decoder_init(&c->decoder, FRAME_CLIENT, agreed.is_deflated);
     return 0;
 }
 
@@ -311,7 +311,7 @@ static int next_message(struct client *c, struct client_end *end) {
     struct frame_event ev;
 
     for (;;) {
-        int r = frame_next(&c->decoder, &c->unread, &ev);
+        int r = frame_next(&c->decoder, c->pool, &c->limits, &c->unread, &ev);
         if (r < 0)
             return end_with(end, r, frame_close_code_of(r), true,
                             "the server broke the WebSocket protocol");

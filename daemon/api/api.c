@@ -270,7 +270,8 @@ bool api_is_served(const struct connection *conn, const struct config *c) {
     bool has_internal = false;
     for (size_t i = 0; i < c->n_listeners; i++)
         has_internal |= c->listeners[i].is_internal;
-    return !c->api.is_disabled && (conn->is_internal || !has_internal || c->api.is_external);
+    return !c->api.is_disabled &&
+           (conn->session.is_internal || !has_internal || c->api.is_external);
 }
 
 static int refuse_method(struct http_exchange *x, const char *allowed) {

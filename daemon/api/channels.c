@@ -186,10 +186,9 @@ static int census_here(struct worker *w, void *arg, void *part) {
         if (channel->n > 0)
             add_hash(&c->channels, seed, str_bytes(channel_name(channel)));
     }
-    LIST_FOREACH (&w->sessions, k) {
-        const struct session *s = CONTAINER_OF(k, struct session, all);
-        if (s->place)
-            add_hash(&c->users, seed, str_bytes(session_user(s)));
+    HUB_FOREACH(w, walk) {
+        if (walk.session->is_in_hub)
+            add_hash(&c->users, seed, str_bytes(session_user(walk.session)));
     }
     int r = buffer_error(&c->users);
     return r < 0 ? r : buffer_error(&c->channels);

@@ -16,13 +16,18 @@ struct found {
     size_t n, room;
     struct buffer text; /* of all: name and object of each, with a comma in front */
     struct piece {
-        char client[CLIENT_ID_LEN];
+        struct client_id client;
         uint32_t at, len;
     } * pieces;
 };
 
+/* As their texts compare. */
+static int compare(const struct client_id *a, const struct client_id *b) {
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes);
+}
+
 static int compare_ids(const struct session *a, const struct session *b) {
-    return memcmp(a->identity->client, b->identity->client, CLIENT_ID_LEN);
+    return compare(&a->client, &b->client);
 }
 
 static void swap(struct session **a, struct session **b) {
@@ -57,8 +62,8 @@ static void rise(struct found *f) {
 
 struct looking {
     const struct api_who *who;
-    struct str cursor;
-    size_t limit; /* one more than is wanted: it tells whether there is more */
+    const struct client_id *cursor; /* NULL: from the beginning */
+    size_t limit;                   /* one more than is wanted: it tells whether there is more */
 };
 
 struct looking_here {
@@ -69,9 +74,9 @@ struct looking_here {
 static int consider(struct session *s, void *arg) {
     const struct looking_here *h = arg;
     struct found *f = h->found;
-    struct str cursor = h->looking->cursor;
+    const struct client_id *cursor = h->looking->cursor;
 
-    if (cursor.len && memcmp(s->identity->client, cursor.data, CLIENT_ID_LEN) <= 0)
+    if (cursor && compare(&s->client, cursor) <= 0)
         return 0;
     if (f->n < h->looking->limit) {
         f->items[f->n++] = s;
@@ -91,17 +96,18 @@ static void put_member(struct buffer *out, const char *name, struct str value) {
     buffer_append_byte(out, ',');
 }
 
-static void put_state(struct buffer *out, const struct session *s) {
+static void put_state(struct buffer *out, struct session *s) {
     size_t listed = 0;
     buffer_append_str(out, STR("\"state\":{\"channels\":{"));
     for (size_t i = 0; i < s->n_subs && listed < CHANNELS_MAX; i++) {
-        if (!s->subs[i].is_listed) /* on its way */
+        const struct subscription *sub = session_sub(s, (unsigned) i);
+        if (!sub->is_listed) /* on its way */
             continue;
         if (listed++)
             buffer_append_byte(out, ',');
-        json_append_string(out, channel_name(s->subs[i].channel));
-        buffer_append_str(out, s->subs[i].is_server_side ? STR(":{\"source\":1}")
-                                                         : STR(":{\"source\":0}"));
+        json_append_string(out, channel_name(sub->channel));
+        buffer_append_str(out,
+                          sub->is_server_side ? STR(":{\"source\":1}") : STR(":{\"source\":0}"));
     }
     buffer_append_byte(out, '}');
     struct str id = session_token_id(s);
@@ -134,10 +140,11 @@ static void put_labels(struct buffer *out, const struct session *s) {
     buffer_append_byte(out, '}');
 }
 
-static void put_session(struct buffer *out, const struct session *s) {
+static void put_session(struct buffer *out, struct session *s) {
     const struct wire_traits *traits = wire_traits(session_format(s));
+    struct client_text client;
 
-    json_append_string(out, session_client(s));
+    json_append_string(out, session_client(s, &client));
     buffer_append_str(out, STR(":{"));
     put_member(out, "app_name", session_library(s));
     put_member(out, "app_version", session_library_version(s));
@@ -163,7 +170,7 @@ static int look_here(struct worker *w, void *arg, void *part) {
     int r = api_who_each(w, l->who, consider, &(struct looking_here){ l, f });
     for (size_t i = 0; i < f->n; i++) {
         struct piece *p = &f->pieces[i];
-        memcpy(p->client, f->items[i]->identity->client, CLIENT_ID_LEN);
+        p->client = f->items[i]->client;
         p->at = (uint32_t) f->text.len;
         put_session(&f->text, f->items[i]);
         p->len = (uint32_t) f->text.len - p->at;
@@ -192,7 +199,7 @@ struct sorted {
 
 static int compare_sorted(const void *a, const void *b) {
     const struct sorted *x = a, *y = b;
-    return memcmp(x->piece->client, y->piece->client, CLIENT_ID_LEN);
+    return compare(&x->piece->client, &y->piece->client);
 }
 
 static int write_page(struct api_call *c, const struct all_found *all, size_t limit) {
@@ -216,7 +223,8 @@ static int write_page(struct api_call *c, const struct all_found *all, size_t li
     buffer_append_byte(c->out, '}');
     if (n > limit) {
         buffer_append_str(c->out, STR(",\"cursor\":"));
-        json_append_string(c->out, (struct str){ sorted[limit - 1].piece->client, CLIENT_ID_LEN });
+        struct client_text text;
+        json_append_string(c->out, client_id_text(&sorted[limit - 1].piece->client, &text));
     }
     buffer_append_byte(c->out, '}');
     return 0;
@@ -230,7 +238,8 @@ int api_connections(struct api_call *c) {
 
     if (q->expression.len)
         return api_error(c, ERROR_BAD_REQUEST, "expression is not supported: see label_filter");
-    if (q->cursor.len && q->cursor.len != CLIENT_ID_LEN)
+    struct client_id cursor;
+    if (q->cursor.len && !client_id_parse(q->cursor, &cursor))
         return api_error(c, ERROR_BAD_REQUEST, "cursor is not one of an earlier page");
     int r = api_who_of(c, &who);
     if (r != 0)
@@ -241,7 +250,9 @@ int api_connections(struct api_call *c) {
     if (!all.parts)
         return -ENOMEM;
     all.n_parts = c->worker->daemon->surveys.n;
-    struct looking l = { .who = &who, .cursor = q->cursor, .limit = limit + 1 };
+    struct looking l = { .who = &who,
+                         .cursor = q->cursor.len ? &cursor : NULL,
+                         .limit = limit + 1 };
     r = survey(c->worker, &(struct survey){ .ask = look_here,
                                             .arg = &l,
                                             .parts = all.parts,

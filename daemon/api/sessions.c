@@ -22,7 +22,8 @@ static bool is_spared(const struct api_params *q, struct str client) {
 
 static int disconnect_one(struct session *s, void *arg) {
     const struct api_params *q = arg;
-    if (is_spared(q, session_client(s)))
+    struct client_text client;
+    if (is_spared(q, session_client(s, &client)))
         return 0;
     if (q->disconnect.is_set)
         session_disconnect_with(s, (uint32_t) q->disconnect.code, q->disconnect.reason);

@@ -98,7 +98,8 @@ static int each_one(struct session *s, const struct api_who *who, bool is_narrow
                     int (*f)(struct session *, void *), void *arg) {
     if (is_narrowed && who->user.len && !str_equal(session_user(s), who->user))
         return 0;
-    if (who->client.len && !str_equal(session_client(s), who->client))
+    struct client_text client;
+    if (who->client.len && !str_equal(session_client(s, &client), who->client))
         return 0;
     return passes(s, who->labels) ? f(s, arg) : 0;
 }
@@ -108,12 +109,12 @@ int api_who_each(struct worker *w, const struct api_who *who, int (*f)(struct se
     if (who->session.len || who->client.len) {
         struct session *s = who->session.len ? hub_find_session(w, who->session)
                                              : hub_find_client(w, who->client);
-        return s && s->place ? each_one(s, who, true, f, arg) : 0;
+        return s && s->is_in_hub ? each_one(s, who, true, f, arg) : 0;
     }
     if (who->everybody) {
-        LIST_FOREACH_SAFE (&w->sessions, k, after) {
-            struct session *s = CONTAINER_OF(k, struct session, all);
-            int r = s->place ? each_one(s, who, false, f, arg) : 0;
+        HUB_FOREACH(w, walk) {
+            struct session *s = walk.session;
+            int r = s->is_in_hub ? each_one(s, who, false, f, arg) : 0;
             if (r != 0)
                 return r;
         }

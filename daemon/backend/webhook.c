@@ -128,7 +128,8 @@ static bool happen_to_client(struct webhooks *w, enum webhook_event e, const str
     char id[WEBHOOK_ID_MAX], subject[8 + CLIENT_ID_LEN];
     make_id(w, id);
     memcpy(subject, "client:", 7);
-    memcpy(subject + 7, s->identity->client, CLIENT_ID_LEN);
+    struct client_text client;
+    memcpy(subject + 7, session_client(s, &client).data, CLIENT_ID_LEN);
     CLEANUP(happening_finish)
     struct happening h = { .event = e,
                            .is_end = e == WEBHOOK_DISCONNECT,

@@ -42,7 +42,8 @@ static void begin(struct buffer *out, const char *id, const char *suffix, enum w
 }
 
 static void write_who(struct buffer *out, const struct session *s) {
-    member(out, "client", session_client(s));
+    struct client_text client;
+    member(out, "client", session_client(s, &client));
     member(out, "user", session_user(s));
 }
 

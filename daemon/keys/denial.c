@@ -254,8 +254,8 @@ static int put_out_user(struct worker *w, void *arg, void *part) {
 static int put_out_token(struct worker *w, void *arg, void *part) {
     const struct target *t = arg;
     (void) part;
-    LIST_FOREACH (&w->sessions, k) {
-        struct session *s = CONTAINER_OF(k, struct session, all);
+    HUB_FOREACH(w, walk) {
+        struct session *s = walk.session;
         if (s->identity && str_equal(session_token_id(s), t->token_id))
             session_disconnect(s, DISCONNECT_EXPIRED);
     }

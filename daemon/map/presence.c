@@ -68,7 +68,8 @@ static const struct namespace *map_of(struct session *s, struct str prefix, stru
 static void tell_maps(struct session *s, struct subscription *sub, const struct namespace *ns,
                       bool is_removed, bool only_keeps) {
     CLEANUP(buffer_finish) struct buffer name = BUFFER_INIT;
-    struct client_info info = subscription_client_info(s, sub);
+    struct client_text text;
+    struct client_info info = subscription_client_info(s, sub, &text);
     struct change c = { .info = is_removed ? NULL : &info,
                         .is_removed = is_removed,
                         .only_keeps = only_keeps };
@@ -77,7 +78,7 @@ static void tell_maps(struct session *s, struct subscription *sub, const struct 
     const struct namespace *clients = map_of(s, ns->map_clients_presence_prefix, channel,
                                              SUBSCRIPTION_MAP_CLIENTS, &name, &c.map);
     if (clients) {
-        c.key = session_client(s);
+        c.key = info.client;
         publish_entry(s, clients, &c);
     }
     const struct namespace *users = map_of(s, ns->map_users_presence_prefix, channel,
@@ -108,17 +109,19 @@ static const struct namespace *namespace_of(struct session *s, const struct subs
 
 void map_presence_renew(struct session *s) {
     for (unsigned i = 0; i < s->n_subs; i++) {
-        const struct namespace *ns = s->subs[i].is_in_maps ? namespace_of(s, &s->subs[i]) : NULL;
+        struct subscription *sub = session_sub(s, i);
+        const struct namespace *ns = sub->is_in_maps ? namespace_of(s, sub) : NULL;
         if (ns)
-            tell_maps(s, &s->subs[i], ns, false, true);
+            tell_maps(s, sub, ns, false, true);
     }
 }
 
 static void remove_own_key(struct session *s, struct subscription *sub,
                            const struct namespace *ns) {
     struct change c = { .map = channel_name(sub->channel), .is_removed = true };
+    struct client_text text;
 
-    c.key = ns->map.client_key == CLIENT_KEY_CLIENT_ID ? session_client(s) : session_user(s);
+    c.key = ns->map.client_key == CLIENT_KEY_CLIENT_ID ? session_client(s, &text) : session_user(s);
     if (c.key.len)
         publish_entry(s, ns, &c);
 }

@@ -4,6 +4,7 @@
 #include "daemon/publish.h"
 
 struct command_publish;
+struct client_text;
 struct config;
 struct config_proxy;
 struct namespace;
@@ -18,7 +19,8 @@ MUST_CHECK int map_publish_judge(struct session *s, const struct config *config,
 const struct config_proxy *map_publish_backend(const struct namespace *ns,
                                                const struct command_publish *c);
 
-/* What is published then: the key, which may be the client's own whatever it says. */
+/* What is published then: the key, which may be the client's own whatever it says; then it lies in
+ * *text. */
 void map_publish_fill(struct session *s, const struct namespace *ns,
-                      const struct command_publish *c, struct publication_parts *parts,
-                      struct publish_terms *terms);
+                      const struct command_publish *c, struct client_text *text,
+                      struct publication_parts *parts, struct publish_terms *terms);

@@ -387,7 +387,8 @@ static int go_live(struct catch_up *u, uint32_t id, const struct map_page *state
 
     struct subscription *sub = subscription_of(s, g->held);
     sub->is_catching_up = false;
-    sub->expire_at = 0;
+    if (sub->terms)
+        sub->terms->expire_at = 0;
     detach(u);
     (void) say(u, &reply);
     grant_begin(g);

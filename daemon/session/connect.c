@@ -16,32 +16,21 @@
 #include "daemon/transport/forwarded.h"
 #include "protocol/utf8.h"
 
-/* A UUID of version 4 (RFC 9562 §5.4). */
-static void make_client_id(char id[static CLIENT_ID_LEN]) {
-    static const char digits[] = "0123456789abcdef";
-    uint8_t random[16];
-
-    loop_random(random, sizeof random);
-    random[6] = (uint8_t) (0x40 | (random[6] & 0x0f));
-    random[8] = (uint8_t) (0x80 | (random[8] & 0x3f));
-    for (size_t i = 0, at = 0; i < sizeof random; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            id[at++] = '-';
-        id[at++] = digits[random[i] >> 4];
-        id[at++] = digits[random[i] & 15];
-    }
-}
-
 static char *put(char *at, const void *from, size_t len) {
     if (len)
         memcpy(at, from, len);
     return at + len;
 }
 
-struct identity *identity_new(const struct credentials *who, const struct identity *old) {
+static const struct identity nobody_known = { 0 };
+
+const struct identity *identity_new(const struct credentials *who, const struct identity *old) {
     struct str name = utf8_truncate(who->name, UINT8_MAX),
                version = utf8_truncate(who->version, UINT8_MAX);
+    bool has_token = who->source == CREDENTIALS_TOKEN || (old && old->has_token);
 
+    if (!has_token && who->user.len + who->info.len + who->meta.len + name.len + version.len == 0)
+        return &nobody_known;
     if (who->user.len > UINT16_MAX || who->id.len > UINT16_MAX || who->info.len > UINT32_MAX / 2 ||
         who->meta.len > UINT32_MAX / 2)
         return NULL;
@@ -63,15 +52,13 @@ struct identity *identity_new(const struct credentials *who, const struct identi
     at = put(at, who->id.data, who->id.len);
     at = put(at, name.data, name.len);
     (void) put(at, version.data, version.len);
-    i->connected_at_s = old ? old->connected_at_s : (uint32_t) (loop_wall_ms() / 1000);
-    i->has_token = who->source == CREDENTIALS_TOKEN || (old && old->has_token);
-    if (old)
-        memcpy(i->client, old->client, CLIENT_ID_LEN);
-    else if (who->client.len == CLIENT_ID_LEN)
-        memcpy(i->client, who->client.data, CLIENT_ID_LEN);
-    else
-        make_client_id(i->client);
+    i->has_token = has_token;
     return i;
+}
+
+void identity_free(const struct identity *i) {
+    if (i != &nobody_known)
+        free((void *) (uintptr_t) i);
 }
 
 /* ---- a connect on its way ---- */
@@ -85,6 +72,7 @@ struct connecting {
     struct arena arena;
     struct credentials who;
     struct refusal refusal; /* if a step gave 1 */
+    struct client_text client;
     struct server_sub *subs;
     size_t n_subs, capacity;
     struct grant *grants;
@@ -127,11 +115,7 @@ static int from_token(struct connecting *c) {
 
 /* The application behind the connect proxy, which may know nobody. */
 static int from_proxy(struct connecting *c) {
-    char *client = arena_alloc(&c->arena, CLIENT_ID_LEN);
-    if (!client)
-        return result_of(c, -ENOMEM);
-    make_client_id(client);
-    c->who.client = (struct str){ client, CLIENT_ID_LEN };
+    c->who.client = session_client(c->session, &c->client); /* for the backend to know it by */
     int r = session_proxy_connect(c->session, c->config, c->reader, c->asked, &c->arena, &c->who,
                                   &c->refusal);
     return r < 0 ? result_of(c, r) : c->refusal.code != 0;
@@ -147,7 +131,8 @@ static int nobody(struct connecting *c) {
 /* A reverse proxy in front has found out who it is, and is trusted to say it. */
 static bool from_header(struct connecting *c) {
     struct str name = c->config->client.user_id_http_header;
-    struct str user = name.len ? forwarded_of_request(c->session->headers, name) : name;
+    const struct session_more *more = c->session->more;
+    struct str user = name.len ? forwarded_of_request(more ? more->headers : NULL, name) : name;
     if (user.len == 0 || !utf8_is_valid(str_bytes(user)))
         return false;
     c->who.source = CREDENTIALS_HEADER;
@@ -216,6 +201,7 @@ static int identify(struct connecting *c) {
     s->identity = identity_new(&c->who, NULL);
     if (!s->identity)
         return refused(c, DISCONNECT_SERVER_ERROR);
+    s->connected_at_s = (uint32_t) (loop_wall_ms() / 1000);
     s->is_server_refreshed = c->who.is_server_refreshed;
     uint64_t hash = session_subs_hash(s, c->who.subs, c->who.n_subs);
     if (c->who.source != CREDENTIALS_TOKEN || hash == 0)
@@ -421,9 +407,12 @@ static int end_others(struct connecting *c) {
 void session_set_expiry(struct session *s, int64_t expire_at_s) {
     struct worker *w = s->worker;
     s->expires = expire_at_s != 0;
-    s->deadline = s->renew_at = 0;
-    if (s->expires && s->is_server_refreshed)
-        s->renew_at = wheel_tick_in(&w->wheel, expire_at_s * 1000 - loop_wall_ms());
+    s->deadline = 0;
+    if (s->more)
+        s->more->renew_at = 0;
+    /* Without memory it is not renewed, and ends after its grace. */
+    if (s->expires && s->is_server_refreshed && session_more(s))
+        s->more->renew_at = wheel_tick_in(&w->wheel, expire_at_s * 1000 - loop_wall_ms());
     if (s->expires)
         s->deadline = wheel_tick_in(&w->wheel, expire_at_s * 1000 - loop_wall_ms() +
                                                        w->config->client.expired_close_ms);
@@ -435,7 +424,7 @@ static void start_pings(struct session *s) {
     int64_t interval = c->ping_interval_ms;
     if (interval <= 0)
         return;
-    s->ping_every_ms = (uint32_t) interval; /* an hour at most */
+    s->ping_every = (uint16_t) ((interval + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS); /* 1 h at most */
     s->answers_pings = c->pong_timeout_ms > 0 && s->pings != PINGS_ONE_WAY;
     /* Anywhere in the second half of the interval: those who came together are not pinged together.
      */
@@ -457,14 +446,14 @@ static int name_session(struct connecting *c, struct reply_connect *r) {
 static void reply_connected(struct connecting *c, struct reply_connect *r) {
     const struct config_client *client = &c->session->worker->config->client;
 
-    r->client = session_client(c->session);
+    r->client = session_client(c->session, &c->client);
     r->version = STR(PARLEY_VERSION);
     r->data = c->who.data;
     r->subs = c->results;
     r->n_subs = c->n_subs;
     /* WebSocket's own pings are none of the client's business, and only it can answer others. */
     if (c->session->pings != PINGS_FRAME)
-        r->ping_s = c->session->ping_every_ms / 1000;
+        r->ping_s = (uint32_t) c->session->ping_every * WHEEL_TICK_MS / 1000;
     r->pong = c->session->pings == PINGS_COMMAND && c->session->answers_pings;
     if (c->who.expire_at_s && !c->session->is_server_refreshed) {
         r->expires = true;
@@ -518,8 +507,8 @@ static void leave_channels(struct connecting *c) {
         if (c->grants[i].is_settled)
             grant_finish(&c->grants[i]);
     for (unsigned i = s->n_subs; i-- > 0;)
-        if (s->subs[i].is_listed)
-            subscription_drop(s, &s->subs[i]);
+        if (session_sub(s, i)->is_listed)
+            subscription_drop(s, session_sub(s, i));
     for (size_t i = 0; c->grants && i < c->n_subs; i++)
         grant_finish(&c->grants[i]);
 }

@@ -15,13 +15,16 @@ enum { ERRANDS_PER_TURN = 64 };
 
 /* ---- errands ---- */
 
+static bool has_errands(const struct session *s) {
+    return s->more && s->more->errands;
+}
+
 static struct errand *take_errand(struct session *s) {
-    struct errand *last = s->errands;
-    if (!last)
+    if (!has_errands(s))
         return NULL;
-    struct errand *first = last->next;
+    struct errand *last = s->more->errands, *first = last->next;
     if (first == last)
-        s->errands = NULL;
+        s->more->errands = NULL;
     else
         last->next = first->next;
     first->next = NULL;
@@ -33,16 +36,23 @@ int session_post(struct session *s, struct errand *e) {
         e->drop(e);
         return -ESHUTDOWN;
     }
-    if (s->errands) {
-        e->next = s->errands->next;
-        s->errands->next = e;
+    struct session_more *more = session_more(s);
+    if (!more) {
+        metrics_count(&s->worker->metrics, COUNT_OUT_OF_MEMORY);
+        session_disconnect(s, DISCONNECT_SERVER_ERROR);
+        e->drop(e);
+        return -ESHUTDOWN;
+    }
+    if (more->errands) {
+        e->next = more->errands->next;
+        more->errands->next = e;
     } else {
         e->next = e;
     }
-    s->errands = e;
+    more->errands = e;
     /* Dormant, it wakes; at work on a command, it will find the errand behind it, or not go dormant
      * again before it was run. */
-    task_wake(s->task);
+    task_wake(session_task(s));
     return 0;
 }
 
@@ -50,9 +60,9 @@ void session_run_errands(struct session *s) {
     if (s->runs_errands)
         return;
     s->runs_errands = true;
-    for (int n = 0; s->errands && s->state == SESSION_CONNECTED; n++) {
+    for (int n = 0; has_errands(s) && s->state == SESSION_CONNECTED; n++) {
         if (n == ERRANDS_PER_TURN) { /* others have their turn, and the client's commands */
-            task_wake(s->task);
+            task_wake(session_task(s));
             break;
         }
         struct errand *e = take_errand(s);
@@ -166,7 +176,7 @@ void session_unsubscribe_server(struct session *s, struct str channel, uint32_t 
         reason = unsubscribe_reason(code);
     if (channel.len == 0) {
         while (s->n_subs > 0 && s->state == SESSION_CONNECTED)
-            subscription_end_told(s, &s->subs[s->n_subs - 1], code, reason);
+            subscription_end_told(s, session_sub(s, s->n_subs - 1u), code, reason);
         return;
     }
     struct subscription *sub = subscription_find(s, channel);
@@ -181,27 +191,28 @@ void session_disconnect_with(struct session *s, uint32_t code, struct str reason
         return;
     struct str usual = disconnect_reason(code);
     struct session_more *more = str_equal(reason, usual) ? NULL : session_more(s);
-    if (more) { /* without memory the code has to do */
-        reason = utf8_truncate(reason, CLOSE_REASON_MAX);
+    reason = utf8_truncate(reason, CLOSE_REASON_MAX);
+    char *copy = more ? malloc(reason.len + 1) : NULL;
+    if (copy) { /* without memory the code has to do */
         if (reason.len)
-            memcpy(more->reason, reason.data, reason.len);
+            memcpy(copy, reason.data, reason.len);
+        more->reason = copy;
         more->reason_len = (uint8_t) reason.len;
-        more->has_reason = true;
     }
     session_disconnect(s, code);
 }
 
 struct str session_close_reason(const struct session *s) {
     const struct session_more *more = s->more;
-    return more && more->has_reason ? (struct str){ more->reason, more->reason_len }
-                                    : disconnect_reason(s->close_code);
+    return more && more->reason ? (struct str){ more->reason, more->reason_len }
+                                : disconnect_reason(s->close_code);
 }
 
 /* ---- refresh ---- */
 
 struct retired {
     struct retired *next;
-    struct identity *identity;
+    const struct identity *identity;
 };
 
 bool session_begin_work(struct session *s) {
@@ -215,7 +226,7 @@ void session_end_work(struct session *s, bool was_at_work) {
     while (!was_at_work && s->more && s->more->retired) {
         struct retired *r = s->more->retired;
         s->more->retired = r->next;
-        free(r->identity);
+        identity_free(r->identity);
         free(r);
     }
 }
@@ -230,18 +241,18 @@ static struct retired *retired_new(struct session *s) {
 
 int session_renew_identity(struct session *s, const struct credentials *who) {
     struct credentials all = *who;
-    struct identity *old = s->identity;
+    const struct identity *old = s->identity;
 
     /* What is not said anew stays as it was. */
     all.user = session_user(s);
     all.name = session_library(s);
     all.version = session_library_version(s);
     if (all.info.len == 0)
-        all.info = session_info(s).conn_info;
+        all.info = session_conn_info(s);
     if (all.meta.len == 0)
         all.meta = session_meta(s);
     struct retired *retired = s->is_at_work ? retired_new(s) : NULL;
-    struct identity *i = s->is_at_work && !retired ? NULL : identity_new(&all, old);
+    const struct identity *i = s->is_at_work && !retired ? NULL : identity_new(&all, old);
     if (!i) {
         free(retired);
         return -ENOMEM;
@@ -251,7 +262,7 @@ int session_renew_identity(struct session *s, const struct credentials *who) {
         retired->next = s->more->retired;
         s->more->retired = retired;
     } else {
-        free(old);
+        identity_free(old);
     }
     return 0;
 }
@@ -332,7 +343,7 @@ bool session_has_token(const struct session *s) {
 }
 
 int64_t session_connected_ms(const struct session *s) {
-    return (int64_t) s->identity->connected_at_s * 1000;
+    return (int64_t) s->connected_at_s * 1000;
 }
 
 struct str session_library(const struct session *s) {

@@ -22,8 +22,8 @@ struct errand {
     void (*drop)(struct errand *e); /* the session went before */
 };
 
-/* From any task or callback of the worker's loop. 0, or -ESHUTDOWN: the session is leaving; drop
- * has been called. Never suspends, allocates nothing. */
+/* From any task or callback of the worker's loop. 0, or -ESHUTDOWN: the session is leaving, as one
+ * without memory for the errand does; drop has been called. Never suspends. */
 int session_post(struct session *s, struct errand *e);
 
 /* For transports: runs what was posted. Called in the connection's task when it is entered or woken

@@ -41,48 +41,34 @@ static void choose_options(struct grant *g) {
                                  overridden(o->force_push_join_leave, ns->force_push_join_leave));
 }
 
-static int make_room(struct session *s) {
-    if (s->n_subs < s->subs_capacity)
-        return 0;
-    unsigned capacity = s->subs_capacity ? s->subs_capacity * 2u : 1u;
-    if (capacity > UINT16_MAX)
-        return -ENOMEM;
-    struct subscription *subs = realloc(s->subs, capacity * sizeof *subs);
-    if (!subs)
-        return -ENOMEM;
-    s->subs = subs;
-    s->subs_capacity = (uint16_t) capacity;
-    return 0;
-}
-
 /* In the session's list, not in the channel's yet. Takes the hold of the channel on success. */
 static int insert(struct grant *g, struct channel *c) {
     struct session *s = g->session;
-    struct sub_info *info = NULL;
-
-    if (g->info.len) {
-        info = sub_info_new(g->info);
-        if (!info)
-            return -ENOMEM;
-    }
-    if (make_room(s) < 0) {
-        free(info);
-        return -ENOMEM;
-    }
-    s->subs[s->n_subs++] = (struct subscription){
+    struct subscription sub = {
         .channel = c,
-        .info = info,
         .has_presence = g->has_presence,
         .is_server_side = g->is_server_side,
         .is_server_refreshed = g->is_server_refreshed,
     };
+
+    if (g->info.len) {
+        sub.terms = sub_terms_new(g->info);
+        if (!sub.terms)
+            return -ENOMEM;
+    }
+    int r = subscription_add(s, &sub);
+    if (r < 0) {
+        free(sub.terms);
+        return r;
+    }
     metrics_gauge_add(&s->worker->metrics, GAUGE_SUBSCRIPTIONS, 1);
     return 0;
 }
 
 static int set_presence(struct grant *g) {
     struct session *s = g->session;
-    struct client_info info = subscription_client_info(s, subscription_of(s, g->held));
+    struct client_text text;
+    struct client_info info = subscription_client_info(s, subscription_of(s, g->held), &text);
     keeper_keep_presence(s->worker, channel_name(g->held), info.client);
     return engine_presence_set(s->worker->daemon->engine, channel_name(g->held), &info,
                                g->config->client.presence_ttl_ms);

@@ -22,16 +22,11 @@ void hub_init(struct hub *h, const struct table_seed *seed) {
     table_init(&h->by_session, seed, name_of);
 }
 
-static void give_back(struct hub *h) {
+void hub_finish(struct hub *h) {
     free(h->places);
     free(h->buckets);
     h->places = NULL;
     h->buckets = NULL;
-    h->n_places = h->capacity = h->free = h->n_buckets = h->bucket_capacity = 0;
-}
-
-void hub_finish(struct hub *h) {
-    give_back(h);
     table_finish(&h->by_session);
 }
 
@@ -41,8 +36,8 @@ static struct hub_place *place(const struct hub *h, uint32_t i) {
     return &h->places[i - 1];
 }
 
-static uint32_t hash_of(const struct hub *h, struct str key) {
-    return (uint32_t) table_hash(&h->seed, str_bytes(key));
+static uint32_t hash_of(const struct hub *h, struct bytes key) {
+    return (uint32_t) table_hash(&h->seed, key);
 }
 
 /* The power of two that is not below n. */
@@ -59,8 +54,8 @@ static struct hub_bucket *bucket_of(const struct hub *h, uint32_t hash) {
     return &h->buckets[i < h->n_buckets ? i : hash & (all / 2 - 1)];
 }
 
-static uint32_t *first_of_client(const struct hub *h, struct str client) {
-    return &bucket_of(h, hash_of(h, client))->by_client;
+static uint32_t *first_of_client(const struct hub *h, const struct client_id *client) {
+    return &bucket_of(h, hash_of(h, bytes_of(client->bytes, sizeof client->bytes)))->by_client;
 }
 
 static uint32_t *first_by_user(struct hub *h, const struct hub_place *p) {
@@ -68,7 +63,7 @@ static uint32_t *first_by_user(struct hub *h, const struct hub_place *p) {
 }
 
 static void link_client(struct hub *h, uint32_t i) {
-    uint32_t *first = first_of_client(h, session_client(place(h, i)->session));
+    uint32_t *first = first_of_client(h, &place(h, i)->session->client);
     place(h, i)->next_by_client = *first;
     *first = i;
 }
@@ -107,13 +102,17 @@ static void split_one(struct hub *h) {
     }
 }
 
+static int make_buckets(struct hub *h) {
+    if (h->buckets)
+        return 0;
+    h->buckets = calloc(BUCKETS_MIN, sizeof *h->buckets);
+    if (!h->buckets)
+        return -ENOMEM;
+    h->n_buckets = h->bucket_capacity = BUCKETS_MIN;
+    return 0;
+}
+
 static int make_room(struct hub *h) {
-    if (!h->buckets) {
-        h->buckets = calloc(BUCKETS_MIN, sizeof *h->buckets);
-        if (!h->buckets)
-            return -ENOMEM;
-        h->n_buckets = h->bucket_capacity = BUCKETS_MIN;
-    }
     if (h->free || h->n_places < h->capacity)
         return 0;
     uint32_t capacity = h->capacity ? h->capacity + h->capacity / 4 : PLACES_MIN;
@@ -127,13 +126,25 @@ static int make_room(struct hub *h) {
 
 /* ---- finding ---- */
 
+bool hub_walk_next(const struct hub *h, struct hub_walk *walk) {
+    while (walk->place < h->n_places) {
+        walk->session = hub_at(h, ++walk->place);
+        if (walk->session)
+            return true;
+    }
+    return false;
+}
+
 struct session *hub_find_client(const struct worker *w, struct str client) {
     const struct hub *h = &w->hub;
-    if (h->n == 0)
+    struct client_id id;
+    if (h->n == 0 || !client_id_parse(client, &id))
         return NULL;
-    for (uint32_t i = *first_of_client(h, client); i; i = place(h, i)->next_by_client)
-        if (str_equal(session_client(place(h, i)->session), client))
-            return place(h, i)->session;
+    for (uint32_t i = *first_of_client(h, &id); i; i = place(h, i)->next_by_client) {
+        struct session *s = place(h, i)->session;
+        if (memcmp(s->client.bytes, id.bytes, sizeof id.bytes) == 0)
+            return s;
+    }
     return NULL;
 }
 
@@ -156,7 +167,7 @@ struct session *hub_first_of_user(const struct worker *w, struct str user) {
     const struct hub *h = &w->hub;
     if (h->n == 0)
         return NULL;
-    uint32_t hash = hash_of(h, user);
+    uint32_t hash = hash_of(h, str_bytes(user));
     return next_of(h, user.len ? bucket_of(h, hash)->by_user : h->anonymous, hash, user);
 }
 
@@ -172,35 +183,61 @@ size_t hub_users(const struct worker *w) {
 
 /* ---- coming and going ---- */
 
-int hub_add(struct worker *w, struct session *s) {
+int hub_enter(struct worker *w, struct session *s) {
     struct hub *h = &w->hub;
     int r = make_room(h);
+    if (r < 0)
+        return r;
+    uint32_t i = h->free;
+    if (i)
+        h->free = place(h, i)->next_by_client;
+    else
+        i = ++h->n_places;
+    *place(h, i) = (struct hub_place){ .session = s };
+    h->n_taken++;
+    s->place = i;
+    return 0;
+}
+
+void hub_exit(struct worker *w, struct session *s) {
+    struct hub *h = &w->hub;
+    if (!s->place)
+        return;
+    hub_remove(w, s);
+    *place(h, s->place) = (struct hub_place){ .next_by_client = h->free };
+    h->free = s->place;
+    s->place = 0;
+    if (--h->n_taken > 0)
+        return;
+    free(h->places);
+    h->places = NULL;
+    h->n_places = h->capacity = h->free = 0;
+}
+
+int hub_add(struct worker *w, struct session *s) {
+    struct hub *h = &w->hub;
+    int r = make_buckets(h);
     if (r < 0)
         return r;
     if (h->n >= h->n_buckets)
         split_one(h);
 
     h->n_users += hub_first_of_user(w, session_user(s)) == NULL;
-    uint32_t i = h->free;
-    if (i)
-        h->free = place(h, i)->next_by_client;
-    else
-        i = ++h->n_places;
-    *place(h, i) = (struct hub_place){ .session = s, .user_hash = hash_of(h, session_user(s)) };
-    link_client(h, i);
-    link_user(h, i);
+    place(h, s->place)->user_hash = hash_of(h, str_bytes(session_user(s)));
+    link_client(h, s->place);
+    link_user(h, s->place);
     h->n++;
-    s->place = i;
+    s->is_in_hub = true;
     return 0;
 }
 
 void hub_remove(struct worker *w, struct session *s) {
     struct hub *h = &w->hub;
-    if (!s->place)
+    if (!s->is_in_hub)
         return;
-    struct hub_place *p = place(h, s->place);
+    const struct hub_place *p = place(h, s->place);
 
-    uint32_t *at = first_of_client(h, session_client(s));
+    uint32_t *at = first_of_client(h, &s->client);
     while (*at != s->place)
         at = &place(h, *at)->next_by_client;
     *at = p->next_by_client;
@@ -212,12 +249,12 @@ void hub_remove(struct worker *w, struct session *s) {
     else
         *first_by_user(h, p) = p->next_by_user;
 
-    p->session = NULL;
-    p->next_by_client = h->free;
-    h->free = s->place;
-    s->place = 0;
-    if (--h->n == 0)
-        give_back(h);
+    s->is_in_hub = false;
+    if (--h->n == 0) {
+        free(h->buckets);
+        h->buckets = NULL;
+        h->n_buckets = h->bucket_capacity = 0;
+    }
     h->n_users -= hub_first_of_user(w, session_user(s)) == NULL;
 }
 
@@ -351,9 +388,9 @@ void user_counts_remove(struct user_counts *c, struct str user) {
 }
 
 void hub_count_users(struct worker *w) {
-    LIST_FOREACH (&w->sessions, k) {
-        struct session *s = CONTAINER_OF(k, struct session, all);
-        if (s->place && !s->is_user_counted && s->identity->user_len)
+    HUB_FOREACH(w, walk) {
+        struct session *s = walk.session;
+        if (s->is_in_hub && !s->is_user_counted && s->identity->user_len)
             s->is_user_counted = user_counts_add(w->daemon->user_counts, session_user(s), 0) == 0;
     }
 }

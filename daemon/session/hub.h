@@ -1,6 +1,6 @@
 /*
- * Whom a worker has: its connected sessions by user, by client id and by session id; and how many
- * connections a user has in the whole daemon.
+ * Whom a worker has: all its sessions; the connected ones by user, by client id and by session id;
+ * and how many connections a user has in the whole daemon.
  *
  * A hub is its worker's alone, loop thread only: what concerns sessions wherever they are asks
  * every worker. The count is shared, any thread.
@@ -14,9 +14,9 @@
 struct daemon;
 struct worker;
 
-/* Where a session is in the indexes. Places are counted from 1. */
+/* Where a session is, and where in the indexes. Places are counted from 1. */
 struct hub_place {
-    struct session *session;
+    struct session *session; /* NULL: free */
     uint32_t next_by_client; /* in its bucket; of a free one: the next free one. 0: none */
     uint32_t next_by_user, prev_by_user;
     uint32_t user_hash;
@@ -35,16 +35,32 @@ struct hub {
     struct table_seed seed;
     struct hub_place *places;
     uint32_t n_places, capacity; /* made so far; there is room for */
-    uint32_t free;               /* the first */
+    uint32_t n_taken;
+    uint32_t free; /* the first */
     struct hub_bucket *buckets;
     uint32_t n_buckets, bucket_capacity;
-    uint32_t anonymous; /* the first of those without a user, who would fill a bucket */
-    uint32_t n, n_users;
+    uint32_t anonymous;      /* the first of those without a user, who would fill a bucket */
+    uint32_t n, n_users;     /* connected sessions, and their users */
     struct table by_session; /* struct session_more */
 };
 
 void hub_init(struct hub *h, const struct table_seed *seed);
 void hub_finish(struct hub *h); /* nobody may be in it */
+
+/* The session at a place that is taken. */
+static inline struct session *hub_at(const struct hub *h, uint32_t place) {
+    return h->places[place - 1].session;
+}
+
+/* All sessions, connected or not, in no order; ones that come meanwhile may be missed. The current
+ * one, walk.session, may leave inside, and others may. */
+struct hub_walk {
+    uint32_t place;
+    struct session *session;
+};
+#define HUB_FOREACH(w, walk) for (struct hub_walk walk = { 0 }; hub_walk_next(&(w)->hub, &(walk));)
+
+bool hub_walk_next(const struct hub *h, struct hub_walk *walk);
 
 /* From the moment a session is connected until it leaves. NULL: not here. */
 struct session *hub_find_client(const struct worker *w, struct str client);
@@ -71,7 +87,11 @@ size_t hub_users(const struct worker *w); /* distinct, the anonymous are one */
 
 /* ---- what sessions use ---- */
 
-/* The session has its identity, and is found from now on. -ENOMEM. */
+/* From its beginning to its end a session has a place: s->place. -ENOMEM. */
+MUST_CHECK int hub_enter(struct worker *w, struct session *s);
+void hub_exit(struct worker *w, struct session *s); /* hub_remove(), and gives the place up */
+
+/* The session, which has a place, has its identity, and is found from now on. -ENOMEM. */
 MUST_CHECK int hub_add(struct worker *w, struct session *s);
 void hub_remove(struct worker *w, struct session *s); /* takes one that was never added */
 

@@ -1,6 +1,7 @@
 /* The session from inside: the commands, one file per kind of them. For daemon/session/ only. */
 #pragma once
 
+#include "async/group.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/session/control.h"
@@ -17,6 +18,11 @@ enum { SESSION_ID_LEN = 34 };
 
 /* What few sessions have; made when the first of it is needed. */
 struct session_more {
+    struct forwarded *headers; /* of its HTTP request, for proxies; NULL: none are kept */
+    struct errand *errands;    /* a ring, its last; NULL: none */
+    int64_t rate_us;           /* of the command rate: when the bucket is full again */
+    uint32_t subs_expire_at;   /* the next of its subscriptions; tick, 0: none */
+    uint32_t renew_at; /* when the identity expires, if that is the backend's to move; the same */
     struct errand renewal; /* see session/renew.c */
     bool is_renewing;      /* it is posted or under way */
     bool renews_connection;
@@ -24,11 +30,10 @@ struct session_more {
     struct table_entry by_name; /* worker.hub.by_session */
     char name[SESSION_ID_LEN];  /* the session id, of emulated and unidirectional transports */
     bool has_name;
-    bool has_reason;
     uint8_t reason_len;
-    char reason[CLOSE_REASON_MAX]; /* the caller's own, of session_disconnect_with() */
-    struct catch_up *catch_ups;    /* map/subscribe.h */
-    struct poll_sub *polls;        /* map/poll_room.h */
+    char *reason;               /* the caller's own, of session_disconnect_with() */
+    struct catch_up *catch_ups; /* map/subscribe.h */
+    struct poll_sub *polls;     /* map/poll_room.h */
     uint64_t entered;    /* the how-manieth of the daemon, where users have single connections */
     uint64_t token_subs; /* of the connection token: session_subs_hash() */
     struct client_rates *rates; /* keys/rate.c's; NULL: no bucket that is not full */
@@ -39,6 +44,15 @@ struct session_more {
  * replace the identity by leaves the old one where it is. */
 bool session_begin_work(struct session *s); /* was it at work already? for session_end_work() */
 void session_end_work(struct session *s, bool was_at_work);
+
+/* The connection's task, to be woken or cancelled. */
+static inline struct task *session_task(struct session *s) {
+    return task_of_data(s); /* it is the first member of the connection */
+}
+
+static inline struct bytes session_conn_info(const struct session *s) {
+    return bytes_of(s->identity->text + s->identity->user_len, s->identity->info_len);
+}
 
 /* s->more, made if need be. NULL: no memory. */
 struct session_more *session_more(struct session *s);
@@ -110,8 +124,9 @@ void session_forget_user(struct session *s);
 
 /* ---- who it is (session/connect.c) ---- */
 
-/* NULL: no memory, or too much of something. client: kept from old, or (NULL) who's, or made. */
-struct identity *identity_new(const struct credentials *who, const struct identity *old);
+/* NULL: no memory, or too much of something. old: of whom it is a refresh, or NULL. */
+const struct identity *identity_new(const struct credentials *who, const struct identity *old);
+void identity_free(const struct identity *i); /* takes NULL */
 
 /* A refresh: info, meta and token of who; what of it is empty stays as it was. -ENOMEM. */
 MUST_CHECK int session_renew_identity(struct session *s, const struct credentials *who);

@@ -10,17 +10,20 @@
 int session_ask_proxy(struct session *s, const struct config_proxy *to,
                       struct proxy_request *request, struct arena *a, struct proxy_answer *ret) {
     const struct wire_traits *traits = wire_traits(session_format(s));
+    struct client_text client;
 
     request->transport = traits->transport;
     request->protocol = traits->codec->is_text ? STR("json") : STR("protobuf");
     if (s->identity) {
-        request->client = session_client(s);
+        request->client = session_client(s, &client);
         request->user = session_user(s);
         request->meta = session_meta(s);
     }
     s->is_waiting = true;
-    int r = proxy_ask(s->worker, to, request, s->headers, a, ret);
+    int r = proxy_ask(s->worker, to, request, s->more ? s->more->headers : NULL, a, ret);
     s->is_waiting = false;
+    if (s->identity)
+        request->client = (struct str){ 0 };
     return r;
 }
 
@@ -66,8 +69,11 @@ static int keep_headers(struct session *s, const struct config *c, struct comman
 
     if (!forwarded_wants_emulated(c))
         return 0;
+    struct session_more *more = session_more(s);
+    if (!more)
+        return -ENOMEM;
     while (r == 0 && (r = command_next_header(reader, &map, &name, &value)) > 0)
-        r = forwarded_keep_emulated(&s->headers, c, name, value);
+        r = forwarded_keep_emulated(&more->headers, c, name, value);
     return r;
 }
 

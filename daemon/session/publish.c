@@ -139,9 +139,10 @@ static int judge(struct session *s, const struct config *config, const struct co
 }
 
 /* What is said of the publisher: with the channel's part of it if subscribed by a token. */
-static struct client_info publisher(struct session *s, struct str channel) {
+static struct client_info publisher(struct session *s, struct str channel,
+                                    struct client_text *text) {
     struct subscription *sub = subscription_find(s, channel);
-    return sub ? subscription_client_info(s, sub) : session_info(s);
+    return sub ? subscription_client_info(s, sub, text) : session_info(s, text);
 }
 
 /* A publish command on its way to its place in the line. */
@@ -153,6 +154,7 @@ struct publishing {
     const struct namespace *ns;
     struct publication_parts parts;
     struct publish_terms terms;
+    struct client_text client;
 };
 
 static void publishing_finish(struct publishing *p) {
@@ -191,7 +193,7 @@ static int line_up(struct publishing *p) {
     s->publishes->bytes += op->bytes;
 
     if (!op->refusal.code) {
-        struct client_info info = publisher(s, p->asked->channel);
+        struct client_info info = publisher(s, p->asked->channel, &p->client);
         p->parts.info = &info;
         op->publish.done = published;
         if (publish_start_on(&op->publish, s->worker, p->ns, &p->parts, &p->terms) == 0)
@@ -228,7 +230,7 @@ int session_publish(struct session *s, uint32_t id, const struct command_publish
     if (error)
         p.op->refusal = refusal_of((uint32_t) error);
     else if (namespace_is_map(p.ns))
-        map_publish_fill(s, p.ns, c, &p.parts, &p.terms);
+        map_publish_fill(s, p.ns, c, &p.client, &p.parts, &p.terms);
     r = ask_backend(&p);
     if (r < 0)
         return r == -ENOMEM ? session_end(s, DISCONNECT_SERVER_ERROR) : r;

@@ -85,8 +85,8 @@ static void renew_connection(struct session *s) {
 
 static struct subscription *next_to_renew(struct session *s) {
     for (unsigned i = 0; i < s->n_subs; i++)
-        if (s->subs[i].is_renewing)
-            return &s->subs[i];
+        if (session_sub(s, i)->is_renewing)
+            return session_sub(s, i);
     return NULL;
 }
 

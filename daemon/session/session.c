@@ -24,16 +24,18 @@ enum {
     ROOM_WAIT_MS = 4000, /* libraries give up on a command after 5 s */
 };
 
-void session_init(struct session *s, struct worker *w, struct stream *stream,
-                  enum wire_format format, struct task *task) {
-    memset(s, 0, sizeof *s);
+int session_init(struct session *s, struct worker *w, struct stream *stream,
+                 enum wire_format format) {
     outbox_init(&s->outbox, &w->outboxes, stream);
     s->worker = w;
-    s->task = task;
-    s->format = (uint8_t) format;
-    list_append(&w->sessions, &s->all);
+    s->format = format & 15u;
+    s->client = client_id_make();
+    int r = hub_enter(w, s);
+    if (r < 0)
+        return r;
     s->deadline = wheel_tick_in(&w->wheel, w->config->client.stale_close_ms);
     session_schedule(s);
+    return 0;
 }
 
 void session_leave(struct session *s) {
@@ -41,30 +43,32 @@ void session_leave(struct session *s) {
 
     s->state = SESSION_CLOSING; /* nothing is posted to it any more */
     keeper_forget(w, s);
-    wheel_clear(&w->wheel, &s->tick);
+    wheel_clear(&w->wheel, s->place);
     publishes_forget(s);
     session_forget_user(s);
     session_drop_errands(s);
     while (s->n_subs > 0)
-        subscription_end(s, &s->subs[s->n_subs - 1]);
+        subscription_end(s, session_sub(s, s->n_subs - 1u));
 }
 
 void session_finish(struct session *s) {
-    list_remove(&s->all);
-    s->headers = forwarded_free(s->headers);
-    free(s->subs);
-    free(s->identity);
+    wheel_clear(&s->worker->wheel, s->place); /* one that never began has not left, either */
+    hub_exit(s->worker, s);
     session_end_work(s, false);
-    if (s->more)
+    identity_free(s->identity);
+    if (s->more) {
         rate_forget(s->more);
-    free(s->more);
+        forwarded_free(s->more->headers);
+        free(s->more->reason);
+        free(s->more);
+    }
     outbox_finish(&s->outbox);
 }
 
 void session_forget_user(struct session *s) {
     struct worker *w = s->worker;
 
-    if (s->place) {
+    if (s->is_in_hub) {
         metrics_gauge_add(&w->metrics, GAUGE_CLIENTS, -1);
         metrics_client(&w->metrics, wire_traits(session_format(s))->transport, false);
         if (s->is_announced)
@@ -88,7 +92,7 @@ struct session_more *session_more(struct session *s) {
 
 struct str session_label(const struct session *s, char *buf) {
     if (s->identity)
-        return session_client(s);
+        return session_client(s, (struct client_text *) (void *) buf);
     const char *peer = stream_peer(s->outbox.stream, buf, SESSION_LABEL_MAX);
     return str_of(peer ? peer : "");
 }
@@ -161,7 +165,7 @@ void session_disconnect(struct session *s, uint32_t code) {
                  LOG_STR("client", session_label(s, label)), LOG_UINT("code", code),
                  LOG_STR("reason", session_close_reason(s)));
     }
-    task_cancel(s->task);
+    task_cancel(session_task(s));
 }
 
 int session_end(struct session *s, uint32_t code) {
@@ -261,11 +265,14 @@ static bool is_within_rate(struct session *s) {
         return true;
 
     int64_t each_us = 1000000 / c->command_rate, now_us = loop_now() * 1000;
-    int64_t full_us = s->rate_us > now_us ? s->rate_us : now_us;
+    struct session_more *more = session_more(s);
+    if (!more)
+        return false;
+    int64_t full_us = more->rate_us > now_us ? more->rate_us : now_us;
     uint32_t burst = c->command_burst ? c->command_burst : 1;
     if (full_us + each_us > now_us + each_us * burst)
         return false;
-    s->rate_us = full_us + each_us;
+    more->rate_us = full_us + each_us;
     return true;
 }
 
@@ -380,12 +387,14 @@ void session_schedule(struct session *s) {
     uint32_t due = earlier(s->ping_at, s->pong_by);
     due = earlier(due, s->deadline);
     due = earlier(due, s->presence_at);
-    due = earlier(due, s->subs_expire_at);
-    due = earlier(due, s->renew_at);
+    if (s->more) {
+        due = earlier(due, s->more->subs_expire_at);
+        due = earlier(due, s->more->renew_at);
+    }
     if (due == 0 || s->state == SESSION_CLOSING)
-        wheel_clear(&s->worker->wheel, &s->tick);
+        wheel_clear(&s->worker->wheel, s->place);
     else
-        wheel_set(&s->worker->wheel, &s->tick, due);
+        wheel_set(&s->worker->wheel, s->place, due);
 }
 
 static void ping_by_frame(struct session *s) {
@@ -408,11 +417,12 @@ static void ping(struct session *s) {
     if (s->answers_pings) {
         s->is_pong_due = true;
         /* A reload may have made it longer than what this client's pings leave, or nothing. */
-        if (pong_ms == 0 || pong_ms >= s->ping_every_ms)
-            pong_ms = s->ping_every_ms - WHEEL_TICK_MS;
+        int64_t every_ms = (int64_t) s->ping_every * WHEEL_TICK_MS;
+        if (pong_ms == 0 || pong_ms >= every_ms)
+            pong_ms = every_ms - WHEEL_TICK_MS;
         s->pong_by = wheel_tick_in(&w->wheel, pong_ms);
     }
-    s->ping_at = wheel_tick_in(&w->wheel, s->ping_every_ms);
+    s->ping_at = wheel_now(&w->wheel) + s->ping_every;
 }
 
 void session_tick(struct session *s) {
@@ -446,23 +456,24 @@ void session_tick(struct session *s) {
         map_presence_renew(s);
         s->presence_at = wheel_tick_in(&w->wheel, w->config->client.presence_update_ms);
     }
-    if (s->renew_at && s->renew_at <= now && session_more(s)) {
-        s->renew_at = 0;
-        s->more->renews_connection = true;
+    struct session_more *more = s->more;
+    if (more && more->renew_at && more->renew_at <= now) {
+        more->renew_at = 0;
+        more->renews_connection = true;
         session_renew(s);
     }
-    if (s->subs_expire_at && s->subs_expire_at <= now)
+    if (more && more->subs_expire_at && more->subs_expire_at <= now)
         subscriptions_expire(s, now);
     session_schedule(s);
 }
 
 /* ---- small things ---- */
 
-struct client_info session_info(const struct session *s) {
+struct client_info session_info(const struct session *s, struct client_text *text) {
     const struct identity *i = s->identity;
     return (struct client_info){
         .user = session_user(s),
-        .client = session_client(s),
+        .client = session_client(s, text),
         .conn_info = bytes_of(i->text + i->user_len, i->info_len),
     };
 }

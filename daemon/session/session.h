@@ -6,6 +6,8 @@
 #pragma once
 
 #include "daemon/outbox.h"
+#include "daemon/session/client_id.h"
+#include "daemon/session/subscriptions.h"
 #include "daemon/wheel.h"
 #include "daemon/wire.h"
 #include "protocol/client_info.h"
@@ -16,25 +18,16 @@ struct channel;
 struct command;
 struct command_connect;
 struct command_reader;
-struct errand;
-struct forwarded;
 struct publishes;
 struct session_more;
-struct subscription;
-struct task;
 struct worker;
 
-enum {
-    CLIENT_ID_LEN = 36,     /* a UUID as text */
-    CLOSE_REASON_MAX = 123, /* what a close frame holds */
-};
+enum { CLOSE_REASON_MAX = 123 }; /* what a close frame holds */
 
-/* Who the client is, from a successful connect on. One allocation; a refresh makes another, of the
- * same client and user. */
+/* What is known of who the client is, from a successful connect on. One allocation; a refresh makes
+ * another, of the same user. Of those of whom nothing is known there is one for all. */
 struct identity {
-    char client[CLIENT_ID_LEN];
-    uint32_t issued_at_s;    /* of the token; 0: unknown. Unix time, good until 2106 */
-    uint32_t connected_at_s; /* the same */
+    uint32_t issued_at_s; /* of the token; 0: unknown. Unix time, good until 2106 */
     uint32_t info_len, meta_len;
     uint16_t user_len, token_id_len;
     uint8_t name_len, version_len;
@@ -57,44 +50,60 @@ enum session_pings {
     PINGS_BOTH_WAYS, /* the empty message for the client, and WebSocket's own for its answer */
 };
 
+/* Most of what an idle connection costs is here: what few sessions have is in struct
+ * session_more. */
 struct session {
     struct outbox outbox; /* first: what fan-out touches */
     struct worker *worker;
-    struct task *task; /* of the connection, to be cancelled */
+    const struct identity *identity; /* NULL before connect */
+    struct publishes *publishes;     /* under way; NULL: none */
+    struct session_more *more;       /* NULL: nothing */
+    union subscriptions subs;        /* session_sub() */
 
-    uint8_t state;  /* enum session_state */
-    uint8_t format; /* enum wire_format */
-    uint8_t pings;  /* enum session_pings */
-    bool is_pong_due;
-    bool expires; /* of the identity: deadline is the end of its grace */
+    struct client_id client; /* from a successful connect on, as connected_at_s */
+    uint32_t connected_at_s; /* Unix time */
+    uint32_t place;          /* in worker.hub, and number in worker.wheel */
+    struct wheel_entry tick; /* the earliest of these and those of session_more; 0: not wanted */
+    uint32_t ping_at, pong_by, deadline, presence_at;
+
+    uint16_t n_subs;     /* the configuration's limit, 32768, fits */
+    uint16_t ping_every; /* ticks, as the connect reply said, whatever a reload says since; 0: never
+                          */
     uint16_t close_code;
-    bool is_waiting;    /* for room in the outbox or for a backend: no command is read meanwhile */
-    bool answers_pings; /* as the connect reply said */
-    uint16_t n_subs, subs_capacity; /* the configuration's limit, 32768, fits */
-    bool is_user_counted : 1;       /* for the limit of a user's connections */
-    bool is_server_refreshed : 1;   /* its expiry is not the client's to move */
+    uint16_t
+            heard_code; /* of the peer's close frame; the connection's, as what stands at the end */
+    unsigned state : 2; /* enum session_state */
+    unsigned pings : 2; /* enum session_pings */
+    unsigned format : 4; /* enum wire_format */
+    bool is_pong_due : 1;
+    bool expires : 1;    /* of the identity: deadline is the end of its grace */
+    bool is_waiting : 1; /* for room in the outbox or for a backend: no command is read meanwhile */
+    bool answers_pings : 1;       /* as the connect reply said */
+    bool is_in_hub : 1;           /* connected: others find it */
+    bool is_presence_due : 1;     /* in worker.presence_due */
+    bool is_user_counted : 1;     /* for the limit of a user's connections */
+    bool is_server_refreshed : 1; /* its expiry is not the client's to move */
     bool runs_errands : 1;
     bool is_announced : 1; /* webhooks are to hear of its end */
     bool is_at_work : 1;   /* its task is in a command or an errand, or suspended in one */
-    struct subscription *subs;
-    struct identity *identity;   /* NULL before connect */
-    struct publishes *publishes; /* under way; NULL: none */
-    struct forwarded *headers;   /* of its HTTP request, for proxies; NULL: none are kept */
-    struct errand *errands;      /* a ring, its last; NULL: none */
-    struct session_more *more;   /* what few sessions have; NULL: nothing */
 
-    struct wheel_entry tick; /* the earliest of the ticks below; 0: not wanted */
-    uint32_t ping_every_ms;  /* as the connect reply said, whatever a reload says since; 0: never */
-    uint32_t ping_at, pong_by, deadline, presence_at, subs_expire_at;
-    uint32_t renew_at;        /* when the identity expires, if that is the backend's to move */
-    uint32_t place;           /* in worker.hub, from connect until it leaves; 0: none */
-    int64_t rate_us;          /* of the command rate: when the bucket is full again */
-    struct link all;          /* worker.sessions */
-    struct link presence_due; /* worker.presence_due */
+    /* The connection's own, here where there is room for them: see transport/connection.h. */
+    bool is_tls : 1;        /* the handshake of TLS comes first; then: the stream is encrypted */
+    bool is_internal : 1;   /* from a listener that serves operators, not clients */
+    bool is_over_limit : 1; /* to be told 503 */
+    bool is_websocket : 1;  /* else: a streamed answer */
+    bool has_begun : 1;     /* session_init() */
+    bool has_heard_close : 1;
+    bool has_closed_too : 1; /* heard after we had decided to end it */
+    bool is_opening : 1;     /* the connect request has not been handled: connection_opening() */
 };
 
-void session_init(struct session *s, struct worker *w, struct stream *stream,
-                  enum wire_format format, struct task *task);
+_Static_assert(sizeof(struct session) <= 152, "an idle session has grown");
+
+/* s: zeroed, but for what is the connection's own. In the connection's task. -ENOMEM: then it needs
+ * no session_finish(). */
+MUST_CHECK int session_init(struct session *s, struct worker *w, struct stream *stream,
+                            enum wire_format format);
 
 /* Leaves every channel, tells others, forgets. The outbox must have been drained. */
 SUSPENDS void session_leave(struct session *s);
@@ -133,15 +142,21 @@ void session_subscriber_moved(struct session *s, struct channel *c, uint32_t ind
 void session_lost(struct session *s, struct channel *c);
 
 /* What its publications, joins and presence say of it; chan_info is left empty. Spans of the
- * identity. */
-struct client_info session_info(const struct session *s);
+ * identity and of text, which is the caller's. */
+struct client_info session_info(const struct session *s, struct client_text *text);
 
 static inline struct str session_user(const struct session *s) {
     return (struct str){ s->identity->text, s->identity->user_len };
 }
 
-static inline struct str session_client(const struct session *s) {
-    return (struct str){ s->identity->client, CLIENT_ID_LEN };
+/* Put into text, which is the caller's. */
+static inline struct str session_client(const struct session *s, struct client_text *text) {
+    return client_id_text(&s->client, text);
+}
+
+/* i < n_subs. Good until subscriptions are added or removed. */
+static inline struct subscription *session_sub(struct session *s, unsigned i) {
+    return s->n_subs == 1 ? &s->subs.one : &s->subs.many[i];
 }
 
 static inline enum wire_format session_format(const struct session *s) {

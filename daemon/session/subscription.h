@@ -1,33 +1,27 @@
-/* What a session knows of one channel that it is subscribed to; an element of session.subs. */
+/* What a session knows of one channel that it is subscribed to. */
 #pragma once
 
 #include "daemon/session/session.h"
 #include "storage/publication.h"
 
-struct subscription {
-    struct channel *channel; /* held */
-    struct sub_info *info;   /* chan_info of a token; NULL: none */
-    uint32_t index;          /* in the channel's array of subscribers */
-    uint32_t expire_at;      /* tick at which its grace is over; 0: never */
-    bool has_presence : 1;
-    bool emits_joins : 1;         /* others have heard of its join, and will of its leave */
-    bool is_listed : 1;           /* in the channel's array: index counts */
-    bool is_server_side : 1;      /* the server made it: a client cannot come back to it alone */
-    bool is_server_refreshed : 1; /* its expiry is not the client's to move */
-    bool is_renewing : 1;         /* the backend is to be asked, or is being asked */
-    bool is_catching_up : 1;      /* not subscribed yet: map/subscribe.h */
-    bool is_in_maps : 1;          /* it stands in maps itself: map/presence.h */
+/* What few subscriptions have. */
+struct sub_terms {
+    uint32_t expire_at; /* tick at which its grace is over; 0: never */
+    uint32_t info_len;
+    uint8_t info[]; /* chan_info of a token */
 };
 
-struct sub_info {
-    uint32_t len;
-    uint8_t data[];
-};
+static inline uint32_t subscription_expires_at(const struct subscription *sub) {
+    return sub->terms ? sub->terms->expire_at : 0;
+}
+
+/* Takes a hold of a channel and terms, on success. -ENOMEM. */
+MUST_CHECK int subscription_add(struct session *s, const struct subscription *sub);
 
 /* NULL: not subscribed. The place is good until subscriptions are added or removed. */
 struct subscription *subscription_find(struct session *s, struct str channel);
 
-struct sub_info *sub_info_new(struct bytes text); /* NULL: no memory */
+struct sub_terms *sub_terms_new(struct bytes info); /* NULL: no memory */
 
 /* Of a channel held by one of the session's subscriptions. NULL: it has gone. */
 struct subscription *subscription_of(struct session *s, const struct channel *c);
@@ -56,7 +50,7 @@ void subscription_moved(struct session *s, struct channel *c, uint32_t index);
  * made it. */
 void subscription_expire(struct session *s, struct subscription *sub);
 
-/* Those whose grace is over at tick now; sets session.subs_expire_at. */
+/* Those whose grace is over at tick now; sets session_more.subs_expire_at. */
 void subscriptions_expire(struct session *s, uint32_t now);
 
 /* What is said of the client in this channel from now on; empty: as before. -ENOMEM. */
@@ -65,11 +59,12 @@ MUST_CHECK int subscription_set_info(struct subscription *sub, struct bytes text
 /* While it catches up: longer than this is too slow (3008). */
 void subscription_limit_catch_up(struct session *s, struct subscription *sub, int64_t ms);
 
-/* The grace is on top of when it expires; 0: never. */
+/* The grace is on top of when it expires; 0: never. Without memory for it the session ends. */
 void subscription_set_expiry(struct session *s, struct subscription *sub, int64_t expire_at_s);
 
 void subscription_announce(struct session *s, const struct subscription *sub,
                            enum publication_kind kind);
 
-struct client_info subscription_client_info(const struct session *s,
-                                            const struct subscription *sub);
+/* As session_info(), with the channel's part. */
+struct client_info subscription_client_info(const struct session *s, const struct subscription *sub,
+                                            struct client_text *text);

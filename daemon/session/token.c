@@ -102,6 +102,7 @@ int session_verify(struct session *s, struct str token, struct arena *a, struct 
 int session_verify_subscription(struct session *s, struct str token, struct str channel,
                                 struct arena *a, struct subscription_claims *ret) {
     const char *why = NULL;
+    struct client_text client;
 
     int r = keys_verify_subscription(s->worker, token, a, ret, &why);
     if (r == 0)
@@ -115,7 +116,7 @@ int session_verify_subscription(struct session *s, struct str token, struct str 
         return code_of(r, ERROR_PERMISSION_DENIED);
     }
     if (!str_equal(ret->channel, channel) || !str_equal(ret->user, session_user(s)) ||
-        (ret->client.len && !str_equal(ret->client, session_client(s))))
+        (ret->client.len && !str_equal(ret->client, session_client(s, &client))))
         return DISCONNECT_INVALID_TOKEN;
     r = session_fit(s, a, &ret->data);
     return r < 0 ? DISCONNECT_SERVER_ERROR : r;

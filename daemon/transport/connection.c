@@ -7,6 +7,7 @@
 #include "async/stream.h"
 #include "async/task.h"
 #include "daemon/session/control.h"
+#include "daemon/session/impl.h"
 #include "daemon/transport/connection_impl.h"
 #include "daemon/worker.h"
 
@@ -17,15 +18,14 @@ enum {
 
 static int connection_resume(void *arg);
 
-static void connection_free(struct connection *conn) {
+static void connection_finish(struct connection *conn) {
     struct worker *w = conn->session.worker;
 
     frame_decoder_finish(&conn->decoder);
     conn->session.outbox.stream = stream_close(conn->session.outbox.stream);
-    if (conn->has_session)
+    if (conn->session.has_begun)
         session_finish(&conn->session);
     worker_connection_ended(w);
-    free(conn);
 }
 
 /* ---- messages ---- */
@@ -72,8 +72,8 @@ static int handle(struct connection *conn, const struct frame_event *ev) {
         answer_ping(conn, ev->payload);
         return 0;
     case FRAME_CLOSE:
-        conn->has_heard_close = true;
-        conn->heard_code = ev->close_code;
+        conn->session.has_heard_close = true;
+        conn->session.heard_code = ev->close_code;
         return -ECONNRESET;
     case FRAME_PONG:
         session_heard_pong(&conn->session);
@@ -84,14 +84,21 @@ static int handle(struct connection *conn, const struct frame_event *ev) {
     }
 }
 
+int connection_next_frame(struct connection *conn, struct bytes *in, struct frame_event *ret) {
+    const struct worker *w = conn->session.worker;
+    bool is_one_way = wire_traits(session_format(&conn->session))->is_unidirectional;
+    return frame_next(&conn->decoder, w->wire.frames,
+                      is_one_way ? &w->uni_frame_limits : &w->frame_limits, in, ret);
+}
+
 static int feed(struct connection *conn, struct bytes in) {
     struct frame_event ev;
     int r;
 
-    while ((r = frame_next(&conn->decoder, &in, &ev)) > 0) {
+    while ((r = connection_next_frame(conn, &in, &ev)) > 0) {
         r = handle(conn, &ev);
         if (r < 0) {
-            if (!conn->has_heard_close)
+            if (!conn->session.has_heard_close)
                 connection_skip(conn, in); /* the decoder must not lose its place */
             return r;
         }
@@ -112,9 +119,10 @@ static int read_and_handle(struct connection *conn) {
             ssize_t n =
                     stream_try_read(conn->session.outbox.stream, input->bytes, sizeof input->bytes);
             /* While an answer is streamed there is nothing to say; the peer's end is waited for. */
-            int r = n > 0 && conn->is_websocket ? feed(conn, bytes_of(input->bytes, (size_t) n))
-                                                : 0;
-            bool is_all = n < (ssize_t) sizeof input->bytes && !conn->is_tls;
+            int r = n > 0 && conn->session.is_websocket
+                            ? feed(conn, bytes_of(input->bytes, (size_t) n))
+                            : 0;
+            bool is_all = n < (ssize_t) sizeof input->bytes && !conn->session.is_tls;
             worker_return_input(w, input);
 
             if (n == -EAGAIN)
@@ -133,9 +141,9 @@ static int read_and_handle(struct connection *conn) {
 }
 
 static int connection_end(struct connection *conn, int why) {
-    if (conn->has_session)
+    if (conn->session.has_begun)
         connection_say_goodbye(conn, why);
-    connection_free(conn);
+    connection_finish(conn);
     return 0;
 }
 
@@ -157,10 +165,8 @@ static int connection_resume(void *arg) {
 
 static int begin_websocket(struct connection *conn, struct connection_terms *terms) {
     struct worker *w = conn->session.worker;
-    bool is_one_way = wire_traits(terms->format)->is_unidirectional;
 
-    frame_decoder_init(&conn->decoder, FRAME_SERVER, w->wire.frames,
-                       is_one_way ? &w->uni_frame_limits : &w->frame_limits, terms->is_deflated);
+    frame_decoder_init(&conn->decoder, FRAME_SERVER, terms->is_deflated);
     metrics_count(&w->metrics, COUNT_UPGRADES);
     outbox_append_copy(&conn->session.outbox, buffer_bytes(&terms->head), bytes_of(NULL, 0));
     int r = terms->has_first ? connect_one_way(&conn->session, buffer_bytes(&terms->first)) : 0;
@@ -193,13 +199,41 @@ static int begin_session(struct connection *conn, struct connection_terms *terms
     struct session *s = &conn->session;
     const struct wire_traits *t = wire_traits(terms->format);
 
-    session_init(s, s->worker, s->outbox.stream, terms->format, task_current());
-    conn->has_session = true;
-    conn->is_websocket = t->is_websocket;
-    s->pings = (uint8_t) terms->pings;
-    s->headers = TAKE(terms->headers);
+    int r = session_init(s, s->worker, s->outbox.stream, terms->format);
+    if (r < 0)
+        return r;
+    conn->session.has_begun = true;
+    conn->session.is_websocket = t->is_websocket;
+    s->pings = terms->pings & 3u;
+    if (terms->headers) {
+        if (!session_more(s))
+            return -ENOMEM;
+        s->more->headers = TAKE(terms->headers);
+    }
     task_rename(t->is_websocket ? "client" : "listener");
     return t->is_websocket ? begin_websocket(conn, terms) : begin_stream(conn, terms);
+}
+
+/* What it needs of the terms while it may still be answered by HTTP is found by way of the worker:
+ * a pointer would cost every idle connection. */
+static void begin_opening(struct connection *conn, struct connection_terms *terms) {
+    conn->session.is_opening = true;
+    terms->owner = conn;
+    list_append(&conn->session.worker->opened, &terms->link);
+}
+
+static void end_opening(struct connection *conn, struct connection_terms *terms) {
+    conn->session.is_opening = false;
+    list_remove(&terms->link);
+}
+
+const struct connection_terms *connection_opening(const struct connection *conn) {
+    LIST_FOREACH (&conn->session.worker->opened, k) {
+        const struct connection_terms *t = CONTAINER_OF(k, struct connection_terms, link);
+        if (t->owner == conn)
+            return t;
+    }
+    return NULL;
 }
 
 /* One connection, from accept to goodbye. Owns conn. Ends when the peer leaves, breaks the rules,
@@ -211,10 +245,12 @@ int connection_serve(void *arg) {
     int r = connection_serve_http(conn, &terms);
     if (r <= 0)
         return connection_end(conn, r);
-    conn->opening = &terms;
+    begin_opening(conn, &terms);
     r = begin_session(conn, &terms);
     if (r < 0 || task_cancelled())
-        return connection_end(conn, r < 0 ? r : -ECANCELED);
-    conn->opening = NULL;
-    return rest_or_end(conn, 0);
+        r = connection_end(conn, r < 0 ? r : -ECANCELED);
+    else
+        r = 1;
+    end_opening(conn, &terms);
+    return r == 1 ? rest_or_end(conn, 0) : r;
 }

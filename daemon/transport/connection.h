@@ -12,27 +12,22 @@
 struct stream;
 struct worker;
 
-/* Allocated by worker_accept(); its task frees it. */
+/* Allocated together with its task, by worker_accept(); freed with it. */
 struct connection {
-    struct session session; /* from the upgrade on; but its worker and its outbox's stream, which
-                               the connection owns, from the beginning */
+    struct session session; /* from the upgrade on; but from the beginning its worker, its outbox's
+                               stream, which the connection owns, and the connection's marks */
     struct frame_decoder decoder;
-    bool is_tls;        /* the handshake of TLS comes first; then: the stream is encrypted */
-    bool is_internal;   /* from a listener that serves operators, not clients */
-    bool is_over_limit; /* to be told 503 */
-    bool is_websocket;  /* else: a streamed answer */
-    bool has_session;
-    bool has_heard_close;
-    bool has_closed_too; /* heard after we had decided to end it */
-    uint16_t heard_code;
-    struct connection_terms *opening; /* until the connect request has been handled; or NULL */
 };
+
+_Static_assert(offsetof(struct connection, session) == 0, "see session_task()");
 
 /* The task. arg: a struct connection. */
 SUSPENDS int connection_serve(void *arg);
 
 /* What a request made of the connection. Zeroed: a WebSocket with JSON. */
 struct connection_terms {
+    struct link link;         /* worker.opened, while the connection is_opening */
+    struct connection *owner; /* the same */
     enum wire_format format;
     enum session_pings pings;
     bool is_deflated;           /* WebSocket: permessage-deflate was agreed on */

@@ -16,8 +16,8 @@ enum { CLOSE_HANDSHAKE_MS = 5000 };
 /* What comes after the end is decoded for the peer's close frame alone. */
 void connection_skip(struct connection *conn, struct bytes in) {
     struct frame_event ev;
-    while (!conn->has_closed_too && frame_next(&conn->decoder, &in, &ev) > 0)
-        conn->has_closed_too = ev.opcode == FRAME_CLOSE;
+    while (!conn->session.has_closed_too && connection_next_frame(conn, &in, &ev) > 0)
+        conn->session.has_closed_too = ev.opcode == FRAME_CLOSE;
 }
 
 /* ---- goodbye ---- */
@@ -35,8 +35,8 @@ static void await_close(struct connection *conn, bool is_readable) {
     ssize_t n = -EAGAIN;
 
     /* Many may say goodbye at a time: none holds memory for input while it waits. */
-    while ((n > 0 || n == -EAGAIN) && !conn->has_heard_close && !conn->has_closed_too &&
-           stream_wait_readable(stream) == 0) {
+    while ((n > 0 || n == -EAGAIN) && !conn->session.has_heard_close &&
+           !conn->session.has_closed_too && stream_wait_readable(stream) == 0) {
         struct input *input = worker_lend_input(w);
         n = input ? stream_try_read(stream, input->bytes, sizeof input->bytes) : -ENOMEM;
         if (n > 0 && is_readable)
@@ -79,9 +79,10 @@ static struct push_disconnect farewell_of(const struct connection *conn) {
 
     if (!wire_traits(session_format(s))->is_unidirectional)
         return f;
-    const struct config_transform *t = (conn->opening || f.code < 3000) && c->connect_codes_enabled
-                                               ? transform_of(&c->connect_codes, f.code)
-                                               : NULL;
+    const struct config_transform *t =
+            (conn->session.is_opening || f.code < 3000) && c->connect_codes_enabled
+                    ? transform_of(&c->connect_codes, f.code)
+                    : NULL;
     if (t) {
         f = (struct push_disconnect){ t->code, t->text };
     } else if (f.code < 3000) {
@@ -107,7 +108,7 @@ static bool answer_otherwise(struct connection *conn, struct buffer *out) {
     buffer_printf(out, "HTTP/1.1 %u %.*s\r\nContent-Length: %zu\r\nConnection: close\r\n", t->code,
                   (int) reason.len, reason.data, t->text.len);
     buffer_append_str(out, STR("Content-Type: text/plain; charset=utf-8\r\n"));
-    buffer_append_bytes(out, buffer_bytes(&conn->opening->headers_text));
+    buffer_append_bytes(out, buffer_bytes(&connection_opening(conn)->headers_text));
     buffer_append_str(out, STR("\r\n"));
     buffer_append_str(out, t->text);
     return true;
@@ -118,10 +119,10 @@ static void last_chunks(struct connection *conn, struct buffer *out) {
     struct session *s = &conn->session;
     struct push bye = { .kind = PUSH_DISCONNECT, .disconnect = farewell_of(conn) };
 
-    if (conn->opening && answer_otherwise(conn, out))
+    if (conn->session.is_opening && answer_otherwise(conn, out))
         return;
     if (s->outbox.is_held)
-        buffer_append_bytes(out, buffer_bytes(&conn->opening->head));
+        buffer_append_bytes(out, buffer_bytes(&connection_opening(conn)->head));
     (void) wire_append_push(&s->worker->wire, session_format(s), &bye, out);
     wire_append_end(session_format(s), out);
 }
@@ -135,11 +136,11 @@ static void last_words(struct connection *conn, int why, struct buffer *out) {
 
     if (why == -EPIPE)
         return;
-    if (conn->has_heard_close) {
-        frame_encode_close(w->wire.frames, conn->heard_code, STR(""), NULL, out);
+    if (conn->session.has_heard_close) {
+        frame_encode_close(w->wire.frames, conn->session.heard_code, STR(""), NULL, out);
         return;
     }
-    if (conn->is_websocket && is_garbled(why)) {
+    if (conn->session.is_websocket && is_garbled(why)) {
         uint16_t code = (uint16_t) frame_close_code_of(why);
         metrics_count(&w->metrics, why == -EMSGSIZE ? COUNT_MESSAGE_LIMIT : COUNT_PROTOCOL_ERRORS);
         metrics_count_disconnect(&w->metrics, code);
@@ -151,7 +152,7 @@ static void last_words(struct connection *conn, int why, struct buffer *out) {
         session_disconnect(s, why == -ENOMEM           ? DISCONNECT_SERVER_ERROR
                               : w->daemon->is_stopping ? DISCONNECT_SHUTDOWN
                                                        : DISCONNECT_CONNECTION_CLOSED);
-    if (!conn->is_websocket) {
+    if (!conn->session.is_websocket) {
         last_chunks(conn, out);
         return;
     }
@@ -175,7 +176,7 @@ void connection_say_goodbye(struct connection *conn, int why) {
     if (outbox_drain(o) < 0 || last.len == 0 || o->is_dead)
         return;
 
-    bool is_readable = conn->is_websocket && !is_garbled(why);
+    bool is_readable = conn->session.is_websocket && !is_garbled(why);
     if (is_readable)
         await_close(conn, true);
     if (stream_shutdown(conn->session.outbox.stream) == 0 && !is_readable)

@@ -9,7 +9,7 @@
 #include "daemon/transport/forwarded.h"
 #include "daemon/worker.h"
 
-enum { READ_AT_ONCE = 4096, OPENINGS_KEPT = 32, KEPT_MAX_BYTES = 16384 };
+enum { READ_AT_ONCE = 2048, OPENINGS_KEPT = 16, KEPT_MAX_BYTES = 16384 };
 
 static void opening_free(struct opening *o) {
     buffer_finish(&o->in);
@@ -145,7 +145,7 @@ static int answer_one(struct connection *conn, struct opening *o, struct connect
     }
     if (read <= 0)
         return read;
-    if (conn->is_over_limit) {
+    if (conn->session.is_over_limit) {
         metrics_count(&w->metrics, COUNT_REFUSED_LIMIT);
         return say_status(conn, o, 503, str_equal(o->request.method, STR("HEAD")));
     }
@@ -174,7 +174,7 @@ static int accept_tls(struct connection *conn) {
 
 static int read_first(struct connection *conn, struct opening *o) {
     DEADLINE(opening_time, conn->session.worker->config->http.handshake_timeout_ms);
-    int r = conn->is_tls ? accept_tls(conn) : 0;
+    int r = conn->session.is_tls ? accept_tls(conn) : 0;
     return r < 0 ? r : read_request(conn, o);
 }
 

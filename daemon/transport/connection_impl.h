@@ -35,6 +35,13 @@ SUSPENDS MUST_CHECK int connection_exchange(struct connection *conn, struct open
 SUSPENDS MUST_CHECK int connection_write_out(struct connection *conn, struct opening *o,
                                              struct bytes body);
 
+/* As frame_next(). */
+MUST_CHECK int connection_next_frame(struct connection *conn, struct bytes *in,
+                                     struct frame_event *ret);
+
+/* What the connection is being opened by, while it is_opening; NULL afterwards. */
+const struct connection_terms *connection_opening(const struct connection *conn);
+
 /* ---- goodbyes (transport/connection_goodbye.c) ---- */
 
 /* Cancelled or not, the peer hears why the connection ends, and others hear that it has gone. why:

@@ -17,7 +17,7 @@
 #include "protocol/emulation.h"
 
 bool emulation_is_served(const struct connection *conn, const struct config *c) {
-    return !conn->is_internal && (c->http_stream.enabled || c->sse.enabled);
+    return !conn->session.is_internal && (c->http_stream.enabled || c->sse.enabled);
 }
 
 /* Commands on their way to a session and back. The request's; its task waits, shielded. */

@@ -12,7 +12,7 @@
 static bool may_look(const struct connection *conn, const struct config *c, bool is_enabled) {
     char peer[ADDRESS_TEXT_MAX];
 
-    if (conn->is_internal || (is_enabled && c->endpoints_external))
+    if (conn->session.is_internal || (is_enabled && c->endpoints_external))
         return true;
     if (!is_enabled)
         return false;
@@ -59,7 +59,7 @@ int http_pages_serve(struct http_exchange *x) {
     struct str method = x->request->method;
     bool is_read = str_equal(method, STR("GET")) || str_equal(method, STR("HEAD"));
 
-    if (is_read && !x->conn->is_internal) {
+    if (is_read && !x->conn->session.is_internal) {
         int r = assets_answer(&x->worker->daemon->assets, x->request, x->closes, &x->out);
         if (r != 0) {
             x->is_raw = r > 0;

@@ -13,11 +13,11 @@ bool http_on_every_listener(const struct connection *conn, const struct config *
 }
 
 bool http_on_internal_listeners(const struct connection *conn, const struct config *c) {
-    return conn->is_internal;
+    return conn->session.is_internal;
 }
 
 static bool on_client_listeners(const struct connection *conn) {
-    return !conn->is_internal;
+    return !conn->session.is_internal;
 }
 
 /* Where the configuration has them, and how much they read. */

@@ -9,23 +9,23 @@
 #include "daemon/worker.h"
 
 bool http_stream_is_served(const struct connection *conn, const struct config *c) {
-    return !conn->is_internal && c->http_stream.enabled;
+    return !conn->session.is_internal && c->http_stream.enabled;
 }
 
 bool sse_is_served(const struct connection *conn, const struct config *c) {
-    return !conn->is_internal && c->sse.enabled;
+    return !conn->session.is_internal && c->sse.enabled;
 }
 
 bool uni_http_stream_is_served(const struct connection *conn, const struct config *c) {
-    return !conn->is_internal && c->uni_http_stream.enabled;
+    return !conn->session.is_internal && c->uni_http_stream.enabled;
 }
 
 bool uni_sse_is_served(const struct connection *conn, const struct config *c) {
-    return !conn->is_internal && c->uni_sse.enabled;
+    return !conn->session.is_internal && c->uni_sse.enabled;
 }
 
 bool init_is_served(const struct connection *conn, const struct config *c) {
-    return !conn->is_internal && c->init.enabled;
+    return !conn->session.is_internal && c->init.enabled;
 }
 
 /* The answer's head, with the headers that the exchange has so far (CORS). Nothing between us and

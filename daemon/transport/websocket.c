@@ -43,7 +43,7 @@ static int shake_hands(struct http_exchange *x, const struct handshake_options *
 }
 
 bool websocket_is_served(const struct connection *conn, const struct config *c) {
-    return !conn->is_internal && !c->websocket.is_disabled;
+    return !conn->session.is_internal && !c->websocket.is_disabled;
 }
 
 int websocket_serve(struct http_exchange *x) {
@@ -71,7 +71,7 @@ int websocket_serve(struct http_exchange *x) {
 }
 
 bool uni_websocket_is_served(const struct connection *conn, const struct config *c) {
-    return !conn->is_internal && c->uni_websocket.is_enabled;
+    return !conn->session.is_internal && c->uni_websocket.is_enabled;
 }
 
 int uni_websocket_serve(struct http_exchange *x) {

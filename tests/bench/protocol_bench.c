@@ -75,10 +75,10 @@ static void decode(struct world *w, const struct buffer *frame) {
     struct frame_event ev;
     struct bytes in = buffer_bytes(frame);
 
-    frame_decoder_init(&d, FRAME_SERVER, w->pool, &frame_limits, false);
-    int r = frame_next(&d, &in, &ev);
+    frame_decoder_init(&d, FRAME_SERVER, false);
+    int r = frame_next(&d, w->pool, &frame_limits, &in, &ev);
     check(r == 1);
-    r = frame_next(&d, &in, &ev);
+    r = frame_next(&d, w->pool, &frame_limits, &in, &ev);
     check(r == 0);
 }
 

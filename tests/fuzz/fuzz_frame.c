@@ -36,7 +36,7 @@ static struct buffer story_of(struct frame_pool *pool, unsigned flags, struct by
     struct buffer out = BUFFER_INIT;
     int r = 0;
 
-    frame_decoder_init(&d, flags & 1 ? FRAME_CLIENT : FRAME_SERVER, pool, &limits, flags & 2);
+    frame_decoder_init(&d, flags & 1 ? FRAME_CLIENT : FRAME_SERVER, flags & 2);
     for (size_t at = 0; at < in.len && r == 0;) {
         size_t n = in.len - at;
         if (seed) {
@@ -49,7 +49,7 @@ static struct buffer story_of(struct frame_pool *pool, unsigned flags, struct by
         memcpy(copy, in.data + at, n);
         struct bytes piece = bytes_of(copy, n);
         struct frame_event ev;
-        while ((r = frame_next(&d, &piece, &ev)) > 0)
+        while ((r = frame_next(&d, pool, &limits, &piece, &ev)) > 0)
             tell(&out, &ev);
         assert(r < 0 || piece.len == 0);
         free(copy);
@@ -59,7 +59,7 @@ static struct buffer story_of(struct frame_pool *pool, unsigned flags, struct by
     if (r < 0) {
         struct bytes more = bytes_of("x", 1);
         struct frame_event ev;
-        assert(frame_next(&d, &more, &ev) == r);
+        assert(frame_next(&d, pool, &limits, &more, &ev) == r);
         assert(r == -EPROTO || r == -EILSEQ || r == -EMSGSIZE || r == -EBADMSG);
     }
     buffer_printf(&out, "%d %d", r, frame_decoder_is_idle(&d));

@@ -101,8 +101,7 @@ SUSPENDS static int shake_hands(struct connection *c) {
     /* Frames may have come right behind. */
     c->in_len -= c->request.size;
     memmove(c->in, c->in + c->request.size, c->in_len);
-    frame_decoder_init(&c->decoder, FRAME_SERVER, c->server->pool, &c->server->limits,
-                       c->terms.is_deflated);
+    frame_decoder_init(&c->decoder, FRAME_SERVER, c->terms.is_deflated);
     return 1;
 }
 
@@ -160,7 +159,7 @@ SUSPENDS static int connection_serve(void *arg) {
     for (;;) {
         struct bytes in = bytes_of(c->in, c->in_len);
         struct frame_event ev;
-        while ((r = frame_next(&c->decoder, &in, &ev)) > 0) {
+        while ((r = frame_next(&c->decoder, c->server->pool, &c->server->limits, &in, &ev)) > 0) {
             if (ev.opcode == FRAME_CLOSE)
                 return say_goodbye(c, ev.close_code);
             r = echo(c, &ev);

@@ -97,7 +97,7 @@ int peer_accept(struct stream *s, struct peer **ret) {
     if (r < 0)
         return r;
 
-    frame_decoder_init(&p->decoder, FRAME_SERVER, p->pool, &p->limits, false);
+    frame_decoder_init(&p->decoder, FRAME_SERVER, false);
     p->unread = bytes_of(p->head.data + p->request.size, p->head.len - p->request.size);
     *ret = TAKE(p);
     return 0;
@@ -112,7 +112,7 @@ static int next_message(struct peer *p, struct bytes *ret) {
     struct frame_event ev;
 
     for (;;) {
-        int r = frame_next(&p->decoder, &p->unread, &ev);
+        int r = frame_next(&p->decoder, p->pool, &p->limits, &p->unread, &ev);
         if (r < 0)
             return r;
         if (r == 0) {

@@ -243,7 +243,7 @@ const char *peer_hear(struct peer *p, int64_t wait_ms) {
     struct frame_event ev;
 
     for (;;) {
-        int r = frame_next(&p->decoder, &p->left, &ev);
+        int r = frame_next(&p->decoder, p->pool, &p->limits, &p->left, &ev);
         if (r > 0) {
             if (ev.opcode == FRAME_CLOSE) /* as a browser answers it */
                 (void) peer_send_frame(p, FRAME_CLOSE, bytes_of(NULL, 0));
@@ -333,7 +333,7 @@ static int shake_hands(struct peer *p, const struct peer_options *o) {
         (void) snprintf(p->world->failure, sizeof p->world->failure, "upgrade: status %d, %s",
                         response->status, strerror(-r));
     p->left = bytes_of(p->in.data + response->size, p->in.len - response->size);
-    frame_decoder_init(&p->decoder, FRAME_CLIENT, p->pool, &p->limits, agreed.is_deflated);
+    frame_decoder_init(&p->decoder, FRAME_CLIENT, agreed.is_deflated);
     free(response);
     return r;
 }

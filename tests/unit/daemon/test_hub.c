@@ -9,6 +9,7 @@
 
 #include "async/base.h"
 #include "daemon/session/hub.h"
+#include "daemon/session/impl.h"
 #include "daemon/worker.h"
 
 enum { SESSIONS = 3000, USERS = 300 };
@@ -37,17 +38,24 @@ static void make(unsigned i) {
     struct str user = user_name(user_of(i), name, sizeof name);
     struct identity *identity = calloc(1, sizeof *identity + user.len);
     assert_non_null(identity);
-    (void) snprintf(name + 16, 16, "%u", i);
-    memset(identity->client, '-', CLIENT_ID_LEN);
-    memcpy(identity->client, name + 16, strlen(name + 16));
     identity->user_len = (uint16_t) user.len;
     if (user.len)
         memcpy(identity->text, user.data, user.len);
     sessions[i] = (struct session){ .worker = &worker, .identity = identity };
+    memcpy(sessions[i].client.bytes, &i, sizeof i);
+    assert_int_equal(hub_enter(&worker, &sessions[i]), 0);
+}
+
+static void leave_all(void) {
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        hub_exit(&worker, &sessions[i]);
+        identity_free(sessions[i].identity);
+    }
+    hub_finish(&worker.hub);
 }
 
 static bool is_in(unsigned i) {
-    return sessions[i].place != 0;
+    return sessions[i].is_in_hub;
 }
 
 static void every_user_is_found(void) {
@@ -72,8 +80,9 @@ static void every_user_is_found(void) {
 }
 
 static void every_client_is_found(void) {
+    struct client_text text;
     for (unsigned i = 0; i < SESSIONS; i++)
-        assert_ptr_equal(hub_find_client(&worker, session_client(&sessions[i])),
+        assert_ptr_equal(hub_find_client(&worker, session_client(&sessions[i], &text)),
                          is_in(i) ? &sessions[i] : NULL);
 }
 
@@ -99,9 +108,7 @@ static void sessions_come_and_go(void **state) {
         hub_remove(&worker, &sessions[i]);
     assert_int_equal(hub_users(&worker), 0);
     every_client_is_found();
-    hub_finish(&worker.hub);
-    for (unsigned i = 0; i < SESSIONS; i++)
-        free(sessions[i].identity);
+    leave_all();
 }
 
 static void whoever_is_looked_at_may_leave(void **state) {
@@ -122,11 +129,7 @@ static void whoever_is_looked_at_may_leave(void **state) {
     HUB_FOREACH_USER (&worker, STR(""), s)
         hub_remove(&worker, s);
     assert_null(hub_first_of_user(&worker, STR("")));
-    for (unsigned i = 0; i < SESSIONS; i++) {
-        hub_remove(&worker, &sessions[i]);
-        free(sessions[i].identity);
-    }
-    hub_finish(&worker.hub);
+    leave_all();
 }
 
 static void a_users_connections_are_counted_up_to_the_limit(void **state) {

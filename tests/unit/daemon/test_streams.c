@@ -173,7 +173,7 @@ static int cut_under_way(struct world *w, void *arg) {
         STORY_EXPECT(w, hear(&other, "204 No Content"));
     hand_close(&other);
     STORY_EXPECT(w, task_sleep(10000) == 0);
-    STORY_EXPECT(w, list_is_empty(&w->daemon->threads[0].worker.sessions));
+    STORY_EXPECT(w, w->daemon->threads[0].worker.hub.n_taken == 0);
     return 0;
 }
 

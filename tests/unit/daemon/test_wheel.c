@@ -26,31 +26,39 @@ struct ride {
     size_t come;
 };
 
-static void expired(struct wheel *w, struct wheel_entry *e) {
+static struct wheel_entry *entry_of(struct wheel *w, uint32_t number) {
+    return &CONTAINER_OF(w, struct ride, wheel)->all[number - 1].entry;
+}
+
+static uint32_t number_of(const struct ride *r, const struct sample *s) {
+    return (uint32_t) (s - r->all) + 1;
+}
+
+static void expired(struct wheel *w, uint32_t number) {
     struct ride *r = CONTAINER_OF(w, struct ride, wheel);
-    struct sample *s = CONTAINER_OF(e, struct sample, entry);
+    struct sample *s = &r->all[number - 1];
 
     s->came_ms = loop_now();
     s->times++;
     r->come++;
     if (s->clears)
-        wheel_clear(w, &s->clears->entry);
+        wheel_clear(w, number_of(r, s->clears));
     if (s->again_ms) {
         s->wanted_ms = loop_now() + s->again_ms;
-        wheel_set(w, e, wheel_tick_in(w, s->again_ms));
+        wheel_set(w, number, wheel_tick_in(w, s->again_ms));
         s->again_ms = 0;
     }
 }
 
 static void set_in(struct ride *r, struct sample *s, int64_t ms) {
     s->wanted_ms = loop_now() + ms;
-    wheel_set(&r->wheel, &s->entry, wheel_tick_in(&r->wheel, ms));
+    wheel_set(&r->wheel, number_of(r, s), wheel_tick_in(&r->wheel, ms));
 }
 
 static int many(void *arg) {
     struct ride *r = arg;
 
-    wheel_init(&r->wheel, expired);
+    wheel_init(&r->wheel, entry_of, expired);
     for (size_t i = 0; i < ENTRIES; i++) {
         set_in(r, &r->all[i], (int64_t) loop_random_below(LONGEST_MS));
         if (i % 7 == 0 && task_sleep((int64_t) loop_random_below(50)) < 0)
@@ -85,18 +93,18 @@ static int moved_and_cleared(void *arg) {
     struct ride *r = arg;
     struct sample *s = r->all;
 
-    wheel_init(&r->wheel, expired);
+    wheel_init(&r->wheel, entry_of, expired);
     set_in(r, &s[0], 1000);
     set_in(r, &s[0], 5000); /* moved */
     set_in(r, &s[1], 1000);
-    wheel_clear(&r->wheel, &s[1].entry);
-    wheel_clear(&r->wheel, &s[1].entry);
+    wheel_clear(&r->wheel, number_of(r, &s[1]));
+    wheel_clear(&r->wheel, number_of(r, &s[1]));
     set_in(r, &s[2], 2000);
     set_in(r, &s[3], 2000);
     s[2].clears = &s[3]; /* of the same tick */
     set_in(r, &s[4], 3000);
     s[4].again_ms = 4000;
-    wheel_set(&r->wheel, &s[5].entry, 0); /* in the past */
+    wheel_set(&r->wheel, number_of(r, &s[5]), 0); /* in the past */
     s[5].wanted_ms = loop_now();
     int e = task_sleep(20000);
     wheel_finish(&r->wheel);
@@ -119,7 +127,7 @@ static void entries_are_moved_cleared_and_set_again(void **state) {
 
 static int left_alone(void *arg) {
     struct ride *r = arg;
-    wheel_init(&r->wheel, expired);
+    wheel_init(&r->wheel, entry_of, expired);
     int e = task_sleep(1000000); /* nothing is set for long: time passes in one step */
     if (e == 0) {
         set_in(r, &r->all[0], 300);
