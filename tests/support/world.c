@@ -76,7 +76,7 @@ static int open_daemon(struct world *w) {
                                 .engine_vfs = w->options->vfs,
                                 .http = w->options->http,
                                 .is_single_threaded = !w->options->is_real,
-                                .has_no_listeners = !w->options->is_real };
+                                .has_no_listeners = !w->options->is_real && !w->options->listens };
     int r = daemon_open(&o, &w->daemon, &why);
     if (r < 0)
         (void) snprintf(w->failure, sizeof w->failure, "daemon: %s", why ? why : "?");

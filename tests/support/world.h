@@ -26,6 +26,7 @@ struct world_options {
     const char *vfs;      /* sqlite: a registered VFS, or NULL */
     unsigned workers;     /* 0: one */
     bool is_real;         /* real time, a thread for each worker, TCP on the loopback */
+    bool listens;         /* where the configuration says, though it is not real */
     uint64_t seed;        /* of the loop; 0: no adversity */
     size_t pipe_bytes;    /* that a stream in memory holds; 0: 64 KiB */
     int64_t epoch_ms;     /* wall clock at the start; 0: a fixed date */
