@@ -74,8 +74,7 @@ static void stream_fd_on_event(struct watch *w, unsigned events) {
 static ssize_t stream_fd_read(struct stream *base, void *buf, size_t cap) {
     struct stream_fd *s = stream_fd_of(base);
     for (;;) {
-        ssize_t n = is_socket(s) ? recv(watch_fd(&s->watch), buf, cap, 0)
-                                 : read(watch_fd(&s->watch), buf, cap);
+        ssize_t n = is_socket(s) ? recv(s->base.fd, buf, cap, 0) : read(s->base.fd, buf, cap);
         if (n >= 0)
             return n;
         if (errno == EINTR)
@@ -109,11 +108,11 @@ static ssize_t pipe_writev(int fd, const struct iovec *v, int n) {
 static ssize_t stream_fd_send(struct stream *base, const void *buf, size_t len) {
     struct stream_fd *s = stream_fd_of(base);
     if (!is_socket(s))
-        return pipe_writev(watch_fd(&s->watch),
+        return pipe_writev(s->base.fd,
                            &(struct iovec){ .iov_base = (void *) (uintptr_t) buf, .iov_len = len },
                            1);
     for (;;) {
-        ssize_t n = send(watch_fd(&s->watch), buf, len, MSG_NOSIGNAL);
+        ssize_t n = send(s->base.fd, buf, len, MSG_NOSIGNAL);
         if (n >= 0)
             return n;
         if (errno != EINTR)
@@ -127,10 +126,10 @@ static ssize_t stream_fd_writev(struct stream *base, const struct iovec *v, int 
     if (n > IOV_AT_ONCE)
         n = IOV_AT_ONCE;
     if (!is_socket(s))
-        return pipe_writev(watch_fd(&s->watch), v, n);
+        return pipe_writev(s->base.fd, v, n);
     struct msghdr m = { .msg_iov = (struct iovec *) (uintptr_t) v, .msg_iovlen = (size_t) n };
     for (;;) {
-        ssize_t sent = sendmsg(watch_fd(&s->watch), &m, MSG_NOSIGNAL);
+        ssize_t sent = sendmsg(s->base.fd, &m, MSG_NOSIGNAL);
         if (sent >= 0)
             return sent;
         if (errno != EINTR)
@@ -144,12 +143,12 @@ static int stream_fd_shutdown(struct stream *base) {
     struct stream_fd *s = stream_fd_of(base);
     if (!is_socket(s))
         return -EOPNOTSUPP;
-    return shutdown(watch_fd(&s->watch), SHUT_WR) < 0 ? -errno : 0;
+    return shutdown(s->base.fd, SHUT_WR) < 0 ? -errno : 0;
 }
 
 static void stream_fd_close(struct stream *base) {
     struct stream_fd *s = stream_fd_of(base);
-    int fd = watch_fd(&s->watch);
+    int fd = s->base.fd;
     watch_want(&s->watch, 0); /* before close(): the poller must not meet the number's next owner */
     if (s->base.kind_bits & RESTORES_BLOCKING)
         (void) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
@@ -160,7 +159,7 @@ static void stream_fd_close(struct stream *base) {
 static size_t stream_fd_unsent(const struct stream *base) {
     struct stream_fd *s = stream_fd_of(base);
     int n = 0;
-    return is_socket(s) && ioctl(watch_fd(&s->watch), SIOCOUTQ, &n) == 0 && n > 0 ? (size_t) n : 0;
+    return is_socket(s) && ioctl(s->base.fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t) n : 0;
 }
 
 static const char *stream_fd_peer(const struct stream *base, char *buf, size_t cap) {
@@ -169,7 +168,7 @@ static const char *stream_fd_peer(const struct stream *base, char *buf, size_t c
     socklen_t len = sizeof sa;
     if (!is_socket(s))
         (void) snprintf(buf, cap, "pipe");
-    else if (getpeername(watch_fd(&s->watch), (struct sockaddr *) &sa, &len) < 0)
+    else if (getpeername(s->base.fd, (struct sockaddr *) &sa, &len) < 0)
         (void) snprintf(buf, cap, "gone");
     else
         (void) endpoint_text((const struct sockaddr *) &sa, len, buf, cap);
@@ -177,7 +176,7 @@ static const char *stream_fd_peer(const struct stream *base, char *buf, size_t c
 }
 
 static int stream_fd_fd(const struct stream *base) {
-    return watch_fd(&stream_fd_of(base)->watch);
+    return base->fd;
 }
 
 static const struct stream_ops stream_fd_ops = {
@@ -196,7 +195,7 @@ static struct stream_fd *stream_fd_new(int fd) {
     struct stream_fd *s = malloc(sizeof *s);
     if (!s)
         return NULL;
-    *s = (struct stream_fd){ .base = { .ops = &stream_fd_ops } };
+    *s = (struct stream_fd){ .base = { .ops = &stream_fd_ops, .fd = fd } };
     watch_init(&s->watch, fd, stream_fd_on_event);
     return s;
 }

@@ -48,11 +48,12 @@ struct stream {
         union stream_reader reader;
         struct stream_waiter *writer; /* has_writer */
     } waits;
-    bool has_writer;
-    bool is_wrapped;
-    bool reader_is_dormant;
+    bool has_writer : 1;
+    bool is_wrapped : 1;
+    bool reader_is_dormant : 1;
     uint8_t streak;    /* reads and writes since a task last waited: see stream_begin() */
     uint8_t kind_bits; /* the kind's own */
+    int fd;            /* the same; here so that a send touches no more of the stream than this */
 };
 
 /* A parked task's record. */

@@ -190,6 +190,14 @@ static bool run_concerns(struct channel *c, struct subscriber *s) {
     return false;                    /* or it has these already, from the history */
 }
 
+/* While the kernel works for one, the next ones' outboxes and streams come into the cache. */
+static void look_ahead(const struct channel *c, uint32_t i) {
+    if (i >= 2)
+        __builtin_prefetch(session_outbox(c->subscribers[i - 2].session));
+    if (i >= 1)
+        __builtin_prefetch(session_outbox(c->subscribers[i - 1].session)->stream);
+}
+
 /* Hands the run to the subscribers. directly: nothing else is published this turn, so it may be
  * sent at once; otherwise outboxes gather. */
 static void run_send(struct channel *c, bool directly) {
@@ -202,9 +210,10 @@ static void run_send(struct channel *c, bool directly) {
     /* Backwards, so that the one who takes a lost one's place has been served. */
     for (uint32_t i = c->n; i-- > 0;) {
         struct subscriber *s = &c->subscribers[i];
+        look_ahead(c, i);
         if (!run_concerns(c, s))
             continue;
-        struct batch *b = batches[session_format(s->session)];
+        struct batch *b = batches[s->format];
         if (!b) /* nothing of it can be said in that format */
             continue;
         struct outbox *o = session_outbox(s->session);
@@ -463,7 +472,10 @@ int channel_add(struct channel *c, struct session *session,
                 const struct subscriber_options *options) {
     uint64_t next = options->next;
     struct str epoch = options->epoch;
-    struct subscriber s = { .session = session, .next = next, .flags = (uint8_t) options->flags };
+    struct subscriber s = { .session = session,
+                            .next = next,
+                            .flags = (uint8_t) options->flags,
+                            .format = session_format(session) & 15u };
     uint32_t index;
 
     run_send(c, false); /* what was published before is not the new one's */

@@ -42,9 +42,13 @@ struct subscriber_options {
 
 struct subscriber {
     struct session *session;
-    uint64_t next : 56; /* the offset expected next, if positioned */
+    uint64_t next : 52; /* the offset expected next, if positioned */
     uint64_t flags : 8;
+    uint64_t format : 4; /* the session's, which is not looked at for it: it lies far from its
+                            outbox */
 };
+
+_Static_assert(WIRE_FORMATS <= 16, "a format has four bits");
 
 /* The subscribers of one wire format. */
 struct lane {
