@@ -371,6 +371,7 @@ void async_stats(struct async_stats *ret) {
         .switches = l->switches,
         .turns = l->turns,
         .polls = l->polls,
+        .woken = l->woken,
     };
 }
 

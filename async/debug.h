@@ -22,6 +22,7 @@ struct async_stats {
     size_t stack_bytes;                       /* address space of one */
     uint64_t starved;                         /* times a task had to wait for a stack */
     uint64_t spawned, switches, turns, polls; /* since the loop began */
+    uint64_t woken;                           /* by other threads, likewise: once for many posts */
 };
 
 void async_stats(struct async_stats *ret);

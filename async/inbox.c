@@ -11,7 +11,8 @@ struct inbox {
     struct loop *loop;
     struct link link;            /* in the loop's */
     _Atomic(struct post *) last; /* each points at the one posted before it */
-    _Atomic unsigned posting;    /* other threads inside inbox_post() */
+    _Atomic unsigned posting;    /* other threads that may still wake the loop */
+    _Atomic bool is_woken;       /* since the loop last looked for posts */
     struct timer late;           /* simulated: when a delayed drain comes */
     bool is_late;
     bool is_closed; /* while the inboxes were walked: the walk frees it */
@@ -31,8 +32,15 @@ static bool has_posts(const struct inbox *i) {
     return atomic_load_explicit(&i->last, memory_order_acquire) != NULL;
 }
 
+/* Before looking for posts: whoever adds one after that look wakes the loop anew, whoever finds
+ * is_woken still set has added his before it. That takes one order of all four steps. */
+static void look_from_here(struct inbox *i) {
+    if (atomic_load_explicit(&i->is_woken, memory_order_relaxed))
+        atomic_store(&i->is_woken, false);
+}
+
 static void run_posts(struct inbox *i) {
-    struct post *newest = atomic_exchange_explicit(&i->last, NULL, memory_order_acquire);
+    struct post *newest = atomic_exchange(&i->last, NULL);
     struct post *oldest = NULL;
     while (newest) {
         struct post *before = newest->next;
@@ -51,6 +59,7 @@ static void run_posts(struct inbox *i) {
 static void run_late(struct timer *t) {
     struct inbox *i = CONTAINER_OF(t, struct inbox, late);
     i->is_late = false;
+    look_from_here(i);
     run_posts(i);
 }
 
@@ -75,8 +84,9 @@ struct inbox *inbox_close(struct inbox *i) {
         return NULL;
     struct loop *l = i->loop;
     assert(l == loop_of_thread);
-    /* What a post set going may close the inbox while its sender is still about to wake the loop.
-     */
+    /* What a post set going may close the inbox while its sender is still about to wake the loop;
+     * and that sender may be closing his own, and wait for what we have not sent. */
+    wakes_send(&l->wakes);
     while (has_posts(i) || atomic_load_explicit(&i->posting, memory_order_acquire) > 0) {
         run_posts(i);
         (void) sched_yield();
@@ -88,25 +98,78 @@ struct inbox *inbox_close(struct inbox *i) {
     return NULL;
 }
 
-void inbox_post(struct inbox *i, struct post *p) {
-    struct loop *l = i->loop;
-    bool is_own = l == loop_of_thread;
-    if (!is_own)
-        atomic_fetch_add_explicit(&i->posting, 1, memory_order_relaxed);
+/* ---- posting ---- */
+
+static void push(struct inbox *i, struct post *p) {
     struct post *before = atomic_load_explicit(&i->last, memory_order_relaxed);
     do
         p->next = before;
-    while (!atomic_compare_exchange_weak_explicit(&i->last, &before, p, memory_order_release,
-                                                  memory_order_relaxed));
-    /* Whoever finds it empty wakes the loop; the others' posts are found by the same drain. Once
-     * posted, the inbox may be drained and the loop go its way, but neither end: see inbox_close().
-     */
-    if (is_own)
-        return;
-    if (!before)
-        poller_wake(&l->poller);
+    while (!atomic_compare_exchange_weak(&i->last, &before, p));
+}
+
+static void wake(struct inbox *i) {
+    if (!atomic_load(&i->is_woken) && !atomic_exchange(&i->is_woken, true))
+        poller_wake(&i->loop->poller);
+}
+
+/* From another thread. Once posted, the inbox may be drained and the loop go its way, but neither
+ * end as long as this counts: see inbox_close(). */
+static void hold(struct inbox *i) {
+    atomic_fetch_add_explicit(&i->posting, 1, memory_order_relaxed);
+}
+
+static void release(struct inbox *i) {
     atomic_fetch_sub_explicit(&i->posting, 1, memory_order_release);
 }
+
+bool inbox_is_elsewhere(const struct inbox *i) {
+    return i->loop != loop_of_thread;
+}
+
+void inbox_post(struct inbox *i, struct post *p) {
+    if (!inbox_is_elsewhere(i)) {
+        push(i, p);
+        return;
+    }
+    hold(i);
+    push(i, p);
+    wake(i);
+    release(i);
+}
+
+static bool is_due(const struct wakes *w, const struct inbox *i) {
+    for (unsigned k = w->n; k-- > 0;)
+        if (w->due[k] == i)
+            return true;
+    return false;
+}
+
+void inbox_post_quietly(struct inbox *i, struct post *p, struct wakes *wakes) {
+    if (!wakes && loop_of_thread)
+        wakes = &loop_of_thread->wakes;
+    if (!wakes || !inbox_is_elsewhere(i)) {
+        inbox_post(i, p);
+        return;
+    }
+    if (!is_due(wakes, i)) {
+        if (wakes->n == WAKES_MAX)
+            wakes_send(wakes);
+        hold(i);
+        wakes->due[wakes->n++] = i;
+    }
+    push(i, p);
+}
+
+void wakes_send(struct wakes *w) {
+    while (w->n > 0) {
+        struct inbox *i = w->due[--w->n];
+        if (has_posts(i)) /* else its loop was awake and has seen to them */
+            wake(i);
+        release(i);
+    }
+}
+
+/* ---- draining ---- */
 
 /* In a simulation what another thread says may come late. true: it does. */
 static bool comes_late(struct loop *l, struct inbox *i) {
@@ -122,7 +185,10 @@ static bool drain_once(struct loop *l) {
     bool any = false;
     LIST_FOREACH (&l->inboxes, k) {
         struct inbox *i = inbox_of(k);
-        if (i->is_closed || i->is_late || !has_posts(i) || comes_late(l, i))
+        if (i->is_closed || i->is_late)
+            continue;
+        look_from_here(i);
+        if (!has_posts(i) || comes_late(l, i))
             continue;
         any = true;
         run_posts(i);

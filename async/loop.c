@@ -111,16 +111,19 @@ static bool run_hooks(struct loop *l) {
     return any;
 }
 
-/* Posts come before hooks, and what hooks post is still this turn's. */
+/* Posts come before hooks, and what hooks post is still this turn's. Other loops are woken before
+ * the hooks, which have most of the work, so that they do theirs meanwhile. */
 static void end_turn(struct loop *l) {
     bool any = false;
     for (int round = 0; round < END_ROUNDS_MAX; round++) {
         bool any_posts = inboxes_drain(l);
+        wakes_send(&l->wakes);
         bool any_hooks = run_hooks(l);
         if (!any_posts && !any_hooks)
             break;
         any = true;
     }
+    wakes_send(&l->wakes);
     if (any)
         debug_work_was_slow(l, "(posts and turn hooks)");
 }

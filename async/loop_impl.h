@@ -116,6 +116,7 @@ struct loop {
     struct turn_hook *hooks_first, **hooks_last;
     size_t hooks_count;
     struct list inboxes;
+    struct wakes wakes;       /* of other loops, for what this turn posts to them */
     struct list groups;       /* that have running tasks */
     struct list ended;        /* tasks that are still to be joined */
     struct task_names *names; /* task_name.c's; NULL: none yet */
@@ -128,6 +129,7 @@ struct loop {
     size_t held;
     uint64_t starved, turns, switches, polls,
             spawned; /* starved: times a task waited for a stack */
+    uint64_t woken;  /* times that another thread woke it */
     struct random_state random, chance;
     uint8_t buffered[RANDOM_BUFFERED]; /* of the kernel's randomness */
     size_t buffered_left;

@@ -17,6 +17,7 @@ struct watchers {
 
 static void on_wake(struct ev_loop *ev, ev_async *w, int events) {
     /* That the poll returned is all that was wanted. */
+    loop_of_thread->woken++;
     (void) ev;
     (void) w;
     (void) events;

@@ -12,6 +12,7 @@
 #include "async/task.h"
 #include "async/tls.h"
 #include "daemon/backend/webhook.h"
+#include "daemon/cpus.h"
 #include "daemon/health.h"
 #include "daemon/keys/denial.h"
 #include "daemon/keys/rate.h"
@@ -55,17 +56,27 @@ int daemon_make_tls(const struct config *c, const struct tls *previous, struct t
                           ret, ret_why);
 }
 
-static int start_workers(struct daemon *d) {
-    d->threads = calloc(d->config->workers, sizeof *d->threads);
+unsigned daemon_workers(const struct config *c) {
+    if (c->workers)
+        return c->workers;
+    unsigned n = cpus_usable();
+    return n < CONFIG_WORKERS_MAX ? n : CONFIG_WORKERS_MAX;
+}
+
+static int make_workers(struct daemon *d) {
+    unsigned n = daemon_workers(d->config);
+    d->threads = calloc(n, sizeof *d->threads);
     if (!d->threads)
         return -ENOMEM;
-    for (unsigned i = 0; i < d->config->workers; i++) {
-        int r = worker_thread_start(&d->threads[i], d, i);
-        if (r < 0)
-            return r;
-        d->n_workers++;
-    }
-    return 0;
+    d->n_workers = n;
+    return survey_desk_init(&d->surveys, n);
+}
+
+static int start_workers(struct daemon *d) {
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < d->n_workers; i++)
+        r = worker_thread_start(&d->threads[i], d, i);
+    return r;
 }
 
 static void make_node_id(char id[static NODE_ID_LEN + 1]) {
@@ -112,7 +123,7 @@ int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_
 
     int r = (d->inbox = inbox_open(loop_current())) ? 0 : -ENOMEM;
     if (r == 0)
-        r = survey_desk_init(&d->surveys, d->config->workers);
+        r = make_workers(d);
     if (r == 0)
         r = rates_open(&d->rates);
     if (r == 0)

@@ -56,6 +56,9 @@ SUSPENDS void daemon_drain(struct daemon *d);
 /* Ends the rest and frees. Takes NULL; returns NULL. */
 SUSPENDS struct daemon *daemon_close(struct daemon *d);
 
+/* How many workers a configuration means, here and now. */
+unsigned daemon_workers(const struct config *c);
+
 /* A TLS context of a configuration's files, which are read in place: at start, or through
  * offload(). *ret is NULL where TLS is off. previous: as of tls_server_options. Errors as of
  * tls_server_new(). */
@@ -109,7 +112,7 @@ struct daemon {
     struct denial_register *denials; /* the same */
     char node_id[NODE_ID_LEN + 1];   /* names this run of the daemon to emulated transports */
     struct worker_thread *threads;
-    size_t n_workers;
+    size_t n_workers; /* while it opens and ends not all of them are there */
     struct survey_desk surveys;
     struct group tasks; /* workers, if there is a single thread */
     struct address addresses[DAEMON_ADDRESSES_MAX];

@@ -22,7 +22,14 @@ struct acceptor {
     struct worker_thread *thread;
     unsigned flags; /* enum accept_flag */
     bool is_shared; /* accepts for all workers */
-    unsigned next;  /* the worker whose turn it is */
+    unsigned next;  /* of equals, the worker whose turn it is */
+};
+
+enum {
+    /* The kernel's choice of a listener is by chance: a worker takes what comes to its own as long
+     * as it has no more than the one with the fewest has, a part of that, and a few. */
+    UNEVEN_PART = 16,
+    UNEVEN_MIN = 1,
 };
 
 void acceptors_init(struct acceptors *a) {
@@ -50,6 +57,12 @@ struct handover {
     int fd;
 };
 
+/* Connections that it has or has been handed. */
+static uint64_t load_of(const struct worker *w) {
+    return (uint64_t) metrics_gauge_of(&w->metrics, GAUGE_CONNECTIONS) +
+           atomic_load_explicit(&w->coming, memory_order_relaxed);
+}
+
 static void take(struct worker *w, struct stream *s, unsigned flags) {
     int r = worker_accept(w, s, flags);
     if (r < 0) {
@@ -67,10 +80,12 @@ static void on_handover(struct post *p) {
         take(h->worker, s, h->flags);
     else
         (void) close(h->fd);
+    atomic_fetch_sub_explicit(&h->worker->coming, 1, memory_order_relaxed);
     free(h);
 }
 
-/* A stream belongs to its loop; its descriptor does not. */
+/* Before anything is read of it or said about it: that is the other worker's to do. A stream
+ * belongs to its loop; its descriptor does not. */
 static int hand_over(struct worker *to, struct stream *s, unsigned flags) {
     struct handover *h = calloc(1, sizeof *h);
     if (!h)
@@ -83,20 +98,41 @@ static int hand_over(struct worker *to, struct stream *s, unsigned flags) {
         return r;
     }
     stream_close(s);
-    inbox_post(to->inbox, &h->post);
+    atomic_fetch_add_explicit(&to->coming, 1, memory_order_relaxed);
+    inbox_post_quietly(to->inbox, &h->post, NULL);
     return 0;
 }
 
-static void accepted(struct acceptor *a, struct stream *s) {
+/* Who is to have the next one. */
+static struct worker *worker_for(struct acceptor *a) {
     struct daemon *d = a->thread->daemon;
+    struct worker *own = &a->thread->worker, *least = NULL;
+    uint64_t fewest = UINT64_MAX;
 
-    if (a->is_shared && d->n_workers > 1) {
-        struct worker *to = &d->threads[a->next].worker;
-        a->next = (a->next + 1) % (unsigned) d->n_workers;
-        if (to != &a->thread->worker && hand_over(to, s, a->flags) == 0)
-            return;
+    if (d->n_workers == 1)
+        return own;
+    for (size_t i = 0; i < d->n_workers; i++) {
+        struct worker *w = &d->threads[(a->next + i) % d->n_workers].worker;
+        uint64_t n = load_of(w);
+        if (n < fewest) {
+            fewest = n;
+            least = w;
+        }
     }
-    take(&a->thread->worker, s, a->flags);
+    if (!a->is_shared && load_of(own) <= fewest + fewest / UNEVEN_PART + UNEVEN_MIN)
+        return own;
+    a->next = (least->index + 1) % (unsigned) d->n_workers;
+    return least;
+}
+
+static void accepted(struct acceptor *a, struct stream *s) {
+    struct worker *own = &a->thread->worker, *to = worker_for(a);
+
+    if (to != own && hand_over(to, s, a->flags) == 0) {
+        metrics_count(&own->metrics, COUNT_CONNECTIONS_HANDED_OVER);
+        return;
+    }
+    take(own, s, a->flags);
 }
 
 static int accept_run(void *arg) {

@@ -11,6 +11,7 @@
 #include "async/loop.h"
 #include "daemon/api/schema.h"
 #include "daemon/config/load.h"
+#include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "daemon/serve.h"
@@ -262,7 +263,7 @@ static int run(struct config *c, const struct config_source *source,
                LOG_TEXT("configuration", source->file ? source->file : "none"),
                LOG_TEXT("engine", c->engine == ENGINE_MEMORY ? "memory" : "sqlite"),
                LOG_STR("data_dir", c->engine == ENGINE_MEMORY ? STR("-") : c->data_dir),
-               LOG_UINT("workers", c->workers));
+               LOG_UINT("workers", daemon_workers(c)));
     serve_log_report(log, report);
     serve_warn_of_insecurity(log, c);
     raise_descriptors(log, c);

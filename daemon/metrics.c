@@ -264,6 +264,19 @@ static void write_webhooks(const struct webhook_stats *s, struct buffer *out) {
                  "counter", s->store_errors, out);
 }
 
+/* Where one worker's share of the work is to be compared with another's. */
+static void write_shares(const struct metrics *const *workers, size_t n, struct buffer *out) {
+    write_about("worker_connections", "Sockets open, by worker.", "gauge", out);
+    for (size_t w = 0; w < n; w++)
+        buffer_printf(out, "parley_worker_connections{worker=\"%zu\"} %lld\n", w,
+                      (long long) metrics_gauge_of(workers[w], GAUGE_CONNECTIONS));
+    write_about("worker_publications_delivered_total",
+                "Publications handed to subscribers, by worker.", "counter", out);
+    for (size_t w = 0; w < n; w++)
+        buffer_printf(out, "parley_worker_publications_delivered_total{worker=\"%zu\"} %llu\n", w,
+                      (unsigned long long) load(&workers[w]->counters[COUNT_DELIVERED]));
+}
+
 static void write_node(const struct metrics_node *node, struct buffer *out) {
     write_about("node_build", "The version that runs.", "gauge", out);
     buffer_printf(out, "parley_node_build{version=\"%s\"} 1\n", node->version ? node->version : "");
@@ -311,6 +324,7 @@ void metrics_write(const struct metrics *const *workers, size_t n, const struct 
         buffer_append_byte(out, '\n');
     }
 
+    write_shares(workers, n, out);
     write_labelled(workers, n, "client_connections_inflight", "Sessions connected, by transport.",
                    "gauge", offsetof(struct metrics, clients), "transport", TRANSPORTS,
                    METRICS_TRANSPORTS_N, out);

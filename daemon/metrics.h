@@ -19,6 +19,8 @@
     X(COUNT_ACCEPTED, "client_connections_accepted_total", "Sockets accepted.")                    \
     X(COUNT_ACCEPT_STARVED, "client_connections_starved_total",                                    \
       "Times a listener ran out of descriptors.")                                                  \
+    X(COUNT_CONNECTIONS_HANDED_OVER, "client_connections_handed_over_total",                       \
+      "Connections handed to another worker, which had fewer.")                                    \
     X(COUNT_REFUSED_LIMIT, "client_connections_refused_total", "Refused: connection limit.")       \
     X(COUNT_REFUSED_ORIGIN, "client_origins_refused_total", "Connections refused: origin.")        \
     X(COUNT_HANDSHAKE_TIMEOUTS, "client_handshake_timeouts_total", "Ended by handshake_timeout.")  \
@@ -64,7 +66,10 @@
     X(COUNT_PINGS, "client_pings_sent_total", "Pings sent.")                                       \
     X(COUNT_PUBLISHED, "publications_accepted_total", "Publications accepted and acknowledged.")   \
     X(COUNT_PUBLISH_FAILED, "publications_failed_total", "Publications the engine did not take.")  \
-    X(COUNT_DELIVERED, "publications_delivered_total", "Publications handed to subscribers.")      \
+    X(COUNT_DELIVERED, "publications_delivered_total",                                             \
+      "Publications handed to subscribers, counted on each worker.")                               \
+    X(COUNT_HANDED_OVER, "publications_handed_over_total",                                         \
+      "Publications that a worker got from another thread: once for each that has subscribers.")   \
     X(COUNT_HTTP_REQUESTS, "http_requests_total", "HTTP requests other than upgrades.")            \
     X(COUNT_TOKENS_OFF_LOOP, "token_checks_off_loop_total",                                        \
       "Signatures checked by other threads.")                                                      \
@@ -89,6 +94,7 @@
     X(COUNT_TASKS_SPAWNED, "async_tasks_spawned_total", "Tasks started.")                          \
     X(COUNT_SWITCHES, "async_switches_total", "Switches between tasks.")                           \
     X(COUNT_TURNS, "async_turns_total", "Turns of the loops.")                                     \
+    X(COUNT_WOKEN, "async_wakeups_total", "Times another thread woke a loop.")                     \
     X(COUNT_STACKS_STARVED, "async_stacks_starved_total", "Times a task had to wait for a stack.")
 
 /* May go down. */

@@ -43,6 +43,8 @@ static void on_delivery(struct engine_sink *sink, struct publication *p) {
     struct worker *w = CONTAINER_OF(sink, struct worker, sink);
     if (probe_take(w, p))
         return;
+    if (sink->is_handed_over)
+        metrics_count(&w->metrics, COUNT_HANDED_OVER);
     channels_deliver(&w->channels, p);
     loop_at_turn_end(&w->flush);
 }
@@ -138,7 +140,7 @@ int worker_configure(struct worker *w, struct config *c, const struct tls *tls) 
 
 /* Of the daemon's limit. */
 static size_t poll_slots(const struct config *c, size_t n_workers) {
-    size_t slots = c->poll.concurrency / (n_workers ? n_workers : 1);
+    size_t slots = c->poll.concurrency / n_workers;
     return slots ? slots : 1;
 }
 
@@ -305,6 +307,7 @@ static void collect_async(struct metrics *m) {
     metrics_put(m, COUNT_TASKS_SPAWNED, s.spawned);
     metrics_put(m, COUNT_SWITCHES, s.switches);
     metrics_put(m, COUNT_TURNS, s.turns);
+    metrics_put(m, COUNT_WOKEN, s.woken);
     metrics_put(m, COUNT_STACKS_STARVED, s.starved);
 }
 

@@ -81,7 +81,8 @@ struct worker {
     struct list opened; /* struct connection_terms, of connections whose connect is under way */
     struct hub hub;
     size_t n_connections;
-    size_t n_exchanges; /* HTTP requests that have come and are being answered */
+    _Atomic uint32_t coming; /* connections that others have handed over and it has not seen yet */
+    size_t n_exchanges;      /* HTTP requests that have come and are being answered */
     bool is_draining;
 
     /* keeper.c: presence and positions, kept up by one task that exists while there is work */

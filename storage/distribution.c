@@ -20,6 +20,7 @@ struct delivery {
     };
     struct sink_slot *slot;
     struct publication *publication;
+    bool is_handed_over; /* by another thread */
 };
 
 /* A channel that somebody wants. */
@@ -160,8 +161,10 @@ void distribution_detach(struct distribution *d, struct engine_sink *s, struct s
 static void delivery_run(struct post *post) {
     struct delivery *y = CONTAINER_OF(post, struct delivery, post);
     /* On the sink's own loop, as its removal is: it cannot go while we are here. */
-    if (!atomic_load_explicit(&y->slot->is_removed, memory_order_relaxed))
+    if (!atomic_load_explicit(&y->slot->is_removed, memory_order_relaxed)) {
+        y->slot->sink->is_handed_over = y->is_handed_over;
         y->slot->sink->deliver(y->slot->sink, y->publication);
+    }
     slot_unref(y->slot);
     publication_unref(y->publication);
     free(y);
@@ -205,15 +208,16 @@ static uint64_t mask_of(struct interest_shard *shard, uint64_t hash, struct str 
 
 /* The reserve holds enough. Under the shard's lock: attaching and distributing have an order. */
 static void send_to(struct distribution *d, struct delivery_reserve *r, uint64_t mask,
-                    struct publication *p) {
+                    struct publication *p, struct wakes *wakes) {
     for (; mask; mask &= mask - 1) {
         struct delivery *y = reserve_take(r);
         struct sink_slot *slot = d->slots[__builtin_ctzll(mask)];
         atomic_fetch_add_explicit(&slot->refs, 1, memory_order_relaxed);
         y->slot = slot;
         y->publication = publication_ref(p);
+        y->is_handed_over = inbox_is_elsewhere(slot->sink->inbox);
         y->post = (struct post){ .run = delivery_run };
-        inbox_post(slot->sink->inbox, &y->post);
+        inbox_post_quietly(slot->sink->inbox, &y->post, wakes);
     }
 }
 
@@ -225,7 +229,7 @@ int distribution_send(struct distribution *d, uint64_t hash, struct publication 
     uint64_t mask = mask_of(shard, hash, p->channel);
     int r = reserve_fill(&reserve, (size_t) __builtin_popcountll(mask));
     if (r == 0)
-        send_to(d, &reserve, mask, p);
+        send_to(d, &reserve, mask, p, NULL);
     pthread_mutex_unlock(&shard->mutex);
 
     delivery_reserve_finish(&reserve);
@@ -233,7 +237,7 @@ int distribution_send(struct distribution *d, uint64_t hash, struct publication 
 }
 
 void distribution_send_reserved(struct distribution *d, struct delivery_reserve *r, uint64_t hash,
-                                struct publication *p) {
+                                struct publication *p, struct wakes *wakes) {
     struct interest_shard *shard = shard_of(d, hash);
     pthread_mutex_lock(&shard->mutex);
     uint64_t mask = mask_of(shard, hash, p->channel);
@@ -241,6 +245,6 @@ void distribution_send_reserved(struct distribution *d, struct delivery_reserve 
      * come: the publication is already durable. */
     while (reserve_fill(r, (size_t) __builtin_popcountll(mask)) < 0)
         (void) sched_yield();
-    send_to(d, r, mask, p);
+    send_to(d, r, mask, p, wakes);
     pthread_mutex_unlock(&shard->mutex);
 }

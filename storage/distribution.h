@@ -1,5 +1,6 @@
 /*
- * Which workers want which channels, and handing publications to them: one post for each.
+ * Which workers want which channels, and handing publications to them: one post for each. A worker
+ * that sleeps is woken once for what a turn, or a group of the writer's, hands to it.
  *
  * Thread-safe. Its locks are the innermost ones of an engine: a caller may hold its own, and does
  * where distributing must be one with moving a stream's top.
@@ -56,6 +57,7 @@ struct delivery_reserve {
 /* Fills up to what publications more will need with the sinks there are now. -ENOMEM. */
 MUST_CHECK int distribution_reserve(struct distribution *d, struct delivery_reserve *r,
                                     size_t publications);
+/* wakes: as of inbox_post_quietly(). */
 void distribution_send_reserved(struct distribution *d, struct delivery_reserve *r, uint64_t hash,
-                                struct publication *p);
+                                struct publication *p, struct wakes *wakes);
 void delivery_reserve_finish(struct delivery_reserve *r);

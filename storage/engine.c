@@ -110,12 +110,16 @@ static void run_done(struct post *post) {
     request->done(request);
 }
 
-void engine_answer(struct publish_request *request, int result) {
+void engine_answer_quietly(struct publish_request *request, int result, struct wakes *wakes) {
     request->publication = publication_unref(request->publication);
     request->map.stream = publication_unref(request->map.stream);
     request->result = result;
     request->post = (struct post){ .run = run_done };
-    inbox_post(request->inbox, &request->post);
+    inbox_post_quietly(request->inbox, &request->post, wakes);
+}
+
+void engine_answer(struct publish_request *request, int result) {
+    engine_answer_quietly(request, result, NULL);
 }
 
 int engine_publish_unkept(struct engine *e, struct publish_request *request, uint64_t hash) {

@@ -139,7 +139,8 @@ MUST_CHECK int engine_broadcast(struct engine *e, struct publication *p);
 struct engine_sink {
     struct inbox *inbox;
     void (*deliver)(struct engine_sink *self, struct publication *p);
-    unsigned index; /* private */
+    bool is_handed_over; /* the engine's: what is being delivered comes from another thread */
+    unsigned index;      /* private */
 };
 
 enum { ENGINE_SINKS_MAX = 64 };

@@ -86,6 +86,8 @@ static inline int64_t keep_meta_ttl_ms(const struct keep *k) {
 
 /* Answers: drops the publication and has done run on the caller's loop. Any thread. */
 void engine_answer(struct publish_request *request, int result);
+/* The same; wakes: as of inbox_post_quietly(). */
+void engine_answer_quietly(struct publish_request *request, int result, struct wakes *wakes);
 
 /* Of something that is not kept; the result, without answering. Any thread. */
 MUST_CHECK int engine_publish_unkept(struct engine *e, struct publish_request *request,

@@ -363,7 +363,7 @@ struct config {
     struct config_listener listeners[CONFIG_LISTENERS_MAX]; /* made of http's addresses */
     size_t n_listeners;
 
-    uint32_t workers; /* 0 in the file: one; always 1 or more here */
+    uint32_t workers; /* 0: as many as there are processors for; daemon_workers() */
     uint32_t engine;  /* enum engine_kind */
     struct str data_dir;
     uint32_t engine_queue_max; /* publishes that wait for the writer; more: error 100 */

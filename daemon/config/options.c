@@ -198,8 +198,11 @@ static const struct option OPTIONS[] = {
     { "http_server.max_headers", OPTION_COUNT, AT(http.max_headers), .min = 8, .max = 64,
       .initial = "64", .help = "Most headers in a request; more: 431." },
 
-    { "workers", OPTION_COUNT, AT(workers), .min = 1, .max = CONFIG_WORKERS_MAX, .initial = "1",
-      .needs_restart = true, .help = "Loop threads, each with connections of its own." },
+    { "workers", OPTION_COUNT, AT(workers), .min = 1, .max = CONFIG_WORKERS_MAX,
+      .may_be_zero = true, .zero = "auto", .initial = "auto", .needs_restart = true,
+      .help = "Loop threads, each with connections of its own; `auto`, or 0: one for each "
+              "processor that the process may use, by its affinity and the limit of its control "
+              "group." },
     { "data_dir", OPTION_TEXT, AT(data_dir), .max = 3000, .initial = "", .needs_restart = true,
       .help = "Where the sqlite engine keeps its files; made if missing. Empty: the service's "
               "state directory (`$STATE_DIRECTORY`), or else `parley-data` in the current one." },

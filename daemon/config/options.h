@@ -42,6 +42,7 @@ struct option {
     size_t offset, offset_n;             /* in struct config, or struct namespace */
     int64_t min, max;                    /* of numbers; of texts and lists the length */
     bool may_be_zero;                    /* 0 is outside min..max and means "none" or "never" */
+    const char *zero;                    /* of OPTION_COUNT: then the word for it; NULL: "0" */
     bool needs_restart;                  /* a reload does not change it */
     const char *initial;                 /* as one would write it */
     const struct option_choice *choices; /* to a NULL name */

@@ -120,7 +120,9 @@ static void document_option(const struct option *o, struct buffer *out) {
             buffer_printf(out, "%s`%s`", c == o->choices ? "" : ", ", *c->name ? c->name : "\"\"");
     }
     if (o->kind == OPTION_COUNT || o->kind == OPTION_SIZE || o->kind == OPTION_DURATION) {
-        buffer_append_str(out, o->may_be_zero ? STR(", 0 or ") : STR(", "));
+        buffer_append_str(out, STR(", "));
+        if (o->may_be_zero)
+            buffer_printf(out, "%s or ", o->zero ? o->zero : "0");
         document_number(o, o->min, out);
         buffer_append_str(out, STR(" to "));
         document_number(o, o->max, out);

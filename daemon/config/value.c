@@ -161,6 +161,8 @@ static void write_number(const struct option *o, int64_t n, struct buffer *out) 
         size_write(n, out);
     else if (o->kind == OPTION_MODE)
         buffer_printf(out, "0%o", (unsigned) n);
+    else if (n == 0 && o->zero)
+        buffer_append_str(out, str_of(o->zero));
     else
         buffer_append_int(out, n);
 }
@@ -169,7 +171,7 @@ static int refuse_range(const struct option *o, char why[CONFIG_WHY_MAX]) {
     struct buffer text = BUFFER_INIT;
     buffer_append_str(&text, STR("must be "));
     if (o->may_be_zero)
-        buffer_append_str(&text, STR("0 or "));
+        buffer_printf(&text, "%s or ", o->zero ? o->zero : "0");
     write_number(o, o->min, &text);
     buffer_append_str(&text, STR(" to "));
     write_number(o, o->max, &text);
@@ -234,11 +236,14 @@ static int parse_number(const struct option *o, struct str text, void *place,
         break;
     default:
         expected = "must be a whole number";
+        if (o->zero && str_equal(text, str_of(o->zero)))
+            text = STR("0");
         r = parse_count(text, &n);
         break;
     }
     if (r == -EINVAL) {
-        (void) snprintf(why, CONFIG_WHY_MAX, "%s", expected);
+        (void) snprintf(why, CONFIG_WHY_MAX, "%s%s%s", expected, o->zero ? " or " : "",
+                        o->zero ? o->zero : "");
         return r;
     }
     if (r == -ERANGE || ((n < o->min || n > o->max) && !(n == 0 && o->may_be_zero)))

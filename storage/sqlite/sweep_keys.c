@@ -95,6 +95,7 @@ static int end_keys(struct writer *w, const struct ending *endings, size_t n) {
     atomic_fetch_add(&w->engine->ephemera.keys_expired, n);
     for (size_t i = 0; i < n; i++)
         writer_distribute(w, endings[i].top, endings[i].publication);
+    wakes_send(&w->wakes);
     return 0;
 }
 

@@ -10,6 +10,7 @@ enum {
     ERRANDS_MAX = 1024,
     PATIENCE_MAX_NS = 1000000,
     EVENTS_PER_GROUP = 1024,
+    ANSWERS_PER_WAKE = 64, /* workers hear of a large group while it is still distributed */
     ONCE_MAX = 1000000,
     MAP_KEYS_MAX = 100000,
 };
@@ -97,7 +98,7 @@ static int commit_group(struct writer *w, struct publish_request *group, size_t 
 
 void writer_distribute(struct writer *w, struct top *top, struct publication *p) {
     tops_lock(w->tops, top);
-    distribution_send_reserved(w->distribution, &w->reserve, top->entry.hash, p);
+    distribution_send_reserved(w->distribution, &w->reserve, top->entry.hash, p, &w->wakes);
     top->offset = p->position.offset;
     top->generation = top->stored.generation;
     tops_unlock(w->tops, top);
@@ -116,7 +117,7 @@ static int distribute(struct writer *w, struct publish_request *request) {
     }
     if (!publish_is_plain(request))
         return engine_publish_unkept(w->engine, request, request->hash);
-    distribution_send_reserved(w->distribution, &w->reserve, request->hash, p);
+    distribution_send_reserved(w->distribution, &w->reserve, request->hash, p, &w->wakes);
     return 0;
 }
 
@@ -138,7 +139,7 @@ static void answer(struct writer *w, struct publish_request *request, int r) {
         r = distribute(w, request);
     else
         forget_results(request);
-    engine_answer(request, r);
+    engine_answer_quietly(request, r, &w->wakes);
     publish_queue_answered(&w->queue, hash);
     if (top)
         tops_unpin(w->tops, top);
@@ -154,11 +155,14 @@ static void serve_group(struct writer *w, struct publish_request *group, size_t 
     if (r == 0 && (n_kept > 0 || events))
         r = commit_group(w, group, n_kept, events);
 
-    while (group) {
+    for (size_t i = 1; group; i++) {
         struct publish_request *next = group->next;
         answer(w, group, r);
         group = next;
+        if (i % ANSWERS_PER_WAKE == 0)
+            wakes_send(&w->wakes);
     }
+    wakes_send(&w->wakes);
     while (events) {
         struct event_request *next = events->next;
         if (r == 0)

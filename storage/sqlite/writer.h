@@ -103,6 +103,7 @@ struct writer {
     size_t last_group;       /* publishes kept in it */
     uint64_t last_commit_ns; /* it took */
     struct delivery_reserve reserve;
+    struct wakes wakes; /* of the workers that were handed something */
     struct buffer extra;
     void (*at_end)(void *arg); /* called last, when wants_end was seen and all is committed */
     void *at_end_arg;
@@ -120,6 +121,7 @@ typedef int order_fn(struct writer *w, void *arg);
 SUSPENDS MUST_CHECK int writer_order(struct writer *w, bool changes, order_fn *run, void *arg);
 
 /* The writer's thread: to all that want it, moving the channel's top with it. Reserved before. */
+/* wakes_send(&w->wakes) is left to the caller. */
 void writer_distribute(struct writer *w, struct top *top, struct publication *p);
 
 /* ---- the transaction: transaction.c ---- */

@@ -11,6 +11,7 @@
 
 #include "async/loop.h"
 #include "async/task.h"
+#include "daemon/worker_thread.h"
 #include "protocol/frame.h"
 #include "tests/support/world.h"
 
@@ -148,6 +149,123 @@ static void workers_share_channels_without_a_hole(void **state) {
     assert_null(world_run(&o, crowded, NULL));
 }
 
+/* ---- what is handed from worker to worker ---- */
+
+enum { WORKERS = 4, HEARERS = 6, SAID = 200 };
+
+static struct metrics *metrics_of(struct world *w, size_t i) {
+    return &w->daemon->threads[i].worker.metrics;
+}
+
+static uint64_t counted(struct world *w, enum metrics_counter id) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < w->daemon->n_workers; i++)
+        n += metrics_counter_of(metrics_of(w, i), id);
+    return n;
+}
+
+/* Workers with a subscriber, less the one who publishes himself. */
+static uint64_t others_with_subscribers(struct world *w, bool all_of_them) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < w->daemon->n_workers; i++)
+        n += metrics_gauge_of(metrics_of(w, i), GAUGE_SUBSCRIPTIONS) > 0 &&
+             (all_of_them || metrics_counter_of(metrics_of(w, i), COUNT_PUBLISHED) == 0);
+    return n;
+}
+
+/* arg: not NULL: publications go by way of the writer's thread. */
+static int handed_over(struct world *w, void *arg) {
+    struct peer *hearers[HEARERS], *speaker;
+
+    for (int n = 1; n <= HEARERS; n++) { /* on one worker, on two, and so on */
+        hearers[n - 1] = enter(w, true);
+        STORY_EXPECT(w, hearers[n - 1] != NULL);
+    }
+    speaker = enter(w, false);
+    STORY_EXPECT(w, speaker != NULL);
+    for (int i = 0; i < SAID; i++)
+        peer_say(speaker, "{\"id\":%d,\"publish\":{\"channel\":\"kept:x\",\"data\":%d}}", i + 2, i);
+    for (int i = 0; i < SAID; i++)
+        STORY_EXPECT(w, strstr(peer_hear(speaker, 20000), "\"publish\":{}"));
+    for (int n = 0; n < HEARERS; n++)
+        for (int i = 0; i < SAID; i++) {
+            char expected[32];
+            (void) snprintf(expected, sizeof expected, "\"data\":%d,", i);
+            STORY_EXPECT(w, strstr(peer_hear(hearers[n], 20000), expected));
+        }
+    STORY_EXPECT(w, others_with_subscribers(w, true) > 2);
+    STORY_EXPECT(w,
+                 counted(w, COUNT_HANDED_OVER) == SAID * others_with_subscribers(w, arg != NULL));
+    STORY_EXPECT(w, counted(w, COUNT_PUBLISHED) == SAID);
+    return 0;
+}
+
+static const char handing[] =
+        "client: {allow_anonymous_connect_without_token: true}\n"
+        "channel:\n  namespaces:\n"
+        "    - {name: kept, history_size: 1000, history_ttl: 600s, "
+        "allow_subscribe_for_client: true, allow_subscribe_for_anonymous: "
+        "true,\n"
+        "       allow_publish_for_client: true, allow_publish_for_anonymous: true}\n";
+
+static void a_publication_crosses_once_to_each_worker_with_subscribers(void **state) {
+    struct world_options o = { .config = handing, .workers = WORKERS, .is_real = true };
+    assert_null(world_run(&o, handed_over, NULL));
+
+    char dir[] = "/tmp/parley-threads-XXXXXX", command[64];
+    assert_non_null(mkdtemp(dir));
+    o.data_dir = dir;
+    const char *why = world_run(&o, handed_over, dir);
+    (void) snprintf(command, sizeof command, "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
+    assert_null(why);
+}
+
+/* ---- who gets which connection ---- */
+
+enum { CROWD = 40 };
+
+/* arg: how far apart the workers may be. */
+static int in_even_shares(struct world *w, void *arg) {
+    struct peer *peers[CROWD];
+    int64_t fewest = INT64_MAX, most = 0, all = 0;
+
+    for (int i = 0; i < CROWD; i++) {
+        peers[i] = peer_open(w, NULL);
+        STORY_EXPECT(w, peers[i] != NULL);
+    }
+    for (size_t i = 0; i < WORKERS; i++) {
+        int64_t n = metrics_gauge_of(metrics_of(w, i), GAUGE_CONNECTIONS);
+        fewest = n < fewest ? n : fewest;
+        most = n > most ? n : most;
+        all += n;
+    }
+    STORY_EXPECT(w, all == CROWD);
+    STORY_EXPECT(w, most - fewest <= *(const int64_t *) arg);
+    STORY_EXPECT(w, counted(w, COUNT_ACCEPTED) == CROWD);
+    return 0;
+}
+
+/* The kernel's choice alone would not do. */
+static void connections_are_shared_out_evenly(void **state) {
+    int64_t apart = 2;
+    struct world_options o = { .config = handing, .workers = WORKERS, .is_real = true };
+    assert_null(world_run(&o, in_even_shares, &apart));
+}
+
+static void what_one_worker_accepts_for_all_is_shared_out_exactly(void **state) {
+    int64_t apart = 0;
+    char where[] = "/tmp/parley-threads-XXXXXX", yaml[128];
+    assert_non_null(mkdtemp(where));
+    (void) snprintf(yaml, sizeof yaml, "http_server: {listen: ['unix:%s/s']}\n", where);
+    struct world_options o = { .config = yaml, .workers = WORKERS, .is_real = true };
+    const char *why = world_run(&o, in_even_shares, &apart);
+    (void) snprintf(yaml, sizeof yaml, "%s/s", where);
+    (void) remove(yaml);
+    assert_int_equal(remove(where), 0);
+    assert_null(why);
+}
+
 static int left_alone(struct world *w, void *arg) {
     struct peer *peers[6];
     for (size_t i = 0; i < ELEMENTS_OF(peers); i++) {
@@ -165,6 +283,9 @@ static void a_daemon_ends_with_clients_in_it(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_share_channels_without_a_hole),
+        cmocka_unit_test(a_publication_crosses_once_to_each_worker_with_subscribers),
+        cmocka_unit_test(connections_are_shared_out_evenly),
+        cmocka_unit_test(what_one_worker_accepts_for_all_is_shared_out_exactly),
         cmocka_unit_test(a_daemon_ends_with_clients_in_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,11 +37,12 @@ struct peer {
 
 static int load_config(const struct world_options *o, const char *yaml, struct config **ret,
                        char *why, size_t cap) {
+    const char *common = getenv("PARLEY_WORKERS");
     char workers[16];
     (void) snprintf(workers, sizeof workers, "%u", o->workers ? o->workers : 1);
     const struct config_flag flags[] = {
         { "--engine", "engine.type", o->data_dir ? "sqlite" : "memory" },
-        { "--workers", "workers", workers },
+        { "--workers", "workers", o->workers || !common ? workers : common },
         { "--secret", "client.token.hmac_secret_key", "secret" },
         { "--port", "http_server.port", "0" },
         { "--data-dir", "data_dir", o->data_dir },
@@ -359,7 +360,7 @@ static int reach_daemon(struct peer *p, const struct peer_options *o) {
     if (r < 0)
         return r;
     p->stream = ours;
-    unsigned n = w->config->workers;
+    unsigned n = (unsigned) w->daemon->n_workers;
     r = daemon_accept(w->daemon, o->worker >= 0 ? (unsigned) o->worker : w->next_worker++ % n,
                       theirs);
     if (r < 0)

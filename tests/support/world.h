@@ -24,7 +24,7 @@ struct world_options {
     const char *config;   /* YAML over the world's own: memory engine, everything else as shipped */
     const char *data_dir; /* sqlite: where; NULL: the memory engine */
     const char *vfs;      /* sqlite: a registered VFS, or NULL */
-    unsigned workers;     /* 0: one */
+    unsigned workers;     /* 0: as PARLEY_WORKERS says; without it one */
     bool is_real;         /* real time, a thread for each worker, TCP on the loopback */
     bool listens;         /* where the configuration says, though it is not real */
     uint64_t seed;        /* of the loop; 0: no adversity */

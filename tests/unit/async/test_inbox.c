@@ -4,11 +4,13 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "async/debug.h"
 #include "async/event.h"
 #include "async/group.h"
 #include "async/loop.h"
@@ -149,6 +151,139 @@ static void own_posts_run_in_the_same_turn_before_its_hooks(void **state) {
     assert_string_equal(all.text, "-abc|+d");
 }
 
+/* ---- quietly, from another loop ---- */
+
+enum { TURNS = 50, POSTS_A_TURN = 40 };
+
+struct quiet {
+    struct mail *mail;
+    pthread_t thread;
+    int sender, result;
+    unsigned due; /* wake-ups at the end of a turn, at most */
+    uint64_t woken;
+};
+
+/* In some turns something urgent comes between. */
+static int post_quietly(void *arg) {
+    struct quiet *q = arg;
+    for (int i = 0, k = 0; i < TURNS; i++) {
+        for (int n = 0; n < POSTS_A_TURN; n++, k++) {
+            struct numbered *p = malloc(sizeof *p);
+            if (!p)
+                return -ENOMEM;
+            *p = (struct numbered){
+                .post.run = on_numbered, .mail = q->mail, .sender = q->sender, .number = k
+            };
+            if (i % 3 == 0 && n == POSTS_A_TURN / 2)
+                inbox_post(q->mail->inbox, &p->post);
+            else
+                inbox_post_quietly(q->mail->inbox, &p->post, NULL);
+            if (loop_of_thread->wakes.n > q->due)
+                q->due = loop_of_thread->wakes.n;
+        }
+        int r = i % 2 ? task_sleep(1) : task_yield(); /* the other loop sleeps now and then */
+        if (r < 0)
+            return r;
+        if (loop_of_thread->wakes.n > 0)
+            return -EBUSY;
+    }
+    return 0;
+}
+
+static void *run_quiet(void *arg) {
+    struct quiet *q = arg;
+    q->result = loop_run(NULL, post_quietly, q);
+    return NULL;
+}
+
+static int hear_quiet(void *arg) {
+    struct quiet *all = arg;
+    struct mail *m = all->mail;
+    m->expected = SENDERS * TURNS * POSTS_A_TURN;
+    m->inbox = inbox_open(loop_current());
+    if (!m->inbox)
+        return -ENOMEM;
+    for (int i = 0; i < SENDERS; i++)
+        if (pthread_create(&all[i].thread, NULL, run_quiet, &all[i]) != 0)
+            abort();
+    int r = event_wait(&m->all_came);
+    struct async_stats stats;
+    async_stats(&stats);
+    all->woken = stats.woken;
+    for (int i = 0; i < SENDERS; i++)
+        (void) pthread_join(all[i].thread, NULL);
+    m->inbox = inbox_close(m->inbox);
+    return r;
+}
+
+static void a_turns_quiet_posts_wake_another_loop_once(void **state) {
+    (void) state;
+    struct mail m = { 0 };
+    struct quiet all[SENDERS];
+    for (int i = 0; i < SENDERS; i++)
+        all[i] = (struct quiet){ .mail = &m, .sender = i };
+    assert_int_equal(loop_run(NULL, hear_quiet, all), 0);
+    assert_false(m.was_disordered);
+    for (int i = 0; i < SENDERS; i++) {
+        assert_int_equal(all[i].result, 0);
+        assert_int_equal(all[i].due, 1);
+    }
+    assert_in_range(all[0].woken, 1, SENDERS * TURNS * 2); /* urgent ones wake, too */
+}
+
+struct leaver {
+    struct inbox *inbox;
+    struct leaver *other;
+    pthread_barrier_t *both;
+    struct post farewell;
+    _Atomic bool has_heard;
+    int result;
+};
+
+static void on_farewell(struct post *p) {
+    atomic_store(&CONTAINER_OF(p, struct leaver, farewell)->other->has_heard, true);
+}
+
+/* Both have something to say that the other is not woken for yet, and neither's inbox can close
+ * before that. */
+static int leaves(void *arg) {
+    struct leaver *l = arg;
+    l->inbox = inbox_open(loop_current());
+    if (!l->inbox)
+        return -ENOMEM;
+    (void) pthread_barrier_wait(l->both);
+    l->farewell.run = on_farewell;
+    inbox_post_quietly(l->other->inbox, &l->farewell, NULL);
+    (void) pthread_barrier_wait(l->both);
+    l->inbox = inbox_close(l->inbox);
+    return 0;
+}
+
+static void *run_leaver(void *arg) {
+    struct leaver *l = arg;
+    l->result = loop_run(NULL, leaves, l);
+    return NULL;
+}
+
+static void loops_that_end_together_do_not_wait_for_each_other(void **state) {
+    (void) state;
+    pthread_barrier_t both;
+    pthread_t threads[2];
+    struct leaver leavers[2];
+    assert_int_equal(pthread_barrier_init(&both, NULL, 2), 0);
+    for (int i = 0; i < 2; i++)
+        leavers[i] = (struct leaver){ .other = &leavers[1 - i], .both = &both };
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, run_leaver, &leavers[i]), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(leavers[i].result, 0);
+        assert_true(leavers[i].has_heard);
+    }
+    pthread_barrier_destroy(&both);
+}
+
 /* ---- simulated ---- */
 
 static int posts_in_a_simulation(void *arg) {
@@ -210,6 +345,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(posts_of_other_threads_come_each_in_its_senders_order),
         cmocka_unit_test(own_posts_run_in_the_same_turn_before_its_hooks),
+        cmocka_unit_test(a_turns_quiet_posts_wake_another_loop_once),
+        cmocka_unit_test(loops_that_end_together_do_not_wait_for_each_other),
         cmocka_unit_test(a_simulated_inbox_is_late_by_its_seed_but_in_order),
         cmocka_unit_test(an_inbox_alone_does_not_hold_the_loop),
     };

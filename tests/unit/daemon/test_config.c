@@ -81,7 +81,7 @@ static void without_a_file_the_defaults_are_in_force(void **state) {
 
     assert_int_equal(c->n_listeners, 1);
     assert_string_equal(c->listeners[0].address.text, "127.0.0.1:8000");
-    assert_int_equal(c->workers, 1);
+    assert_int_equal(c->workers, 0);
     assert_int_equal(c->engine, ENGINE_SQLITE);
     assert_string_equal(c->data_dir.data, "parley-data");
     assert_int_equal(c->client.ping_interval_ms, 25000);
@@ -532,7 +532,7 @@ static void a_reload_keeps_what_needs_a_restart(void **state) {
              "}\n");
     assert_int_equal(
             config_reload(&(struct config_source){ .file = d->file }, old, &new, &d->report), 0);
-    assert_int_equal(new->workers, 1);
+    assert_int_equal(new->workers, 0);
     assert_int_equal(new->client.ping_interval_ms, 5000);
     assert_string_equal(new->listeners[0].address.text, "127.0.0.1:8000");
     assert_true(reported(d, false, ":1:10: workers: a change of this takes effect with the next"));

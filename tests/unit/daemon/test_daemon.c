@@ -33,8 +33,11 @@
 static const struct world_options quiet = { .config = QUIET NAMESPACES };
 static const struct world_options quiet_three = { .config = QUIET NAMESPACES, .workers = 3 };
 
-static struct metrics *metrics_of(struct world *w) {
-    return &w->daemon->threads[0].worker.metrics;
+static uint64_t counted(struct world *w, enum metrics_counter id) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < w->daemon->n_workers; i++)
+        n += metrics_counter_of(&w->daemon->threads[i].worker.metrics, id);
+    return n;
 }
 
 /* A connected peer, subscribed to channel unless that is NULL. */
@@ -178,7 +181,7 @@ static int a_hole(struct world *w, void *arg) {
              "state'}}}\n"
              "> {'id':4,'subscribe':{'channel':'kept:x','recover':true,'offset':1}}\n"
              "< {'id':4,'subscribe':{*'recovered':true,'offset':1*}}");
-    STORY_EXPECT(w, metrics_counter_of(metrics_of(w), COUNT_POSITION_LOST) == 1);
+    STORY_EXPECT(w, counted(w, COUNT_POSITION_LOST) == 1);
     peer_close(a);
     return 0;
 }
@@ -236,7 +239,7 @@ static int pings(struct world *w, void *arg) {
     from = loop_now();
     HEARS(a, "close 3012 no pong"); /* this time it did not answer */
     STORY_EXPECT(w, loop_now() - from >= 7900 && loop_now() - from <= 8300);
-    STORY_EXPECT(w, metrics_counter_of(metrics_of(w), COUNT_PONG_TIMEOUTS) == 1);
+    STORY_EXPECT(w, counted(w, COUNT_PONG_TIMEOUTS) == 1);
     peer_close(a);
     return 0;
 }
@@ -282,7 +285,7 @@ static int slow_and_fast(struct world *w, void *arg) {
         received++;
     STORY_EXPECT(w, story_heard(w, heard, "close 3008 slow"));
     STORY_EXPECT(w, received < COUNT);
-    STORY_EXPECT(w, metrics_counter_of(metrics_of(w), COUNT_QUEUE_LIMIT) == 1);
+    STORY_EXPECT(w, counted(w, COUNT_QUEUE_LIMIT) == 1);
     peer_close(slow);
     peer_close(fast);
     peer_close(publisher);
@@ -310,7 +313,7 @@ static int stuck(struct world *w, void *arg) {
         HEARS(publisher, "{*\"publish\":{}}");
     }
     STORY_EXPECT(w, task_sleep(3000) == 0); /* it does not read; the write timeout is a second */
-    STORY_EXPECT(w, metrics_counter_of(metrics_of(w), COUNT_WRITE_TIMEOUTS) == 1);
+    STORY_EXPECT(w, counted(w, COUNT_WRITE_TIMEOUTS) == 1);
     const char *heard;
     while (strncmp(heard = peer_hear(a, 30000), "{\"push\"", 7) == 0)
         ;
@@ -394,7 +397,7 @@ static int garbage(struct world *w, void *arg) {
     STORY_EXPECT(w, peer_send_raw(a, bytes_of(unmasked, sizeof unmasked)) == 0);
     HEARS(a, "close 1002 *");
     HEARS(a, "end");
-    STORY_EXPECT(w, metrics_counter_of(metrics_of(w), COUNT_PROTOCOL_ERRORS) == 1);
+    STORY_EXPECT(w, counted(w, COUNT_PROTOCOL_ERRORS) == 1);
     peer_close(a);
     return 0;
 }
@@ -410,7 +413,7 @@ static int too_big(struct world *w, void *arg) {
         buffer_append_byte(&big, ' ');
     (void) peer_send_frame(a, FRAME_TEXT, buffer_bytes(&big));
     HEARS(a, "close 1009 *");
-    STORY_EXPECT(w, metrics_counter_of(metrics_of(w), COUNT_MESSAGE_LIMIT) == 1);
+    STORY_EXPECT(w, counted(w, COUNT_MESSAGE_LIMIT) == 1);
     peer_close(a);
     return 0;
 }
@@ -498,7 +501,7 @@ static int too_fast(struct world *w, void *arg) {
     for (int i = 0; i < 4; i++)
         HEARS(a, "{*\"unsubscribe\":{}}");
     HEARS(a, "close 3013 too many requests");
-    STORY_EXPECT(w, metrics_counter_of(metrics_of(w), COUNT_RATE_LIMIT) == 1);
+    STORY_EXPECT(w, counted(w, COUNT_RATE_LIMIT) == 1);
     peer_close(a);
     return 0;
 }
@@ -520,7 +523,7 @@ static int origins(struct world *w, void *arg) {
     STORY_EXPECT(w, peer_open(w, &o) == NULL);
     STORY_EXPECT(w, strstr(w->failure, "status 403") != NULL);
     w->failure[0] = 0;
-    STORY_EXPECT(w, metrics_counter_of(metrics_of(w), COUNT_REFUSED_ORIGIN) == 1);
+    STORY_EXPECT(w, counted(w, COUNT_REFUSED_ORIGIN) == 1);
     return 0;
 }
 
@@ -535,7 +538,7 @@ static int crowded(struct world *w, void *arg) {
     STORY_EXPECT(w, peer_open(w, NULL) == NULL);
     STORY_EXPECT(w, strstr(w->failure, "status 503") != NULL);
     w->failure[0] = 0;
-    STORY_EXPECT(w, metrics_counter_of(metrics_of(w), COUNT_REFUSED_LIMIT) == 1);
+    STORY_EXPECT(w, counted(w, COUNT_REFUSED_LIMIT) == 1);
     peer_close(a);
     STORY_EXPECT(w, task_sleep(10) == 0);
     JOINED(c, w, NULL);

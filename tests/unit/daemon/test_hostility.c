@@ -164,11 +164,12 @@ static int drain(void *arg) {
 
 /* It comes after all others have been told, and before the last of them has gone. */
 static int late_comer(struct world *w, void *arg) {
-    struct peer *first = peer_open(w, NULL);
+    const struct peer_options same = { .worker = 0 }; /* its worker is not done yet */
+    struct peer *first = peer_open(w, &same);
     STORY_EXPECT(w, first && peer_connect(first, NULL));
     STORY_EXPECT(w, group_spawn(&w->tasks, "drain", drain, w->daemon) == 0);
     STORY_EXPECT(w, task_sleep(60) == 0);
-    struct peer *late = peer_open(w, NULL);
+    struct peer *late = peer_open(w, &same);
     STORY_EXPECT(w, late != NULL);
     int64_t from = loop_now();
     HEARS(late, "close 3001 shutdown");

@@ -115,7 +115,8 @@ struct stage {
 
 static const char *play(struct stage *g, const char *config, story_fn *story) {
     const struct http_client_options http = { .respond = respond, .respond_arg = &g->server };
-    const struct world_options o = { .config = config, .http = &http };
+    /* Each worker fetches for itself. */
+    const struct world_options o = { .config = config, .http = &http, .workers = 1 };
     return world_run(&o, story, g);
 }
 

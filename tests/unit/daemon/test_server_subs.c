@@ -593,7 +593,7 @@ static int library(struct world *w, void *arg) {
                     "> {'id':1,'connect':{'token':'<<{'sub':'43'}>>','name':'%s'}}\n"
                     "< {'id':1,'connect':{*",
                     name);
-    struct peer *other = peer_open(w, NULL);
+    struct peer *other = peer_open(w, &(struct peer_options){ .worker = 0 });
     PLAYS(other, claims);
     s = hub_first_of_user(worker_of(w, 0), STR("43"));
     STORY_EXPECT(w, s && session_library(s).len == 255);
