@@ -1,6 +1,7 @@
 #include "storage/sqlite/database.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 enum {
     BUSY_TIMEOUT_MS = 5000, /* readers meet locks while the log is recovered or restarted */
@@ -51,6 +52,12 @@ int database_number(sqlite3 *db, const char *sql, int64_t *ret) {
     return r;
 }
 
+/* Every allocation would take a lock to be counted, and readers hold up the writer there. Too late,
+ * and without consequence, where the process has used SQLite before. */
+static void configure(void) {
+    (void) sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int set_up(sqlite3 *db, enum database_role role) {
     sqlite3_extended_result_codes(db, 1);
     sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
@@ -74,6 +81,8 @@ static int set_up(sqlite3 *db, enum database_role role) {
 }
 
 int database_open(const char *path, const char *vfs, enum database_role role, sqlite3 **ret) {
+    static pthread_once_t is_configured = PTHREAD_ONCE_INIT;
+    (void) pthread_once(&is_configured, configure);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     if (role == DATABASE_WRITER)
         flags |= SQLITE_OPEN_CREATE;
