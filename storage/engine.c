@@ -105,17 +105,27 @@ struct engine *engine_close(struct engine *e) {
 
 /* ---- publishing ---- */
 
-static void run_done(struct post *post) {
+/* The publications are let go of here: memory goes back cheaply to the thread that it came from. */
+static void run_dones(struct post *post) {
     struct publish_request *request = CONTAINER_OF(post, struct publish_request, post);
-    request->done(request);
+    while (request) {
+        struct publish_request *next = request->next;
+        request->publication = publication_unref(request->publication);
+        request->map.stream = publication_unref(request->map.stream);
+        request->done(request);
+        request = next;
+    }
+}
+
+void engine_answer_all(struct publish_request *first) {
+    first->post = (struct post){ .run = run_dones };
+    inbox_post(first->inbox, &first->post);
 }
 
 void engine_answer(struct publish_request *request, int result) {
-    request->publication = publication_unref(request->publication);
-    request->map.stream = publication_unref(request->map.stream);
     request->result = result;
-    request->post = (struct post){ .run = run_done };
-    inbox_post(request->inbox, &request->post);
+    request->next = NULL;
+    engine_answer_all(request);
 }
 
 int engine_publish_unkept(struct engine *e, struct publish_request *request, uint64_t hash) {

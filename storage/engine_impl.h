@@ -87,6 +87,9 @@ static inline int64_t keep_meta_ttl_ms(const struct keep *k) {
 /* Answers: drops the publication and has done run on the caller's loop. Any thread. */
 void engine_answer(struct publish_request *request, int result);
 
+/* As that, of several at once, linked by next: with results, and of one inbox. */
+void engine_answer_all(struct publish_request *first);
+
 /* Of something that is not kept; the result, without answering. Any thread. */
 MUST_CHECK int engine_publish_unkept(struct engine *e, struct publish_request *request,
                                      uint64_t hash);
