@@ -63,6 +63,12 @@ void metrics_observe(struct metrics *m, enum metrics_histogram id, uint64_t dura
     bump(&m->times[id].sum_us, duration_us);
 }
 
+void metrics_put_stalls(struct metrics *m, const struct loop_stalls *s) {
+    for (size_t i = 0; i <= LOOP_STALL_BOUNDS; i++)
+        atomic_store_explicit(&m->stalls[i], s->counts[i], memory_order_relaxed);
+    atomic_store_explicit(&m->stalls_us, s->total_us, memory_order_relaxed);
+}
+
 void metrics_count_command(struct metrics *m, enum metrics_method method) {
     bump(&m->commands[method], 1);
 }
@@ -144,6 +150,27 @@ static void write_histogram(const struct metrics *const *workers, size_t n, size
     buffer_printf(out, "parley_%s_sum ", about->name);
     write_seconds(sum_us, out);
     buffer_printf(out, "\nparley_%s_count %llu\n", about->name, (unsigned long long) total);
+}
+
+static void write_stalls(const struct metrics *const *workers, size_t n, struct buffer *out) {
+    static const char name[] = METRICS_STALLS_NAME;
+    write_about(name, METRICS_STALLS_HELP, "histogram", out);
+    for (size_t w = 0; w < n; w++) {
+        uint64_t total = 0;
+        for (size_t i = 0; i <= LOOP_STALL_BOUNDS; i++) {
+            total += load(&workers[w]->stalls[i]);
+            buffer_printf(out, "parley_%s_bucket{worker=\"%zu\",le=\"", name, w);
+            if (i < LOOP_STALL_BOUNDS)
+                write_seconds(loop_stall_bounds_us[i], out);
+            else
+                buffer_append_str(out, STR("+Inf"));
+            buffer_printf(out, "\"} %llu\n", (unsigned long long) total);
+        }
+        buffer_printf(out, "parley_%s_sum{worker=\"%zu\"} ", name, w);
+        write_seconds(load(&workers[w]->stalls_us), out);
+        buffer_printf(out, "\nparley_%s_count{worker=\"%zu\"} %llu\n", name, w,
+                      (unsigned long long) total);
+    }
 }
 
 /* One of the arrays of struct metrics that are indexed by a table of codes. */
@@ -334,6 +361,7 @@ void metrics_write(const struct metrics *const *workers, size_t n, const struct 
         write_family(workers, n, &FAMILIES[i], out);
     for (size_t i = 0; i < METRICS_HISTOGRAMS_N; i++)
         write_histogram(workers, n, i, out);
+    write_stalls(workers, n, out);
 }
 
 /* ---- the reference page ---- */
@@ -347,7 +375,8 @@ static const char INTRODUCTION[] =
         "the internal\n"
         "listener (`http_server.internal_port`), and to everybody with "
         "`http_server.external_monitoring`.\n"
-        "What is counted per worker is summed. Every limit has a counter of what ran into it.\n"
+        "What is counted per worker is summed, but for what has a label `worker`. Every limit has "
+        "a counter of what ran into it.\n"
         "\n"
         "| Name | Type | |\n"
         "|---|---|---|\n";
