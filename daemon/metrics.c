@@ -226,6 +226,58 @@ static void write_labelled(const struct metrics *const *workers, size_t n, const
     }
 }
 
+/* Without a sum and a count, which the caller has. What has been in no bucket does not count. */
+static void write_buckets(const char *name, const uint64_t *counts, const uint32_t *bounds,
+                          size_t n_bounds, bool is_us, struct buffer *out) {
+    uint64_t total = 0;
+    for (size_t i = 0; i <= n_bounds; i++) {
+        total += counts[i];
+        buffer_printf(out, "parley_%s_bucket{le=\"", name);
+        if (i == n_bounds)
+            buffer_append_str(out, STR("+Inf"));
+        else if (is_us)
+            write_seconds(bounds[i], out);
+        else
+            buffer_printf(out, "%u", bounds[i]);
+        buffer_printf(out, "\"} %llu\n", (unsigned long long) total);
+    }
+    buffer_printf(out, "parley_%s_count %llu\nparley_%s_sum ", name, (unsigned long long) total,
+                  name);
+}
+
+/* Groups, commits, and the log that they go to. */
+static void write_commits(const struct engine_stats *s, struct buffer *out) {
+    write_about("engine_group_size", "Publications in one commit.", "histogram", out);
+    write_buckets("engine_group_size", s->group_sizes, engine_group_bounds, ENGINE_GROUP_BOUNDS,
+                  false, out);
+    buffer_printf(out, "%llu\n", (unsigned long long) s->publishes);
+    write_about("engine_commit_duration_seconds", "Time of one commit.", "histogram", out);
+    write_buckets("engine_commit_duration_seconds", s->commit_times, engine_commit_bounds_us,
+                  ENGINE_COMMIT_BOUNDS, true, out);
+    write_seconds(s->commit_ns / 1000, out);
+    buffer_append_byte(out, '\n');
+
+    write_number("engine_wal_bytes", "Length of the database's log.", "gauge", s->wal_bytes, out);
+    write_number("engine_wal_bytes_largest", "Most it has been since the start.", "gauge",
+                 s->wal_bytes_largest, out);
+    write_number("engine_checkpoints_total",
+                 "Times that the log was copied into the database, to begin anew.", "counter",
+                 s->checkpoints, out);
+    write_number("engine_checkpoints_kept_total",
+                 "Of them, after which readers still needed the log: it went on growing.",
+                 "counter", s->checkpoints_kept, out);
+    write_number("engine_checkpoints_failed_total", "Of them, that failed.", "counter",
+                 s->checkpoints_failed, out);
+    write_about("engine_checkpoint_seconds_total", "Time spent on them.", "counter", out);
+    buffer_append_str(out, STR("parley_engine_checkpoint_seconds_total "));
+    write_seconds(s->checkpoint_ns / 1000, out);
+    buffer_append_byte(out, '\n');
+    write_about("engine_checkpoint_longest_seconds", "Time of the longest one.", "gauge", out);
+    buffer_append_str(out, STR("parley_engine_checkpoint_longest_seconds "));
+    write_seconds(s->checkpoint_longest_ns / 1000, out);
+    buffer_append_byte(out, '\n');
+}
+
 static void write_engine(const struct engine_stats *s, const char *kind, struct buffer *out) {
     write_number("engine_writable", "1, or 0 while the last commit failed.", "gauge", s->writable,
                  out);
@@ -239,6 +291,7 @@ static void write_engine(const struct engine_stats *s, const char *kind, struct 
     buffer_append_str(out, STR("parley_engine_commit_seconds_total "));
     write_seconds(s->commit_ns / 1000, out);
     buffer_append_byte(out, '\n');
+    write_commits(s, out);
     write_number("engine_queued", "Publications that wait for the writer.", "gauge", s->queued,
                  out);
     write_number("engine_rejected_total", "Publications refused: the queue was full.", "counter",

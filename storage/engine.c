@@ -287,6 +287,29 @@ int engine_presence_stats(struct engine *e, struct str channel, size_t *ret_clie
     return 0;
 }
 
+/* ---- numbers ---- */
+
+const uint32_t engine_group_bounds[ENGINE_GROUP_BOUNDS] = { 1,  2,   4,   8,   16,  32,
+                                                            64, 128, 256, 512, 1024 };
+const uint32_t engine_commit_bounds_us[ENGINE_COMMIT_BOUNDS] = {
+    250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000,
+};
+
+static size_t bucket_of(const uint32_t *bounds, size_t n, uint64_t value) {
+    size_t i = 0;
+    while (i < n && value > bounds[i])
+        i++;
+    return i;
+}
+
+size_t engine_group_bucket(size_t n) {
+    return bucket_of(engine_group_bounds, ENGINE_GROUP_BOUNDS, n);
+}
+
+size_t engine_commit_bucket(uint64_t ns) {
+    return bucket_of(engine_commit_bounds_us, ENGINE_COMMIT_BOUNDS, ns / 1000);
+}
+
 void engine_stats(struct engine *e, struct engine_stats *ret) {
     *ret = (struct engine_stats){ .writable = true,
                                   .duplicates = atomic_load(&e->ephemera.duplicates),

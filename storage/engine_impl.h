@@ -94,6 +94,9 @@ void engine_answer_all(struct publish_request *first);
 MUST_CHECK int engine_publish_unkept(struct engine *e, struct publish_request *request,
                                      uint64_t hash);
 
+size_t engine_group_bucket(size_t n); /* indexes of engine_stats */
+size_t engine_commit_bucket(uint64_t ns);
+
 void engine_event_answer(struct event_request *request, int result);
 
 /* What is shared, around an implementation's own part. */

@@ -58,9 +58,13 @@ static void configure(void) {
     (void) sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
+void database_wait_for_locks(sqlite3 *db) {
+    (void) sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+}
+
 static int set_up(sqlite3 *db, enum database_role role) {
     sqlite3_extended_result_codes(db, 1);
-    sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+    database_wait_for_locks(db);
     (void) sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void) sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     int r = database_run(db, "PRAGMA temp_store = MEMORY");
@@ -69,11 +73,9 @@ static int set_up(sqlite3 *db, enum database_role role) {
     if (role == DATABASE_READER)
         return database_run(db, "PRAGMA query_only = ON; PRAGMA cache_size = -4000");
 
-    /* The log is checkpointed by the committing thread itself: beside a busy writer no other could
-     * ever begin it anew, and it would grow for ever. */
     return database_run(db, "PRAGMA journal_mode = WAL;"
                             "PRAGMA synchronous = FULL;"
-                            "PRAGMA wal_autocheckpoint = 10000;"
+                            "PRAGMA wal_autocheckpoint = 10000;" /* until wal.h takes over */
                             "PRAGMA journal_size_limit = 67108864;"
                             "PRAGMA secure_delete = OFF;"
                             "PRAGMA foreign_keys = OFF;"

@@ -33,6 +33,7 @@ void writer_init(struct writer *w, const struct engine_options *o, struct tops *
     publish_queue_init(&w->queue, o->queue_max ? o->queue_max : QUEUE_MAX,
                        o->queue_max_bytes ? o->queue_max_bytes : QUEUE_MAX_BYTES);
     errands_init(&w->errands, ERRANDS_MAX);
+    wal_init(&w->wal, o->wal_pages);
     atomic_init(&w->due_ms, INT64_MAX);
     buffer_init(&w->extra, 0);
 }
@@ -78,6 +79,8 @@ static void note_result(struct writer *w, int r, size_t n, uint64_t began_ns) {
     atomic_fetch_add(&w->publishes, n);
     w->last_group = n;
     w->last_commit_ns = clock_ticks_ns() - began_ns;
+    atomic_fetch_add(&w->group_sizes[engine_group_bucket(n)], 1);
+    atomic_fetch_add(&w->commit_times[engine_commit_bucket(w->last_commit_ns)], 1);
     atomic_fetch_add(&w->commit_ns, w->last_commit_ns);
     if (n > atomic_load(&w->group_largest))
         atomic_store(&w->group_largest, n); /* this thread alone writes it */
@@ -226,7 +229,7 @@ int writer_order(struct writer *w, bool changes, order_fn *run, void *arg) {
 
 /* Room in the log comes from checkpoints, which else only follow commits. */
 static void probe(struct writer *w) {
-    (void) sqlite3_wal_checkpoint_v2(w->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    wal_make_room(&w->wal);
     int r = transaction_begin(w);
     if (r == 0)
         r = statement_run(w->statements[STATEMENT_PROBE]);
@@ -265,6 +268,7 @@ void writer_run(void *arg) {
         ;
     if (!w->db)
         return; /* it could not be opened */
+    wal_care(&w->wal);
     if (atomic_exchange(&w->wants_probe, false))
         probe(w);
     if (atomic_exchange(&w->wants_sweep, false) && writer_sweep(w)) {
