@@ -133,12 +133,28 @@ void debug_deadlock(struct loop *l) {
 
 /* ---- stalls ---- */
 
+/* Dense where it begins to be felt. */
+const uint32_t loop_stall_bounds_us[LOOP_STALL_BOUNDS] = {
+    50,   100,  200,   300,   500,   700,   1000,  1500,   2000,   3000,
+    5000, 7000, 10000, 15000, 20000, 30000, 50000, 100000, 300000, 1000000,
+};
+
+/* From below: most are short. */
+static void count_stall(struct loop_stalls *s, int64_t us) {
+    size_t i = 0;
+    while (i < LOOP_STALL_BOUNDS && us > loop_stall_bounds_us[i])
+        i++;
+    s->counts[i]++;
+    s->total_us += (uint64_t) us;
+}
+
 void debug_looks_around(struct loop *l) {
     if (!l || l->looked_us == 0 || l->options.is_simulated)
         return;
     int64_t us = clock_us() - l->looked_us;
     if (us > l->stalled_us)
         l->stalled_us = us;
+    count_stall(&l->stalls, us);
 }
 
 void debug_has_looked(struct loop *l) {
@@ -151,6 +167,10 @@ int64_t loop_stall_us(void) {
     int64_t us = l->stalled_us;
     l->stalled_us = 0;
     return us;
+}
+
+void loop_stalls(struct loop_stalls *ret) {
+    *ret = loop_of_thread->stalls;
 }
 
 /* ---- high water ---- */

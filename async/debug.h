@@ -51,5 +51,17 @@ void no_suspend_leave(struct no_suspend *n);
  */
 int64_t loop_stall_us(void);
 
+/* All such times since the loop began, by their length: each counts under the first bound that it
+ * does not exceed, or last. */
+enum { LOOP_STALL_BOUNDS = 20 };
+extern const uint32_t loop_stall_bounds_us[LOOP_STALL_BOUNDS]; /* ascending */
+
+struct loop_stalls {
+    uint64_t counts[LOOP_STALL_BOUNDS + 1];
+    uint64_t total_us;
+};
+
+void loop_stalls(struct loop_stalls *ret);
+
 /* From now on warn when a task or callback runs longer without suspending; 0: never. */
 void loop_warn_slow(int ms);

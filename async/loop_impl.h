@@ -7,6 +7,7 @@
 
 #include "async/annotate.h"
 #include "async/base.h"
+#include "async/debug.h"
 #include "async/inbox.h"
 #include "async/list.h"
 #include "async/loop.h"
@@ -101,9 +102,10 @@ struct loop {
     int64_t now_ms;
     void *context; /* the thread's own stack, where tasks return to */
     struct annotated_thread thread;
-    int64_t timed_us;    /* when what runs now began, if slow ones are to be told of */
-    int64_t looked_us;   /* when the descriptors were looked at; 0: never */
-    int64_t stalled_us;  /* the longest time between two looks, since somebody asked */
+    int64_t timed_us;   /* when what runs now began, if slow ones are to be told of */
+    int64_t looked_us;  /* when the descriptors were looked at; 0: never */
+    int64_t stalled_us; /* the longest time between two looks, since somebody asked */
+    struct loop_stalls stalls;
     unsigned no_suspend; /* depth of NO_SUSPEND scopes */
     unsigned runs_since_poll;
     struct timer_heap timers;

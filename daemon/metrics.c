@@ -63,6 +63,12 @@ void metrics_observe(struct metrics *m, enum metrics_histogram id, uint64_t dura
     bump(&m->times[id].sum_us, duration_us);
 }
 
+void metrics_put_stalls(struct metrics *m, const struct loop_stalls *s) {
+    for (size_t i = 0; i <= LOOP_STALL_BOUNDS; i++)
+        atomic_store_explicit(&m->stalls[i], s->counts[i], memory_order_relaxed);
+    atomic_store_explicit(&m->stalls_us, s->total_us, memory_order_relaxed);
+}
+
 void metrics_count_command(struct metrics *m, enum metrics_method method) {
     bump(&m->commands[method], 1);
 }
@@ -146,6 +152,27 @@ static void write_histogram(const struct metrics *const *workers, size_t n, size
     buffer_printf(out, "\nparley_%s_count %llu\n", about->name, (unsigned long long) total);
 }
 
+static void write_stalls(const struct metrics *const *workers, size_t n, struct buffer *out) {
+    static const char name[] = METRICS_STALLS_NAME;
+    write_about(name, METRICS_STALLS_HELP, "histogram", out);
+    for (size_t w = 0; w < n; w++) {
+        uint64_t total = 0;
+        for (size_t i = 0; i <= LOOP_STALL_BOUNDS; i++) {
+            total += load(&workers[w]->stalls[i]);
+            buffer_printf(out, "parley_%s_bucket{worker=\"%zu\",le=\"", name, w);
+            if (i < LOOP_STALL_BOUNDS)
+                write_seconds(loop_stall_bounds_us[i], out);
+            else
+                buffer_append_str(out, STR("+Inf"));
+            buffer_printf(out, "\"} %llu\n", (unsigned long long) total);
+        }
+        buffer_printf(out, "parley_%s_sum{worker=\"%zu\"} ", name, w);
+        write_seconds(load(&workers[w]->stalls_us), out);
+        buffer_printf(out, "\nparley_%s_count{worker=\"%zu\"} %llu\n", name, w,
+                      (unsigned long long) total);
+    }
+}
+
 /* One of the arrays of struct metrics that are indexed by a table of codes. */
 struct family {
     const char *name;
@@ -199,6 +226,58 @@ static void write_labelled(const struct metrics *const *workers, size_t n, const
     }
 }
 
+/* Without a sum and a count, which the caller has. What has been in no bucket does not count. */
+static void write_buckets(const char *name, const uint64_t *counts, const uint32_t *bounds,
+                          size_t n_bounds, bool is_us, struct buffer *out) {
+    uint64_t total = 0;
+    for (size_t i = 0; i <= n_bounds; i++) {
+        total += counts[i];
+        buffer_printf(out, "parley_%s_bucket{le=\"", name);
+        if (i == n_bounds)
+            buffer_append_str(out, STR("+Inf"));
+        else if (is_us)
+            write_seconds(bounds[i], out);
+        else
+            buffer_printf(out, "%u", bounds[i]);
+        buffer_printf(out, "\"} %llu\n", (unsigned long long) total);
+    }
+    buffer_printf(out, "parley_%s_count %llu\nparley_%s_sum ", name, (unsigned long long) total,
+                  name);
+}
+
+/* Groups, commits, and the log that they go to. */
+static void write_commits(const struct engine_stats *s, struct buffer *out) {
+    write_about("engine_group_size", "Publications in one commit.", "histogram", out);
+    write_buckets("engine_group_size", s->group_sizes, engine_group_bounds, ENGINE_GROUP_BOUNDS,
+                  false, out);
+    buffer_printf(out, "%llu\n", (unsigned long long) s->publishes);
+    write_about("engine_commit_duration_seconds", "Time of one commit.", "histogram", out);
+    write_buckets("engine_commit_duration_seconds", s->commit_times, engine_commit_bounds_us,
+                  ENGINE_COMMIT_BOUNDS, true, out);
+    write_seconds(s->commit_ns / 1000, out);
+    buffer_append_byte(out, '\n');
+
+    write_number("engine_wal_bytes", "Length of the database's log.", "gauge", s->wal_bytes, out);
+    write_number("engine_wal_bytes_largest", "Most it has been since the start.", "gauge",
+                 s->wal_bytes_largest, out);
+    write_number("engine_checkpoints_total",
+                 "Times that the log was copied into the database, to begin anew.", "counter",
+                 s->checkpoints, out);
+    write_number("engine_checkpoints_kept_total",
+                 "Of them, after which readers still needed the log: it went on growing.",
+                 "counter", s->checkpoints_kept, out);
+    write_number("engine_checkpoints_failed_total", "Of them, that failed.", "counter",
+                 s->checkpoints_failed, out);
+    write_about("engine_checkpoint_seconds_total", "Time spent on them.", "counter", out);
+    buffer_append_str(out, STR("parley_engine_checkpoint_seconds_total "));
+    write_seconds(s->checkpoint_ns / 1000, out);
+    buffer_append_byte(out, '\n');
+    write_about("engine_checkpoint_longest_seconds", "Time of the longest one.", "gauge", out);
+    buffer_append_str(out, STR("parley_engine_checkpoint_longest_seconds "));
+    write_seconds(s->checkpoint_longest_ns / 1000, out);
+    buffer_append_byte(out, '\n');
+}
+
 static void write_engine(const struct engine_stats *s, const char *kind, struct buffer *out) {
     write_number("engine_writable", "1, or 0 while the last commit failed.", "gauge", s->writable,
                  out);
@@ -212,6 +291,7 @@ static void write_engine(const struct engine_stats *s, const char *kind, struct 
     buffer_append_str(out, STR("parley_engine_commit_seconds_total "));
     write_seconds(s->commit_ns / 1000, out);
     buffer_append_byte(out, '\n');
+    write_commits(s, out);
     write_number("engine_queued", "Publications that wait for the writer.", "gauge", s->queued,
                  out);
     write_number("engine_rejected_total", "Publications refused: the queue was full.", "counter",
@@ -348,6 +428,7 @@ void metrics_write(const struct metrics *const *workers, size_t n, const struct 
         write_family(workers, n, &FAMILIES[i], out);
     for (size_t i = 0; i < METRICS_HISTOGRAMS_N; i++)
         write_histogram(workers, n, i, out);
+    write_stalls(workers, n, out);
 }
 
 /* ---- the reference page ---- */
@@ -361,7 +442,8 @@ static const char INTRODUCTION[] =
         "the internal\n"
         "listener (`http_server.internal_port`), and to everybody with "
         "`http_server.external_monitoring`.\n"
-        "What is counted per worker is summed. Every limit has a counter of what ran into it.\n"
+        "What is counted per worker is summed, but for what has a label `worker`. Every limit has "
+        "a counter of what ran into it.\n"
         "\n"
         "| Name | Type | |\n"
         "|---|---|---|\n";

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "async/base.h"
+#include "async/debug.h"
 #include "daemon/api/schema.h"
 #include "protocol/buffer.h"
 #include "protocol/codes.h"
@@ -181,6 +182,10 @@ enum {
     METRICS_ERRORS_N = 32,
 };
 
+/* Of each worker apart: the one histogram that no other can make up for. */
+#define METRICS_STALLS_NAME "loop_stall_duration_seconds"
+#define METRICS_STALLS_HELP "Times that a loop did not look at its sockets, each of them."
+
 struct metrics_times {
     _Atomic uint64_t buckets[METRICS_BUCKETS + 1];
     _Atomic uint64_t sum_us;
@@ -191,6 +196,7 @@ struct metrics {
     _Atomic uint64_t counters[METRICS_COUNTERS_N];
     _Atomic int64_t gauges[METRICS_GAUGES_N];
     _Atomic int64_t peaks_us[METRICS_PEAKS_N];
+    _Atomic uint64_t stalls[LOOP_STALL_BOUNDS + 1], stalls_us; /* as struct loop_stalls */
     _Atomic uint64_t proxy_requests[METRICS_PROXIES_N], proxy_errors[METRICS_PROXIES_N];
     struct metrics_times times[METRICS_HISTOGRAMS_N];
     _Atomic uint64_t commands[METRICS_METHODS_N];
@@ -228,6 +234,8 @@ static inline void metrics_gauge_set(struct metrics *m, enum metrics_gauge id, i
 static inline void metrics_peak_set(struct metrics *m, enum metrics_peak id, int64_t us) {
     atomic_store_explicit(&m->peaks_us[id], us, memory_order_relaxed);
 }
+
+void metrics_put_stalls(struct metrics *m, const struct loop_stalls *s);
 
 uint64_t metrics_counter_of(const struct metrics *m, enum metrics_counter id);
 int64_t metrics_gauge_of(const struct metrics *m, enum metrics_gauge id);

@@ -298,7 +298,10 @@ static void collect_stall(struct worker *w) {
 /* Of this worker's loop. */
 static void collect_async(struct metrics *m) {
     struct async_stats s;
+    struct loop_stalls stalls;
     async_stats(&s);
+    loop_stalls(&stalls);
+    metrics_put_stalls(m, &stalls);
     metrics_gauge_set(m, GAUGE_TASKS, (int64_t) s.tasks);
     metrics_gauge_set(m, GAUGE_TASKS_DORMANT, (int64_t) s.dormant);
     metrics_gauge_set(m, GAUGE_TIMERS, (int64_t) s.timers);

@@ -105,21 +105,27 @@ struct engine *engine_close(struct engine *e) {
 
 /* ---- publishing ---- */
 
-static void run_done(struct post *post) {
+/* The publications are let go of here: memory goes back cheaply to the thread that it came from. */
+static void run_dones(struct post *post) {
     struct publish_request *request = CONTAINER_OF(post, struct publish_request, post);
-    request->done(request);
+    while (request) {
+        struct publish_request *next = request->next;
+        request->publication = publication_unref(request->publication);
+        request->map.stream = publication_unref(request->map.stream);
+        request->done(request);
+        request = next;
+    }
 }
 
-void engine_answer_quietly(struct publish_request *request, int result, struct wakes *wakes) {
-    request->publication = publication_unref(request->publication);
-    request->map.stream = publication_unref(request->map.stream);
-    request->result = result;
-    request->post = (struct post){ .run = run_done };
-    inbox_post_quietly(request->inbox, &request->post, wakes);
+void engine_answer_all(struct publish_request *first, struct wakes *wakes) {
+    first->post = (struct post){ .run = run_dones };
+    inbox_post_quietly(first->inbox, &first->post, wakes);
 }
 
 void engine_answer(struct publish_request *request, int result) {
-    engine_answer_quietly(request, result, NULL);
+    request->result = result;
+    request->next = NULL;
+    engine_answer_all(request, NULL);
 }
 
 int engine_publish_unkept(struct engine *e, struct publish_request *request, uint64_t hash) {
@@ -279,6 +285,29 @@ int engine_presence_stats(struct engine *e, struct str channel, size_t *ret_clie
                           size_t *ret_users) {
     presence_store_count(&e->presence, loop_now(), channel, ret_clients, ret_users);
     return 0;
+}
+
+/* ---- numbers ---- */
+
+const uint32_t engine_group_bounds[ENGINE_GROUP_BOUNDS] = { 1,  2,   4,   8,   16,  32,
+                                                            64, 128, 256, 512, 1024 };
+const uint32_t engine_commit_bounds_us[ENGINE_COMMIT_BOUNDS] = {
+    250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000,
+};
+
+static size_t bucket_of(const uint32_t *bounds, size_t n, uint64_t value) {
+    size_t i = 0;
+    while (i < n && value > bounds[i])
+        i++;
+    return i;
+}
+
+size_t engine_group_bucket(size_t n) {
+    return bucket_of(engine_group_bounds, ENGINE_GROUP_BOUNDS, n);
+}
+
+size_t engine_commit_bucket(uint64_t ns) {
+    return bucket_of(engine_commit_bounds_us, ENGINE_COMMIT_BOUNDS, ns / 1000);
 }
 
 void engine_stats(struct engine *e, struct engine_stats *ret) {

@@ -25,6 +25,7 @@ struct engine_options {
     size_t queue_max;        /* publishes waiting for the writer; past it -ENOBUFS. 0: 65536 */
     size_t queue_max_bytes;  /* bytes of their payloads; past it -ENOBUFS. 0: 64 MiB */
     size_t group_max;        /* publishes in one commit. 0: 1024 */
+    unsigned wal_pages;      /* sqlite: from here on the log is checkpointed. 0: 10000, 40 MB */
     size_t memory_max_bytes; /* of what is kept in memory: by the memory engine everything, by
                                 sqlite the ephemeral maps and the idempotency keys of channels
                                 without history; past it -ENOSPC. 0: 1 GiB */
@@ -209,6 +210,10 @@ SUSPENDS MUST_CHECK int engine_presence(struct engine *e, struct str channel, st
 SUSPENDS MUST_CHECK int engine_presence_stats(struct engine *e, struct str channel,
                                               size_t *ret_clients, size_t *ret_users);
 
+enum { ENGINE_GROUP_BOUNDS = 11, ENGINE_COMMIT_BOUNDS = 12 };
+extern const uint32_t engine_group_bounds[ENGINE_GROUP_BOUNDS];      /* ascending */
+extern const uint32_t engine_commit_bounds_us[ENGINE_COMMIT_BOUNDS]; /* ascending */
+
 /* For /health and /metrics. Any thread. */
 struct engine_stats {
     bool writable;      /* false from a failed commit until one succeeds (it tries by itself) */
@@ -218,8 +223,15 @@ struct engine_stats {
     uint64_t commit_errors;
     uint64_t group_largest; /* most publishes in one commit so far */
     uint64_t commit_ns;     /* spent committing, in total */
-    uint64_t queued;        /* waiting for the writer now */
-    uint64_t rejected;      /* -ENOBUFS so far */
+    /* commits by publishes and by time, each under the first bound that it does not exceed */
+    uint64_t group_sizes[ENGINE_GROUP_BOUNDS + 1], commit_times[ENGINE_COMMIT_BOUNDS + 1];
+    uint64_t wal_bytes, wal_bytes_largest; /* of the log, now and at most */
+    uint64_t checkpoints;                  /* tried */
+    uint64_t checkpoints_kept;   /* after which readers kept the log from beginning anew */
+    uint64_t checkpoints_failed; /* by the disk */
+    uint64_t checkpoint_ns, checkpoint_longest_ns;
+    uint64_t queued;   /* waiting for the writer now */
+    uint64_t rejected; /* -ENOBUFS so far */
     uint64_t reads;
     uint64_t channels;                      /* with a position in memory */
     uint64_t trimmed;                       /* publications deleted by size or age */

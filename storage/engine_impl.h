@@ -86,12 +86,17 @@ static inline int64_t keep_meta_ttl_ms(const struct keep *k) {
 
 /* Answers: drops the publication and has done run on the caller's loop. Any thread. */
 void engine_answer(struct publish_request *request, int result);
-/* The same; wakes: as of inbox_post_quietly(). */
-void engine_answer_quietly(struct publish_request *request, int result, struct wakes *wakes);
+
+/* As that, of several at once, linked by next: with results, and of one inbox. wakes: as of
+ * inbox_post_quietly(). */
+void engine_answer_all(struct publish_request *first, struct wakes *wakes);
 
 /* Of something that is not kept; the result, without answering. Any thread. */
 MUST_CHECK int engine_publish_unkept(struct engine *e, struct publish_request *request,
                                      uint64_t hash);
+
+size_t engine_group_bucket(size_t n); /* indexes of engine_stats */
+size_t engine_commit_bucket(uint64_t ns);
 
 void engine_event_answer(struct event_request *request, int result);
 

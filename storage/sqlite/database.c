@@ -1,6 +1,7 @@
 #include "storage/sqlite/database.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 enum {
     BUSY_TIMEOUT_MS = 5000, /* readers meet locks while the log is recovered or restarted */
@@ -51,9 +52,19 @@ int database_number(sqlite3 *db, const char *sql, int64_t *ret) {
     return r;
 }
 
+/* Every allocation would take a lock to be counted, and readers hold up the writer there. Too late,
+ * and without consequence, where the process has used SQLite before. */
+static void configure(void) {
+    (void) sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+void database_wait_for_locks(sqlite3 *db) {
+    (void) sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+}
+
 static int set_up(sqlite3 *db, enum database_role role) {
     sqlite3_extended_result_codes(db, 1);
-    sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+    database_wait_for_locks(db);
     (void) sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void) sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     int r = database_run(db, "PRAGMA temp_store = MEMORY");
@@ -62,11 +73,9 @@ static int set_up(sqlite3 *db, enum database_role role) {
     if (role == DATABASE_READER)
         return database_run(db, "PRAGMA query_only = ON; PRAGMA cache_size = -4000");
 
-    /* The log is checkpointed by the committing thread itself: beside a busy writer no other could
-     * ever begin it anew, and it would grow for ever. */
     return database_run(db, "PRAGMA journal_mode = WAL;"
                             "PRAGMA synchronous = FULL;"
-                            "PRAGMA wal_autocheckpoint = 10000;"
+                            "PRAGMA wal_autocheckpoint = 10000;" /* until wal.h takes over */
                             "PRAGMA journal_size_limit = 67108864;"
                             "PRAGMA secure_delete = OFF;"
                             "PRAGMA foreign_keys = OFF;"
@@ -74,6 +83,8 @@ static int set_up(sqlite3 *db, enum database_role role) {
 }
 
 int database_open(const char *path, const char *vfs, enum database_role role, sqlite3 **ret) {
+    static pthread_once_t is_configured = PTHREAD_ONCE_INIT;
+    (void) pthread_once(&is_configured, configure);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     if (role == DATABASE_WRITER)
         flags |= SQLITE_OPEN_CREATE;

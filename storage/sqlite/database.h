@@ -23,6 +23,7 @@ enum database_role { DATABASE_WRITER, DATABASE_READER };
 /* vfs: NULL for the system's. Does not look into the file beyond what WAL needs. */
 MUST_CHECK int database_open(const char *path, const char *vfs, enum database_role role,
                              sqlite3 **ret);
+void database_wait_for_locks(sqlite3 *db); /* as one is opened: in place of a busy handler */
 sqlite3 *database_close(sqlite3 *db); /* its statements are finished; takes NULL; returns NULL */
 
 MUST_CHECK int database_run(sqlite3 *db, const char *sql); /* statements without results */

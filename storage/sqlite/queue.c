@@ -30,9 +30,10 @@ static size_t size_of(const struct publish_request *request) {
 
 bool publish_queue_put(struct publish_queue *q, struct publish_request *request) {
     struct publication *dropped = NULL;
+    bool is_enough = false;
     size_t size = size_of(request);
     request->next = NULL;
-    atomic_fetch_add(&q->lines[request->hash % QUEUE_LINES], 1);
+    atomic_fetch_add(&q->lines[publish_queue_line(request->hash)], 1);
 
     pthread_mutex_lock(&q->mutex);
     bool was_empty = !q->first;
@@ -42,13 +43,14 @@ bool publish_queue_put(struct publish_queue *q, struct publish_request *request)
     } else {
         q->n++;
         q->bytes += size;
-        if (q->n == q->wanted)
-            pthread_cond_signal(&q->enough);
+        is_enough = q->n == q->wanted;
     }
     *q->last = request;
     q->last = &request->next;
     pthread_mutex_unlock(&q->mutex);
 
+    if (is_enough)
+        pthread_cond_signal(&q->enough);
     publication_unref(dropped);
     return was_empty;
 }
@@ -100,12 +102,12 @@ void publish_queue_await(struct publish_queue *q, size_t n, uint64_t at_most_ns)
     pthread_mutex_unlock(&q->mutex);
 }
 
-void publish_queue_answered(struct publish_queue *q, uint64_t hash) {
-    atomic_fetch_sub(&q->lines[hash % QUEUE_LINES], 1);
+void publish_queue_answered(struct publish_queue *q, size_t line) {
+    atomic_fetch_sub(&q->lines[line], 1);
 }
 
 bool publish_queue_has(struct publish_queue *q, uint64_t hash) {
-    return atomic_load(&q->lines[hash % QUEUE_LINES]) > 0;
+    return atomic_load(&q->lines[publish_queue_line(hash)]) > 0;
 }
 
 void publish_queue_stats(struct publish_queue *q, uint64_t *ret_n, uint64_t *ret_rejected) {

@@ -41,8 +41,12 @@ bool publish_queue_is_empty(struct publish_queue *q);
 /* Waits, blocking, until n are there or the time is over. */
 void publish_queue_await(struct publish_queue *q, size_t n, uint64_t at_most_ns);
 
-/* One of this hash is about to be answered / is anyone of it not answered? */
-void publish_queue_answered(struct publish_queue *q, uint64_t hash);
+static inline size_t publish_queue_line(uint64_t hash) {
+    return hash % QUEUE_LINES;
+}
+
+/* One of this line was answered / is anyone of this hash's not answered? */
+void publish_queue_answered(struct publish_queue *q, size_t line);
 bool publish_queue_has(struct publish_queue *q, uint64_t hash);
 
 void publish_queue_stats(struct publish_queue *q, uint64_t *ret_n, uint64_t *ret_rejected);

@@ -15,7 +15,7 @@ enum {
     ITEMS_MIN = 16,
 };
 
-static const char *const sql[READ_STATEMENTS] = {
+const char *const reader_sql[READ_STATEMENTS] = {
     [READ_BEGIN] = "BEGIN",
     [READ_END] = "ROLLBACK",
     /* One row always; id NULL: the channel has none. */
@@ -282,7 +282,7 @@ int readers_connect(struct readers *rs, const char *path, const char *vfs) {
         struct reader *rd = &rs->all[i];
         r = database_open(path, vfs, DATABASE_READER, &rd->db);
         if (r == 0)
-            r = statements_prepare(rd->db, sql, READ_STATEMENTS, rd->statements);
+            r = statements_prepare(rd->db, reader_sql, READ_STATEMENTS, rd->statements);
     }
     return r;
 }

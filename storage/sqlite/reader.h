@@ -29,6 +29,8 @@ enum read_statement {
     READ_STATEMENTS
 };
 
+extern const char *const reader_sql[READ_STATEMENTS]; /* their texts */
+
 struct reader {
     struct readers *readers;
     struct lane *lane;

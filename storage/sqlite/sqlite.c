@@ -209,6 +209,7 @@ static int open_all(struct opening *o) {
     r = settle_epoch(o);
     if (r < 0)
         return r;
+    wal_watch(&w->wal, w->db);
     r = readers_connect(&se->readers, se->database_path, se->vfs);
     return r < 0 ? explain_database(o, r) : 0;
 }
@@ -356,6 +357,17 @@ static void sqlite_stats(struct engine *e, struct engine_stats *ret) {
     ret->events = atomic_load(&w->events);
     ret->events_rejected = atomic_load(&w->events_rejected);
     publish_queue_stats(&w->queue, &ret->queued, &ret->rejected);
+    for (size_t i = 0; i <= ENGINE_GROUP_BOUNDS; i++)
+        ret->group_sizes[i] = atomic_load(&w->group_sizes[i]);
+    for (size_t i = 0; i <= ENGINE_COMMIT_BOUNDS; i++)
+        ret->commit_times[i] = atomic_load(&w->commit_times[i]);
+    ret->wal_bytes = atomic_load(&w->wal.bytes);
+    ret->wal_bytes_largest = atomic_load(&w->wal.bytes_largest);
+    ret->checkpoints = atomic_load(&w->wal.checkpoints);
+    ret->checkpoints_kept = atomic_load(&w->wal.kept);
+    ret->checkpoints_failed = atomic_load(&w->wal.failed);
+    ret->checkpoint_ns = atomic_load(&w->wal.ns);
+    ret->checkpoint_longest_ns = atomic_load(&w->wal.longest_ns);
     ret->reads = atomic_load(&se->readers.reads);
     ret->channels = tops_size(&se->tops);
 }

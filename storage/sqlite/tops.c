@@ -103,10 +103,7 @@ struct top *tops_pin_existing(struct tops *t, uint64_t hash, struct str channel)
 
 void tops_unpin(struct tops *t, struct top *top) {
     tops_lock(t, top);
-    assert(top->pins > 0);
-    struct tops_shard *shard = shard_of(t, top->entry.hash);
-    top->pins--;
-    pthread_mutex_unlock(&shard->mutex);
+    tops_unlock_unpin(t, top);
 }
 
 bool tops_get(struct tops *t, uint64_t hash, struct str channel, uint64_t *ret_offset,
@@ -139,4 +136,11 @@ void tops_lock(struct tops *t, const struct top *top) {
 
 void tops_unlock(struct tops *t, const struct top *top) {
     pthread_mutex_unlock(&shard_of(t, top->entry.hash)->mutex);
+}
+
+void tops_unlock_unpin(struct tops *t, struct top *top) {
+    assert(top->pins > 0);
+    struct tops_shard *shard = shard_of(t, top->entry.hash);
+    top->pins--;
+    pthread_mutex_unlock(&shard->mutex);
 }

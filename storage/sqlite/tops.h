@@ -81,6 +81,7 @@ size_t tops_size(struct tops *t);
 /* The lock of a pinned one's shard. */
 void tops_lock(struct tops *t, const struct top *top);
 void tops_unlock(struct tops *t, const struct top *top);
+void tops_unlock_unpin(struct tops *t, struct top *top);
 
 static inline struct str top_name(const struct top *top) {
     return (struct str){ .data = top->name, .len = top->name_len };

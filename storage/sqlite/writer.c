@@ -10,7 +10,7 @@ enum {
     ERRANDS_MAX = 1024,
     PATIENCE_MAX_NS = 1000000,
     EVENTS_PER_GROUP = 1024,
-    ANSWERS_PER_WAKE = 64, /* workers hear of a large group while it is still distributed */
+    ANSWERS_AT_ONCE = 32, /* handed to one loop together */
     ONCE_MAX = 1000000,
     MAP_KEYS_MAX = 100000,
 };
@@ -33,6 +33,7 @@ void writer_init(struct writer *w, const struct engine_options *o, struct tops *
     publish_queue_init(&w->queue, o->queue_max ? o->queue_max : QUEUE_MAX,
                        o->queue_max_bytes ? o->queue_max_bytes : QUEUE_MAX_BYTES);
     errands_init(&w->errands, ERRANDS_MAX);
+    wal_init(&w->wal, o->wal_pages);
     atomic_init(&w->due_ms, INT64_MAX);
     buffer_init(&w->extra, 0);
 }
@@ -78,6 +79,8 @@ static void note_result(struct writer *w, int r, size_t n, uint64_t began_ns) {
     atomic_fetch_add(&w->publishes, n);
     w->last_group = n;
     w->last_commit_ns = clock_ticks_ns() - began_ns;
+    atomic_fetch_add(&w->group_sizes[engine_group_bucket(n)], 1);
+    atomic_fetch_add(&w->commit_times[engine_commit_bucket(w->last_commit_ns)], 1);
     atomic_fetch_add(&w->commit_ns, w->last_commit_ns);
     if (n > atomic_load(&w->group_largest))
         atomic_store(&w->group_largest, n); /* this thread alone writes it */
@@ -96,28 +99,36 @@ static int commit_group(struct writer *w, struct publish_request *group, size_t 
     return r;
 }
 
-void writer_distribute(struct writer *w, struct top *top, struct publication *p) {
-    tops_lock(w->tops, top);
+static void distribute_locked(struct writer *w, struct top *top, struct publication *p) {
     distribution_send_reserved(w->distribution, &w->reserve, top->entry.hash, p, &w->wakes);
     top->offset = p->position.offset;
     top->generation = top->stored.generation;
+}
+
+void writer_distribute(struct writer *w, struct top *top, struct publication *p) {
+    tops_lock(w->tops, top);
+    distribute_locked(w, top, p);
     tops_unlock(w->tops, top);
 }
 
-/* What was committed, or is not kept. */
-static int distribute(struct writer *w, struct publish_request *request) {
-    struct publication *p = publish_out(request);
+/* What was committed; lets go of its place. */
+static int distribute_kept(struct writer *w, struct publish_request *request) {
     struct top *top = request->place;
-    if (top) {
-        if (publish_did_nothing(request) || request->staged_error < 0)
-            return request->staged_error;
+    tops_lock(w->tops, top);
+    if (!publish_did_nothing(request) && request->staged_error == 0) {
+        struct publication *p = publish_out(request);
         request->position = p->position;
-        writer_distribute(w, top, p);
-        return 0;
+        distribute_locked(w, top, p);
     }
+    tops_unlock_unpin(w->tops, top);
+    return request->staged_error;
+}
+
+static int distribute_unkept(struct writer *w, struct publish_request *request) {
     if (!publish_is_plain(request))
         return engine_publish_unkept(w->engine, request, request->hash);
-    distribution_send_reserved(w->distribution, &w->reserve, request->hash, p, &w->wakes);
+    distribution_send_reserved(w->distribution, &w->reserve, request->hash, request->publication,
+                               &w->wakes);
     return 0;
 }
 
@@ -127,22 +138,40 @@ static void forget_results(struct publish_request *request) {
     request->suppression = MAP_NOT_SUPPRESSED;
 }
 
-/* After it the request is its owner's again, who may free it at any moment. */
-static void answer(struct writer *w, struct publish_request *request, int r) {
-    struct top *top = request->place;
-    uint64_t hash = request->hash;
-    if (publish_is_rejected(request))
-        r = -ENOBUFS;
-    else if (!is_kept(request))
-        r = 0;
-    if (r == 0)
-        r = distribute(w, request);
-    else
+/* r: what became of the commit. */
+static int conclude(struct writer *w, struct publish_request *request, int r) {
+    if (publish_is_rejected(request)) {
         forget_results(request);
-    engine_answer_quietly(request, r, &w->wakes);
-    publish_queue_answered(&w->queue, hash);
-    if (top)
-        tops_unpin(w->tops, top);
+        return -ENOBUFS;
+    }
+    if (!is_kept(request))
+        return distribute_unkept(w, request);
+    if (r == 0)
+        return distribute_kept(w, request);
+    forget_results(request);
+    if (request->place)
+        tops_unpin(w->tops, request->place);
+    return r;
+}
+
+/* The first ones, up to another inbox. So few that their loop begins while the rest are concluded.
+ * After it they are their owners' again, who may free them at any moment. Returns the rest. */
+static struct publish_request *answer_some(struct writer *w, struct publish_request *first, int r) {
+    uint16_t lines[ANSWERS_AT_ONCE];
+    struct publish_request *last = NULL, *rest = first;
+    size_t n = 0;
+    while (n < ANSWERS_AT_ONCE && rest && rest->inbox == first->inbox) {
+        lines[n++] = (uint16_t) publish_queue_line(rest->hash);
+        rest->result = conclude(w, rest, r);
+        last = rest;
+        rest = rest->next;
+    }
+    last->next = NULL;
+    engine_answer_all(first, &w->wakes);
+    wakes_send(&w->wakes);
+    while (n > 0)
+        publish_queue_answered(&w->queue, lines[--n]);
+    return rest;
 }
 
 static void serve_group(struct writer *w, struct publish_request *group, size_t n,
@@ -155,14 +184,8 @@ static void serve_group(struct writer *w, struct publish_request *group, size_t 
     if (r == 0 && (n_kept > 0 || events))
         r = commit_group(w, group, n_kept, events);
 
-    for (size_t i = 1; group; i++) {
-        struct publish_request *next = group->next;
-        answer(w, group, r);
-        group = next;
-        if (i % ANSWERS_PER_WAKE == 0)
-            wakes_send(&w->wakes);
-    }
-    wakes_send(&w->wakes);
+    while (group)
+        group = answer_some(w, group, r);
     while (events) {
         struct event_request *next = events->next;
         if (r == 0)
@@ -208,7 +231,7 @@ int writer_order(struct writer *w, bool changes, order_fn *run, void *arg) {
 
 /* Room in the log comes from checkpoints, which else only follow commits. */
 static void probe(struct writer *w) {
-    (void) sqlite3_wal_checkpoint_v2(w->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    wal_make_room(&w->wal);
     int r = transaction_begin(w);
     if (r == 0)
         r = statement_run(w->statements[STATEMENT_PROBE]);
@@ -247,6 +270,7 @@ void writer_run(void *arg) {
         ;
     if (!w->db)
         return; /* it could not be opened */
+    wal_care(&w->wal);
     if (atomic_exchange(&w->wants_probe, false))
         probe(w);
     if (atomic_exchange(&w->wants_sweep, false) && writer_sweep(w)) {

@@ -17,6 +17,7 @@
 #include "storage/sqlite/mark.h"
 #include "storage/sqlite/queue.h"
 #include "storage/sqlite/tops.h"
+#include "storage/sqlite/wal.h"
 
 enum statement {
     STATEMENT_BEGIN,
@@ -86,6 +87,8 @@ struct writer {
     _Atomic int64_t due_ms; /* when to sweep next */
     _Atomic int last_error;
     _Atomic uint64_t publishes, commits, commit_errors, group_largest, commit_ns, trimmed;
+    _Atomic uint64_t group_sizes[ENGINE_GROUP_BOUNDS + 1], commit_times[ENGINE_COMMIT_BOUNDS + 1];
+    struct wal wal;
 
     /* the writer's thread */
     sqlite3 *db;

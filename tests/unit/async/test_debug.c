@@ -48,6 +48,44 @@ static void burn_timer(struct timer *t) {
     burn(30);
 }
 
+/* Of at least 20 ms, since the last call. */
+static uint64_t long_stalls(uint64_t *before) {
+    struct loop_stalls s;
+    uint64_t n = 0;
+    loop_stalls(&s);
+    for (size_t i = 0; i <= LOOP_STALL_BOUNDS; i++)
+        if (i == LOOP_STALL_BOUNDS || loop_stall_bounds_us[i] > 20000)
+            n += s.counts[i];
+    uint64_t since = n - *before;
+    *before = n;
+    return since;
+}
+
+static int count_stalls(void *arg) {
+    uint64_t *n = arg, seen = 0;
+    (void) task_sleep(1);
+    (void) long_stalls(&seen);
+    for (int i = 0; i < 3; i++) {
+        burn(25);
+        (void) task_sleep(1);
+    }
+    n[0] = long_stalls(&seen);
+    struct loop_stalls s;
+    loop_stalls(&s);
+    n[1] = s.total_us;
+    return 0;
+}
+
+static void every_stall_is_counted_by_its_length(void **state) {
+    uint64_t n[2];
+    (void) state;
+    assert_int_equal(loop_run(NULL, count_stalls, n), 0);
+    assert_in_range(n[0], 3, 6); /* a busy machine may add some */
+    assert_true(n[1] >= 75000);
+    for (size_t i = 1; i < LOOP_STALL_BOUNDS; i++)
+        assert_true(loop_stall_bounds_us[i] > loop_stall_bounds_us[i - 1]);
+}
+
 static int stalls(void *arg) {
     int64_t *us = arg;
     struct timer timer = { .run = burn_timer };
@@ -399,6 +437,7 @@ int main(void) {
 #endif
         cmocka_unit_test(an_overrun_canary_aborts),
         cmocka_unit_test(a_stall_is_how_long_the_loop_did_not_look_at_its_descriptors),
+        cmocka_unit_test(every_stall_is_counted_by_its_length),
         cmocka_unit_test(stacks_are_used_again_last_in_first_out_and_given_back_when_idle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,24 @@ static void times_fall_into_cumulative_buckets(void **state) {
     free(text);
 }
 
+static void stalls_are_told_of_each_worker(void **state) {
+    static struct metrics a, b;
+    const struct metrics *both[] = { &a, &b };
+    metrics_put_stalls(&a, &(struct loop_stalls){ .counts = { [0] = 5, [8] = 2 }, .total_us = 1 });
+    metrics_put_stalls(&b, &(struct loop_stalls){ .counts = { [LOOP_STALL_BOUNDS] = 1 },
+                                                  .total_us = 2500000 });
+    char *text = text_of(both, 2, NULL);
+#define STALLS "parley_loop_stall_duration_seconds"
+    assert_true(has_line(text, STALLS "_bucket{worker=\"0\",le=\"0.000050\"} 5"));
+    assert_true(has_line(text, STALLS "_bucket{worker=\"0\",le=\"0.001500\"} 5"));
+    assert_true(has_line(text, STALLS "_bucket{worker=\"0\",le=\"0.002000\"} 7"));
+    assert_true(has_line(text, STALLS "_count{worker=\"0\"} 7"));
+    assert_true(has_line(text, STALLS "_bucket{worker=\"1\",le=\"1.000000\"} 0"));
+    assert_true(has_line(text, STALLS "_bucket{worker=\"1\",le=\"+Inf\"} 1"));
+    assert_true(has_line(text, STALLS "_sum{worker=\"1\"} 2.500000"));
+    free(text);
+}
+
 static void the_engine_and_the_node_are_there(void **state) {
     struct engine_stats s = { .writable = true, .publishes = 7, .commit_ns = 1500000000 };
     struct metrics_node node = { .version = "1.2",
@@ -153,6 +171,7 @@ int main(void) {
         cmocka_unit_test(workers_are_summed),
         cmocka_unit_test(codes_are_counted_each_and_strangers_together),
         cmocka_unit_test(times_fall_into_cumulative_buckets),
+        cmocka_unit_test(stalls_are_told_of_each_worker),
         cmocka_unit_test(the_engine_and_the_node_are_there),
         cmocka_unit_test(the_text_keeps_the_formats_rules),
         cmocka_unit_test(the_reference_page_is_up_to_date),
