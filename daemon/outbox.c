@@ -125,10 +125,20 @@ static struct outbox_item *item_at(const struct outbox_line *l, unsigned i) {
     return &l->items[(l->head + i) % l->capacity];
 }
 
+static void count_in(struct outbox *o, size_t n) {
+    o->waiting += (uint32_t) n;
+    o->set->waiting += n;
+}
+
+static void count_out(struct outbox *o, size_t n) {
+    o->waiting -= (uint32_t) n;
+    o->set->waiting -= n;
+}
+
 static void drop_first(struct outbox *o) {
     struct outbox_line *l = o->line;
     struct outbox_item *it = item_at(l, 0);
-    o->waiting -= it->to - it->from;
+    count_out(o, it->to - it->from);
     it->batch = batch_unref(it->batch);
     l->head = (uint16_t) ((l->head + 1u) % l->capacity);
     l->count--;
@@ -199,7 +209,7 @@ static int push(struct outbox *o, struct batch *b, uint32_t from, uint32_t to) {
     if (r < 0)
         return r;
     *item_at(l, l->count++) = (struct outbox_item){ batch_ref(b), from, to };
-    o->waiting += to - from;
+    count_in(o, to - from);
     return 0;
 }
 
@@ -240,7 +250,7 @@ static int push_copy(struct outbox *o, struct bytes head, struct bytes body) {
         batch_unref(b);
     } else if (r == 0) {
         tail->to += (uint32_t) len;
-        o->waiting += (uint32_t) len;
+        count_in(o, len);
     }
     return r;
 }
@@ -266,7 +276,7 @@ static void sent(struct outbox *o, size_t n) {
         uint32_t left = it->to - it->from;
         if (n < left) {
             it->from += (uint32_t) n;
-            o->waiting -= (uint32_t) n;
+            count_out(o, n);
             o->is_begun = true;
             return;
         }
@@ -434,7 +444,7 @@ void outbox_end(struct outbox *o, struct bytes last) {
     struct outbox_line *l = o->line;
     while (l && l->count > (o->is_begun ? 1 : 0)) {
         struct outbox_item *it = item_at(l, l->count - 1u);
-        o->waiting -= it->to - it->from;
+        count_out(o, it->to - it->from);
         it->batch = batch_unref(it->batch);
         l->count--;
     }

@@ -32,6 +32,7 @@ struct outbox_set {
     struct outbox_line *idle_lines; /* kept for the next that needs one */
     size_t n_idle_lines;
     struct buffer scratch;
+    uint64_t waiting;           /* bytes in all the lines together */
     uint64_t sends, bytes_sent; /* counters */
     uint64_t backed_up;         /* times a socket did not take everything */
 

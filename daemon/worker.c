@@ -316,11 +316,9 @@ static void collect_async(struct metrics *m) {
 
 void worker_collect(struct worker *w) {
     struct metrics *m = &w->metrics;
-    uint64_t queued = 0;
 
-    HUB_FOREACH(w, walk)
-    queued += walk.session->outbox.waiting;
-    metrics_gauge_set(m, GAUGE_OUTBOX_BYTES, (int64_t) queued);
+    /* Every second: nothing here may look at each session. */
+    metrics_gauge_set(m, GAUGE_OUTBOX_BYTES, (int64_t) w->outboxes.waiting);
     metrics_gauge_set(m, GAUGE_USERS, (int64_t) hub_users(w));
     metrics_gauge_set(m, GAUGE_CHANNELS, (int64_t) table_size(&w->channels.table));
     size_t running, waiting;
@@ -341,37 +339,38 @@ void worker_collect(struct worker *w) {
 
 /* ---- drain ---- */
 
-/* The next n that have not been told yet. */
-static void dismiss(struct worker *w, size_t n) {
-    HUB_FOREACH(w, walk) {
-        struct session *s = walk.session;
-        if (n == 0)
-            break;
-        if (s->state == SESSION_CLOSING)
-            continue;
-        session_disconnect(s, DISCONNECT_SHUTDOWN);
-        n--;
+/* The next n that have not been told yet, from where the walk stands: each is looked at about once,
+ * not at every step. Those who came in behind it are found when it begins anew. Is anyone left? */
+static bool dismiss(struct worker *w, struct hub_walk *walk, size_t n) {
+    for (int rounds = 0; rounds < 2; rounds++) {
+        while (hub_walk_next(&w->hub, walk)) {
+            if (walk->session->state == SESSION_CLOSING)
+                continue;
+            if (n == 0) {
+                walk->place--; /* the next time */
+                return true;
+            }
+            session_disconnect(walk->session, DISCONNECT_SHUTDOWN);
+            n--;
+        }
+        *walk = (struct hub_walk){ 0 };
     }
-}
-
-static size_t sessions_left(struct worker *w) {
-    size_t n = 0;
-    HUB_FOREACH(w, walk)
-    n += walk.session->state != SESSION_CLOSING;
-    return n;
+    return false;
 }
 
 int worker_drain(struct worker *w, int64_t spread_ms) {
+    struct hub_walk walk = { 0 };
     int r = 0;
 
     w->is_draining = true;
-    size_t n = sessions_left(w), told = 0;
+    size_t n = w->hub.n_taken, told = 0;
+    bool is_anyone_left = n > 0;
     int64_t from = loop_now();
-    while (r == 0 && sessions_left(w) > 0) {
+    while (r == 0 && is_anyone_left) {
         int64_t passed = loop_now() - from + DRAIN_STEP_MS;
         size_t due = passed < spread_ms ? (size_t) ((int64_t) n * passed / spread_ms) : n;
         /* In the end everybody, those who came in the meantime included. */
-        dismiss(w, passed < spread_ms ? due - told : SIZE_MAX);
+        is_anyone_left = dismiss(w, &walk, passed < spread_ms ? due - told : SIZE_MAX);
         told = due;
         r = task_sleep(DRAIN_STEP_MS);
     }
