@@ -273,7 +273,7 @@ static struct loop *loop_free(struct loop *l) {
     while (l->spare) {
         struct task *t = l->spare;
         l->spare = t->ready_next;
-        free(plain_task_of(t));
+        free(t);
     }
     task_names_finish(l);
     free(l);

@@ -161,7 +161,7 @@ void task_begin(struct loop *l, struct task *t) {
 
 void task_free(struct loop *l, struct task *t) {
     if (t->has_data || l->spare_count >= SPARE_MAX) {
-        free(t->has_data ? (void *) t : plain_task_of(t));
+        free(t);
         return;
     }
     t->ready_next = l->spare;
@@ -405,6 +405,7 @@ int task_dormant(struct stream *s, int64_t wake_at_ms, task_fn *resume, void *ar
     struct run *run = t->on.run;
     struct sleeper *until = NULL;
 
+    assert(!run->goes_dormant);
     if (wake_at_ms != INT64_MAX) {
         until = sleeper_new(l, t, s, wake_at_ms);
         if (!until)

@@ -27,13 +27,15 @@ bool task_cancelled(void); /* has the current task been cancelled (shields do no
 SUSPENDS int task_sleep(int64_t ms); /* 0, -ECANCELED, -ETIMEDOUT */
 SUSPENDS int task_yield(void);       /* to the end of the ready queue: 0, -ECANCELED, -ETIMEDOUT */
 struct task *task_current(void);     /* NULL outside tasks */
-const char *task_name(const struct task *t);
-void task_rename(const char *name); /* the current one */
+const char *task_name(const struct task *t); /* on its loop */
+void task_rename(const char *name);          /* the current one */
+/* A loop keeps each different name for as long as it lives, and 4095 of them; tasks with further
+ * ones are called "task". So a name says what a task does, not to whom. */
 
 /*
- * Goes dormant: `return task_dormant(s, resume, arg);` as the last thing of a task function. The
- * stack goes back to the pool; name, group, cancellation stay. resume(arg) is entered on a fresh
- * stack when
+ * Goes dormant: `return task_dormant(s, wake_at_ms, resume, arg);` as the last thing of a task
+ * function. The stack goes back to the pool; name, group, cancellation stay. resume(arg) is entered
+ * on a fresh stack when
  *   - s (may be NULL) is readable, at its end, or broken: or
  *   - task_wake(t) was called: or
  *   - the task is cancelled: or

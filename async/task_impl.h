@@ -201,13 +201,13 @@ int64_t deadline_next(struct task *t, int64_t now_ms, int *ret_error);
 /* group_spawn(), and the task; it has not begun when this returns. */
 MUST_CHECK int group_add(struct group *g, const char *name, task_fn *fn, void *arg,
                          struct task **ret);
+void group_task_ended(struct loop *l, struct group *g, struct task *t);
+void group_forget_owner(struct loop *l, struct task *t);
 
 /* ---- task_name.c ---- */
 
 /* Tasks share their names' text. Without memory, or with very many names: that of "task". */
 uint16_t task_name_of(struct loop *l, const char *name);
 void task_names_finish(struct loop *l);
-void group_task_ended(struct loop *l, struct group *g, struct task *t);
-void group_forget_owner(struct loop *l, struct task *t);
 
 const char *wait_kind_text(enum wait_kind kind);

@@ -81,7 +81,7 @@ uint16_t task_name_of(struct loop *l, const char *name) {
 }
 
 const char *task_name(const struct task *t) {
-    const struct task_names *all = loop_of_thread->names;
+    const struct task_names *all = loop_of_thread ? loop_of_thread->names : NULL;
     return all && t->name ? all->texts[t->name] : "task";
 }
 

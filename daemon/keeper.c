@@ -136,6 +136,12 @@ static void check_positions(struct worker *w) {
 static int make_room(struct keeper_line *l) {
     if (l->n < l->capacity)
         return 0;
+    if (l->first > 0 && l->first >= l->n / 2) { /* those who have had their turn make room */
+        l->n -= l->first;
+        memmove(l->places, l->places + l->first, l->n * sizeof *l->places);
+        l->first = 0;
+        return 0;
+    }
     size_t capacity = l->capacity ? l->capacity * 2 : 64;
     uint32_t *more = realloc(l->places, capacity * sizeof *more);
     if (!more)

@@ -78,7 +78,6 @@ struct worker {
     struct semaphore poll_slots; /* requests of shared polls at once, this worker's share */
 
     struct group connections, tasks;
-    struct list opened; /* struct connection_terms, of connections whose connect is under way */
     struct hub hub;
     size_t n_connections;
     _Atomic uint32_t coming; /* connections that others have handed over and it has not seen yet */

@@ -115,7 +115,6 @@ static int from_token(struct connecting *c) {
 
 /* The application behind the connect proxy, which may know nobody. */
 static int from_proxy(struct connecting *c) {
-    c->who.client = session_client(c->session, &c->client); /* for the backend to know it by */
     int r = session_proxy_connect(c->session, c->config, c->reader, c->asked, &c->arena, &c->who,
                                   &c->refusal);
     return r < 0 ? result_of(c, r) : c->refusal.code != 0;

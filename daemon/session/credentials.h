@@ -41,7 +41,6 @@ struct server_sub {
 
 struct credentials {
     enum credentials_source source;
-    struct str client; /* the id to have; empty: any */
     struct str user;   /* empty: anonymous */
     struct bytes info; /* conn_info */
     struct bytes data; /* of the connect result */

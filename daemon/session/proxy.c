@@ -14,16 +14,15 @@ int session_ask_proxy(struct session *s, const struct config_proxy *to,
 
     request->transport = traits->transport;
     request->protocol = traits->codec->is_text ? STR("json") : STR("protobuf");
+    request->client = session_client(s, &client);
     if (s->identity) {
-        request->client = session_client(s, &client);
         request->user = session_user(s);
         request->meta = session_meta(s);
     }
     s->is_waiting = true;
     int r = proxy_ask(s->worker, to, request, s->more ? s->more->headers : NULL, a, ret);
     s->is_waiting = false;
-    if (s->identity)
-        request->client = (struct str){ 0 };
+    request->client = (struct str){ 0 };
     return r;
 }
 
@@ -80,7 +79,6 @@ static int keep_headers(struct session *s, const struct config *c, struct comman
 static void take_credentials(const struct proxy_result *r, struct credentials *who) {
     *who = (struct credentials){
         .source = CREDENTIALS_PROXY,
-        .client = who->client,
         .user = r->user,
         .info = r->info,
         .data = r->data,
@@ -100,11 +98,9 @@ int session_keep_headers(struct session *s, const struct config *c, struct comma
 int session_proxy_connect(struct session *s, const struct config *c, struct command_reader *reader,
                           const struct command_connect *asked, struct arena *a,
                           struct credentials *who, struct refusal *why) {
-    struct proxy_request request = { .kind = PROXY_CONNECT,
-                                     .client = who->client,
-                                     .data = asked->data,
-                                     .name = asked->name,
-                                     .version = asked->version };
+    struct proxy_request request = {
+        .kind = PROXY_CONNECT, .data = asked->data, .name = asked->name, .version = asked->version
+    };
     struct proxy_answer answer;
 
     int r = list_channels(reader, asked, a, &request);

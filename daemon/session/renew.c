@@ -152,9 +152,8 @@ static void drop(struct errand *e) {
 }
 
 void session_renew(struct session *s) {
-    struct session_more *more = session_more(s);
-    /* Without memory the grace ends what cannot be renewed. */
-    if (!more || more->is_renewing)
+    struct session_more *more = s->more; /* what falls due is noted there */
+    if (more->is_renewing)
         return;
     more->is_renewing = true;
     more->renewal = (struct errand){ .run = run, .drop = drop };

@@ -266,8 +266,8 @@ static bool is_within_rate(struct session *s) {
 
     int64_t each_us = 1000000 / c->command_rate, now_us = loop_now() * 1000;
     struct session_more *more = session_more(s);
-    if (!more)
-        return false;
+    if (!more) /* without memory for a bucket there is none to run empty */
+        return true;
     int64_t full_us = more->rate_us > now_us ? more->rate_us : now_us;
     uint32_t burst = c->command_burst ? c->command_burst : 1;
     if (full_us + each_us > now_us + each_us * burst)

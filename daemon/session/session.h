@@ -60,8 +60,8 @@ struct session {
     struct session_more *more;       /* NULL: nothing */
     union subscriptions subs;        /* session_sub() */
 
-    struct client_id client; /* from a successful connect on, as connected_at_s */
-    uint32_t connected_at_s; /* Unix time */
+    struct client_id client;
+    uint32_t connected_at_s; /* Unix time; from a successful connect on */
     uint32_t place;          /* in worker.hub, and number in worker.wheel */
     struct wheel_entry tick; /* the earliest of these and those of session_more; 0: not wanted */
     uint32_t ping_at, pong_by, deadline, presence_at;
@@ -95,7 +95,6 @@ struct session {
     bool has_begun : 1;     /* session_init() */
     bool has_heard_close : 1;
     bool has_closed_too : 1; /* heard after we had decided to end it */
-    bool is_opening : 1;     /* the connect request has not been handled: connection_opening() */
 };
 
 _Static_assert(sizeof(struct session) <= 152, "an idle session has grown");

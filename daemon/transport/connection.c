@@ -11,10 +11,7 @@
 #include "daemon/transport/connection_impl.h"
 #include "daemon/worker.h"
 
-enum {
-    READS_PER_TURN = 4, /* then others have their turn */
-    CLOSE_HANDSHAKE_MS = 5000,
-};
+enum { READS_PER_TURN = 4 }; /* then others have their turn */
 
 static int connection_resume(void *arg);
 
@@ -140,9 +137,11 @@ static int read_and_handle(struct connection *conn) {
     }
 }
 
-static int connection_end(struct connection *conn, int why) {
+/* opening: the terms, if the connect request has not been handled. */
+static int connection_end(struct connection *conn, const struct connection_terms *opening,
+                          int why) {
     if (conn->session.has_begun)
-        connection_say_goodbye(conn, why);
+        connection_say_goodbye(conn, opening, why);
     connection_finish(conn);
     return 0;
 }
@@ -151,7 +150,7 @@ static int connection_end(struct connection *conn, int why) {
 
 static int rest_or_end(struct connection *conn, int r) {
     if (r < 0 || task_cancelled())
-        return connection_end(conn, r < 0 ? r : -ECANCELED);
+        return connection_end(conn, NULL, r < 0 ? r : -ECANCELED);
     return task_dormant(conn->session.outbox.stream, INT64_MAX, connection_resume, conn);
 }
 
@@ -200,40 +199,21 @@ static int begin_session(struct connection *conn, struct connection_terms *terms
     const struct wire_traits *t = wire_traits(terms->format);
 
     int r = session_init(s, s->worker, s->outbox.stream, terms->format);
-    if (r < 0)
+    if (r == 0 && terms->headers && !session_more(s)) {
+        session_finish(s);
+        r = -ENOMEM;
+    }
+    if (r < 0) { /* nobody has been told anything that would call for a goodbye */
+        metrics_count(&s->worker->metrics, COUNT_OUT_OF_MEMORY);
         return r;
-    conn->session.has_begun = true;
+    }
+    s->has_begun = true;
     conn->session.is_websocket = t->is_websocket;
     s->pings = terms->pings & 3u;
-    if (terms->headers) {
-        if (!session_more(s))
-            return -ENOMEM;
+    if (terms->headers)
         s->more->headers = TAKE(terms->headers);
-    }
     task_rename(t->is_websocket ? "client" : "listener");
     return t->is_websocket ? begin_websocket(conn, terms) : begin_stream(conn, terms);
-}
-
-/* What it needs of the terms while it may still be answered by HTTP is found by way of the worker:
- * a pointer would cost every idle connection. */
-static void begin_opening(struct connection *conn, struct connection_terms *terms) {
-    conn->session.is_opening = true;
-    terms->owner = conn;
-    list_append(&conn->session.worker->opened, &terms->link);
-}
-
-static void end_opening(struct connection *conn, struct connection_terms *terms) {
-    conn->session.is_opening = false;
-    list_remove(&terms->link);
-}
-
-const struct connection_terms *connection_opening(const struct connection *conn) {
-    LIST_FOREACH (&conn->session.worker->opened, k) {
-        const struct connection_terms *t = CONTAINER_OF(k, struct connection_terms, link);
-        if (t->owner == conn)
-            return t;
-    }
-    return NULL;
 }
 
 /* One connection, from accept to goodbye. Owns conn. Ends when the peer leaves, breaks the rules,
@@ -244,13 +224,9 @@ int connection_serve(void *arg) {
 
     int r = connection_serve_http(conn, &terms);
     if (r <= 0)
-        return connection_end(conn, r);
-    begin_opening(conn, &terms);
+        return connection_end(conn, NULL, r);
     r = begin_session(conn, &terms);
     if (r < 0 || task_cancelled())
-        r = connection_end(conn, r < 0 ? r : -ECANCELED);
-    else
-        r = 1;
-    end_opening(conn, &terms);
-    return r == 1 ? rest_or_end(conn, 0) : r;
+        return connection_end(conn, &terms, r < 0 ? r : -ECANCELED);
+    return rest_or_end(conn, 0);
 }

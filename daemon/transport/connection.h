@@ -26,8 +26,6 @@ SUSPENDS int connection_serve(void *arg);
 
 /* What a request made of the connection. Zeroed: a WebSocket with JSON. */
 struct connection_terms {
-    struct link link;         /* worker.opened, while the connection is_opening */
-    struct connection *owner; /* the same */
     enum wire_format format;
     enum session_pings pings;
     bool is_deflated;           /* WebSocket: permessage-deflate was agreed on */

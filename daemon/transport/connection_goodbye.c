@@ -72,17 +72,16 @@ static uint32_t disconnect_for_error(uint32_t code) {
     }
 }
 
-static struct push_disconnect farewell_of(const struct connection *conn) {
+static struct push_disconnect farewell_of(const struct connection *conn, bool is_opening) {
     const struct session *s = &conn->session;
     const struct config_client *c = &s->worker->config->client;
     struct push_disconnect f = { s->close_code, session_close_reason(s) };
 
     if (!wire_traits(session_format(s))->is_unidirectional)
         return f;
-    const struct config_transform *t =
-            (conn->session.is_opening || f.code < 3000) && c->connect_codes_enabled
-                    ? transform_of(&c->connect_codes, f.code)
-                    : NULL;
+    const struct config_transform *t = (is_opening || f.code < 3000) && c->connect_codes_enabled
+                                               ? transform_of(&c->connect_codes, f.code)
+                                               : NULL;
     if (t) {
         f = (struct push_disconnect){ t->code, t->text };
     } else if (f.code < 3000) {
@@ -93,7 +92,8 @@ static struct push_disconnect farewell_of(const struct connection *conn) {
 }
 
 /* Before anything was sent the answer may still be another: true. */
-static bool answer_otherwise(struct connection *conn, struct buffer *out) {
+static bool answer_otherwise(struct connection *conn, const struct connection_terms *opening,
+                             struct buffer *out) {
     const struct session *s = &conn->session;
     const struct config *c = s->worker->config;
     const struct config_stream *stream =
@@ -108,21 +108,22 @@ static bool answer_otherwise(struct connection *conn, struct buffer *out) {
     buffer_printf(out, "HTTP/1.1 %u %.*s\r\nContent-Length: %zu\r\nConnection: close\r\n", t->code,
                   (int) reason.len, reason.data, t->text.len);
     buffer_append_str(out, STR("Content-Type: text/plain; charset=utf-8\r\n"));
-    buffer_append_bytes(out, buffer_bytes(&connection_opening(conn)->headers_text));
+    buffer_append_bytes(out, buffer_bytes(&opening->headers_text));
     buffer_append_str(out, STR("\r\n"));
     buffer_append_str(out, t->text);
     return true;
 }
 
 /* The last message says why, and then the answer's body is over. */
-static void last_chunks(struct connection *conn, struct buffer *out) {
+static void last_chunks(struct connection *conn, const struct connection_terms *opening,
+                        struct buffer *out) {
     struct session *s = &conn->session;
-    struct push bye = { .kind = PUSH_DISCONNECT, .disconnect = farewell_of(conn) };
+    struct push bye = { .kind = PUSH_DISCONNECT, .disconnect = farewell_of(conn, opening) };
 
-    if (conn->session.is_opening && answer_otherwise(conn, out))
+    if (opening && answer_otherwise(conn, opening, out))
         return;
-    if (s->outbox.is_held)
-        buffer_append_bytes(out, buffer_bytes(&connection_opening(conn)->head));
+    if (opening && s->outbox.is_held)
+        buffer_append_bytes(out, buffer_bytes(&opening->head));
     (void) wire_append_push(&s->worker->wire, session_format(s), &bye, out);
     wire_append_end(session_format(s), out);
 }
@@ -130,7 +131,8 @@ static void last_chunks(struct connection *conn, struct buffer *out) {
 /* ---- all ---- */
 
 /* What this end calls for, if the peer is there to read it. */
-static void last_words(struct connection *conn, int why, struct buffer *out) {
+static void last_words(struct connection *conn, const struct connection_terms *opening, int why,
+                       struct buffer *out) {
     struct worker *w = conn->session.worker;
     struct session *s = &conn->session;
 
@@ -153,22 +155,23 @@ static void last_words(struct connection *conn, int why, struct buffer *out) {
                               : w->daemon->is_stopping ? DISCONNECT_SHUTDOWN
                                                        : DISCONNECT_CONNECTION_CLOSED);
     if (!conn->session.is_websocket) {
-        last_chunks(conn, out);
+        last_chunks(conn, opening, out);
         return;
     }
-    struct push bye = { .kind = PUSH_DISCONNECT, .disconnect = farewell_of(conn) };
+    struct push bye = { .kind = PUSH_DISCONNECT, .disconnect = farewell_of(conn, opening) };
     if (wire_traits(session_format(s))->is_unidirectional)
         (void) wire_append_push(&w->wire, session_format(s), &bye, out);
     frame_encode_close(w->wire.frames, (uint16_t) bye.disconnect.code, bye.disconnect.reason, NULL,
                        out);
 }
 
-void connection_say_goodbye(struct connection *conn, int why) {
+void connection_say_goodbye(struct connection *conn, const struct connection_terms *opening,
+                            int why) {
     CLEANUP(buffer_finish) struct buffer last = BUFFER_INIT;
     struct outbox *o = &conn->session.outbox;
 
     SHIELD(CLOSE_HANDSHAKE_MS);
-    last_words(conn, why, &last);
+    last_words(conn, opening, why, &last);
     conn->session.state = SESSION_CLOSING;
     outbox_flush(o);
     outbox_end(o, buffer_error(&last) == 0 ? buffer_bytes(&last) : bytes_of(NULL, 0));

@@ -39,14 +39,13 @@ SUSPENDS MUST_CHECK int connection_write_out(struct connection *conn, struct ope
 MUST_CHECK int connection_next_frame(struct connection *conn, struct bytes *in,
                                      struct frame_event *ret);
 
-/* What the connection is being opened by, while it is_opening; NULL afterwards. */
-const struct connection_terms *connection_opening(const struct connection *conn);
-
 /* ---- goodbyes (transport/connection_goodbye.c) ---- */
 
-/* Cancelled or not, the peer hears why the connection ends, and others hear that it has gone. why:
- * < 0, or 0. */
-SUSPENDS void connection_say_goodbye(struct connection *conn, int why);
+/* Cancelled or not, the peer hears why the connection ends, and others hear that it has gone.
+ * opening: what it was to be, while its connect request has not been handled, which may be answered
+ * by HTTP; or NULL. why: < 0, or 0. */
+SUSPENDS void connection_say_goodbye(struct connection *conn,
+                                     const struct connection_terms *opening, int why);
 
 /* What comes after the end is decoded for the peer's close frame alone. */
 void connection_skip(struct connection *conn, struct bytes in);
