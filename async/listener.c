@@ -27,7 +27,10 @@ enum {
     UNIX_MODE = 0660,
     PAUSE_MIN_MS = 10,
     PAUSE_MAX_MS = 1000,
-    STREAK_MAX = 32, /* accepted at once; a crowd at the door must not stop the house */
+    /* Accepted at once. A crowd at the door must not stop the house (so many take some
+     * milliseconds), but those inside keep a turn long: with fewer of them the kernel's queue of
+     * 4096 runs over, and who finds it full comes back after a second, or three. */
+    STREAK_MAX = 256,
 };
 
 struct listener_waiter {

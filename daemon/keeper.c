@@ -14,6 +14,8 @@
 #include "daemon/session/subscription.h"
 #include "daemon/worker.h"
 
+enum { DONE_PER_TURN = 128 };
+
 struct keeper_job {
     struct link link;
     uint16_t channel_len, client_len;
@@ -59,30 +61,49 @@ static void renew(struct worker *w, struct session *s) {
 /* ---- positions ---- */
 
 struct check {
-    struct channel *channel; /* held */
+    struct channel *channel;
     struct position distributed;
     int result;
 };
 
-enum { CHECKS_AT_ONCE = 64 };
+enum { CHECKS_AT_ONCE = 64, DUE_MIN = 64 };
 
-static size_t collect_checks(struct worker *w, struct check *checks) {
-    size_t n = 0;
-    int64_t now = loop_now();
+/* Channels whose position is to be compared, held. All are found in one walk: one that began anew
+ * after each few of them would take the square of their number. */
+struct due {
+    struct channel **channels;
+    size_t n, capacity;
+};
 
-    if (w->config->client.position_check_ms == 0)
-        return 0;
+static bool due_add(struct due *d, struct channel *c) {
+    if (d->n == d->capacity) {
+        size_t capacity = d->capacity ? d->capacity * 2 : DUE_MIN;
+        struct channel **more = reallocarray(d->channels, capacity, sizeof *more);
+        if (!more)
+            return false;
+        d->channels = more;
+        d->capacity = capacity;
+    }
+    c->users++;
+    d->channels[d->n++] = c;
+    return true;
+}
+
+static void collect_due(struct worker *w, struct due *ret) {
+    int64_t now = loop_now(), every_ms = w->config->client.position_check_ms;
+
+    if (every_ms == 0)
+        return;
+    w->no_check_before_ms = now + every_ms;
     TABLE_FOREACH (&w->channels.table, e) {
         struct channel *c = CONTAINER_OF(e, struct channel, entry);
-        if (c->n_positioned == 0 || now - c->checked_ms < w->config->client.position_check_ms)
+        if (c->n_positioned == 0)
             continue;
-        c->checked_ms = now;
-        c->users++;
-        checks[n++] = (struct check){ .channel = c };
-        if (n == CHECKS_AT_ONCE)
-            break;
+        if (now - c->checked_ms >= every_ms && due_add(ret, c))
+            c->checked_ms = now;
+        else if (c->checked_ms + every_ms < w->no_check_before_ms)
+            w->no_check_before_ms = c->checked_ms + every_ms;
     }
-    return n;
 }
 
 struct marker {
@@ -115,19 +136,27 @@ static void check_some(struct worker *w, struct check *checks, size_t n) {
                 engine_position(w->daemon->engine, channel_name(c), keep, &checks[i].distributed);
     }
     int r = pass_inbox(w);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         if (r == 0 && checks[i].result == 0)
             channel_check(checks[i].channel, &checks[i].distributed);
-        channel_release(checks[i].channel);
-    }
 }
 
 static void check_positions(struct worker *w) {
     struct check *checks = calloc(CHECKS_AT_ONCE, sizeof *checks);
-    size_t n;
+    struct due due = { 0 };
 
-    while (checks && !task_cancelled() && (n = collect_checks(w, checks)) > 0)
-        check_some(w, checks, n);
+    if (checks)
+        collect_due(w, &due);
+    for (size_t at = 0; at < due.n;) {
+        size_t n = 0, first = at;
+        while (n < CHECKS_AT_ONCE && at < due.n)
+            checks[n++] = (struct check){ .channel = due.channels[at++] };
+        if (!task_cancelled())
+            check_some(w, checks, n);
+        while (first < at)
+            channel_release(due.channels[first++]);
+    }
+    free(due.channels);
     free(checks);
 }
 
@@ -177,9 +206,11 @@ static struct session *next_due(struct worker *w) {
 static int keeper_run(void *arg) {
     struct worker *w = arg;
 
-    while (!task_cancelled()) {
+    for (unsigned done = 1; !task_cancelled(); done++) {
         struct link *k;
         struct session *s;
+        if (done % DONE_PER_TURN == 0)
+            (void) task_yield(); /* ten thousand may be due in one tick */
         if ((k = list_pop(&w->keeper_jobs)))
             run_job(w, CONTAINER_OF(k, struct keeper_job, link));
         else if ((s = next_due(w)))
@@ -256,13 +287,24 @@ void keeper_watch_positions(struct worker *w) {
         metrics_count(&w->metrics, COUNT_OUT_OF_MEMORY);
 }
 
-void keeper_check(struct worker *w) {
-    bool has_positioned = false;
-    if (w->config->client.position_check_ms == 0) /* since a reload */
-        return;
+static bool has_positioned(struct worker *w) {
     TABLE_FOREACH (&w->channels.table, e)
-        has_positioned |= CONTAINER_OF(e, struct channel, entry)->n_positioned > 0;
-    if (!has_positioned)
+        if (CONTAINER_OF(e, struct channel, entry)->n_positioned > 0)
+            return true;
+    return false;
+}
+
+void keeper_check(struct worker *w) {
+    int64_t now = loop_now(), every_ms = w->config->client.position_check_ms;
+    if (every_ms == 0) /* since a reload */
+        return;
+    /* Walking over a hundred thousand channels takes tens of milliseconds; a bound that is further
+     * off than the interval is of a longer one, before a reload. */
+    if (now < w->no_check_before_ms && w->no_check_before_ms <= now + every_ms) {
+        keeper_watch_positions(w);
+        return;
+    }
+    if (!has_positioned(w))
         return;
     keeper_watch_positions(w);
     w->is_check_due = true;

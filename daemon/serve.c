@@ -15,6 +15,7 @@
 #include "async/tls.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "daemon/memory.h"
 #include "daemon/service.h"
 
 static sigset_t our_signals(void) {
@@ -209,6 +210,8 @@ static int serve_daemon(struct serve *s, struct daemon *d, struct signals *signa
     struct service_watch watch = { d, s->log };
     GROUP(g);
     int r = group_spawn(&g, "watchdog", service_watch, &watch);
+    if (r == 0)
+        r = group_spawn(&g, "memory", memory_give_back, d);
     if (r < 0)
         return r;
 

@@ -47,6 +47,10 @@ struct read {
     uint64_t hash;
     struct page page;
     int result;
+
+    /* Under asking_mutex, as are page and result while it is linked. */
+    struct link asking; /* unlinked: answered, or given up */
+    uint64_t number;
 };
 
 /* ---- the page ---- */
@@ -206,11 +210,83 @@ static int read_page(struct reader *rd, const struct reading *reading, void *arg
     return read_items(rd, reading->id, q, &read->page);
 }
 
+/* ---- many who ask the same ---- */
+
+/* After a restart everybody who followed a channel comes back with one and the same position. */
+static struct list *asking_of(struct readers *rs, uint64_t hash) {
+    return &rs->asking[hash % READS_BUCKETS];
+}
+
+static bool asks_the_same(const struct read *a, const struct read *b) {
+    const struct history_query *p = a->query, *q = b->query;
+    return a->hash == b->hash && p->has_since == q->has_since &&
+           p->since_offset == q->since_offset && p->limit == q->limit && p->reverse == q->reverse &&
+           p->keep.history_size == q->keep.history_size &&
+           p->keep.history_ttl_ms == q->keep.history_ttl_ms && str_equal(p->channel, q->channel);
+}
+
+static void asking_begin(struct readers *rs, struct read *read) {
+    pthread_mutex_lock(&rs->asking_mutex);
+    read->number = rs->asked++;
+    list_append(asking_of(rs, read->hash), &read->asking);
+    pthread_mutex_unlock(&rs->asking_mutex);
+}
+
+/* From then on nobody else writes into it. */
+static void asking_end(struct readers *rs, struct read *read) {
+    pthread_mutex_lock(&rs->asking_mutex);
+    list_remove(&read->asking);
+    pthread_mutex_unlock(&rs->asking_mutex);
+}
+
+/* false: without memory; it will read for itself. */
+static bool page_copy(const struct page *from, struct page *ret) {
+    struct page copy = { .top = from->top, .n = from->n };
+    if (from->n > 0) {
+        copy.items = reallocarray(NULL, from->n, sizeof(struct publication *));
+        if (!copy.items)
+            return false;
+        for (size_t i = 0; i < from->n; i++)
+            copy.items[i] = publication_ref(from->items[i]);
+    }
+    *ret = copy;
+    return true;
+}
+
+/* Those who asked before the snapshot was taken: it is as new as one of their own. */
+static void answer_others(struct readers *rs, const struct read *read, uint64_t before) {
+    pthread_mutex_lock(&rs->asking_mutex);
+    LIST_FOREACH_SAFE (asking_of(rs, read->hash), k, after) {
+        struct read *other = CONTAINER_OF(k, struct read, asking);
+        if (other->number >= before)
+            break; /* they are in order */
+        if (other != read && asks_the_same(other, read) && page_copy(&read->page, &other->page))
+            list_remove(&other->asking);
+    }
+    pthread_mutex_unlock(&rs->asking_mutex);
+}
+
+/* true: it has been answered already. */
+static bool is_answered(struct readers *rs, const struct read *read, uint64_t *ret_before) {
+    pthread_mutex_lock(&rs->asking_mutex);
+    bool is_answered = !link_is_linked(&read->asking);
+    *ret_before = rs->asked;
+    pthread_mutex_unlock(&rs->asking_mutex);
+    return is_answered;
+}
+
 static void read_run(struct errand *errand, void *where) {
     struct read *read = CONTAINER_OF(errand, struct read, errand);
-    read->result = reader_read(where, read->hash, read->query->channel, read_page, read);
+    struct reader *rd = where;
+    uint64_t before;
+    if (is_answered(rd->readers, read, &before))
+        return;
+    asking_end(rd->readers, read);
+    read->result = reader_read(rd, read->hash, read->query->channel, read_page, read);
     if (read->result < 0)
         page_finish(&read->page);
+    else
+        answer_others(rd->readers, read, before);
 }
 
 /* ---- threads ---- */
@@ -244,7 +320,9 @@ int readers_ask(struct readers *rs, struct errand *errand) {
 int readers_read(struct readers *rs, uint64_t hash, const struct history_query *q,
                  struct page *ret) {
     struct read read = { .errand.run = read_run, .query = q, .hash = hash };
+    asking_begin(rs, &read);
     int r = readers_ask(rs, &read.errand);
+    asking_end(rs, &read);
     if (r == 0)
         r = read.result;
     if (r < 0) {
@@ -257,6 +335,9 @@ int readers_read(struct readers *rs, uint64_t hash, const struct history_query *
 
 void readers_init(struct readers *rs, unsigned n, struct tops *tops, const char *epoch_base) {
     errands_init(&rs->errands, READS_MAX);
+    pthread_mutex_init(&rs->asking_mutex, NULL);
+    for (size_t i = 0; i < READS_BUCKETS; i++)
+        list_init(&rs->asking[i]);
     rs->tops = tops;
     rs->epoch_base = epoch_base;
     rs->n = n < READERS_MAX ? n : READERS_MAX;
@@ -296,4 +377,5 @@ void readers_disconnect(struct readers *rs) {
 
 void readers_finish(struct readers *rs) {
     errands_finish(&rs->errands);
+    pthread_mutex_destroy(&rs->asking_mutex);
 }

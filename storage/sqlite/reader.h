@@ -12,7 +12,7 @@
 #include "storage/sqlite/errand.h"
 #include "storage/sqlite/tops.h"
 
-enum { READERS_MAX = 16, READS_MAX = 4096 };
+enum { READERS_MAX = 16, READS_MAX = 4096, READS_BUCKETS = 1024 };
 
 enum read_statement {
     READ_BEGIN,
@@ -47,6 +47,12 @@ struct readers {
     unsigned n;
     _Atomic unsigned next;
     _Atomic uint64_t reads;
+
+    /* Questions about histories that have no answer yet, by their channels: whoever reads answers
+     * all those that ask the same. */
+    pthread_mutex_t asking_mutex;
+    struct list asking[READS_BUCKETS];
+    uint64_t asked;
 };
 
 void readers_init(struct readers *rs, unsigned n, struct tops *tops, const char *epoch_base);

@@ -251,8 +251,29 @@ static bool sqlite_is_behind(struct engine *e, uint64_t hash) {
     return publish_queue_has(&sqlite_of(e)->writer.queue, hash);
 }
 
+/* Where the stream stands is asked for, and no more, or the asker has all there is: most who come
+ * back after a restart. */
+static bool knows_answer(struct sqlite_engine *se, uint64_t hash, const struct history_query *q,
+                         struct position *ret) {
+    uint64_t offset, generation;
+    if (!tops_get(&se->tops, hash, q->channel, &offset, &generation))
+        return false;
+    bool has_all = q->has_since && !q->reverse && q->since_offset >= offset;
+    if (!has_all && q->limit > 0 && offset > 0 && !keep_is_nothing(&q->keep))
+        return false;
+    ret->offset = offset;
+    epoch_format(ret->epoch, se->writer.mark.epoch_base, generation);
+    return true;
+}
+
 static int sqlite_history(struct engine *e, const struct history_query *q, struct page *ret) {
-    return readers_read(&sqlite_of(e)->readers, engine_hash(e, q->channel), q, ret);
+    struct sqlite_engine *se = sqlite_of(e);
+    uint64_t hash = engine_hash(e, q->channel);
+    struct page page = { 0 };
+    if (!knows_answer(se, hash, q, &page.top))
+        return readers_read(&se->readers, hash, q, ret);
+    *ret = page;
+    return 0;
 }
 
 static int sqlite_position(struct engine *e, struct str channel, struct keep keep,

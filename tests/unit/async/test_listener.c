@@ -271,9 +271,11 @@ static void a_unix_socket_replaces_a_stale_file_and_nothing_else(void **state) {
 
 /* ---- trouble ---- */
 
+enum { CROWD = 1000 };
+
 static int connect_many(void *arg) {
     struct client *c = arg;
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < CROWD; i++) {
         struct stream *s STREAM;
         int r = stream_connect(&c->address, NULL, &s);
         if (r < 0)
@@ -301,7 +303,7 @@ static int accept_a_crowd(void *arg) {
     EXPECT_EQUAL(group_wait(&g), 0);
     GROUP(counting);
     EXPECT_EQUAL(group_spawn(&counting, "counter", count_turns, &turns), 0);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < CROWD; i++)
         EXPECT_EQUAL(accept_one(l), 0);
     EXPECT(turns >= 3);
     return 0;
