@@ -78,7 +78,7 @@ static int append_frame(struct wire *w, const struct wire_traits *t, struct byte
     }
 
     uint8_t header[FRAME_HEADER_MAX];
-    size_t len = frame_header(w->frames, &f, payload.len, header);
+    size_t len = frame_header(&f, payload.len, header);
     buffer_append(out, header, len);
     buffer_append_bytes(out, payload);
     return buffer_error(out);
@@ -86,7 +86,7 @@ static int append_frame(struct wire *w, const struct wire_traits *t, struct byte
 
 void wire_append_ping(struct wire *w, struct buffer *out) {
     struct frame ping = { .opcode = FRAME_PING };
-    frame_encode(w->frames, &ping, bytes_of(NULL, 0), out);
+    frame_encode(&ping, bytes_of(NULL, 0), out);
 }
 
 /* ---- chunks (RFC 9112 section 7.1) ---- */

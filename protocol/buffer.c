@@ -26,7 +26,7 @@ int buffer_error(const struct buffer *b) {
     return b->error;
 }
 
-uint8_t *buffer_reserve(struct buffer *b, size_t len) {
+uint8_t *buffer_reserve_anew(struct buffer *b, size_t len) {
     if (b->error)
         return NULL;
     if (len > SIZE_MAX / 2 - b->len || (b->limit && len > b->limit - b->len)) {
@@ -39,6 +39,8 @@ uint8_t *buffer_reserve(struct buffer *b, size_t len) {
         size_t cap = b->cap ? b->cap : FIRST_CAPACITY;
         while (cap < need)
             cap += cap;
+        if (b->limit && cap > b->limit)
+            cap = b->limit;
 
         uint8_t *grown = realloc(b->data, cap);
         if (!grown) {
@@ -54,29 +56,6 @@ uint8_t *buffer_reserve(struct buffer *b, size_t len) {
 void buffer_added(struct buffer *b, size_t len) {
     assert(len <= b->cap - b->len);
     b->len += len;
-}
-
-void buffer_append(struct buffer *b, const void *data, size_t len) {
-    if (len == 0)
-        return;
-
-    uint8_t *at = buffer_reserve(b, len);
-    if (!at)
-        return;
-    memcpy(at, data, len);
-    b->len += len;
-}
-
-void buffer_append_bytes(struct buffer *b, struct bytes data) {
-    buffer_append(b, data.data, data.len);
-}
-
-void buffer_append_str(struct buffer *b, struct str s) {
-    buffer_append(b, s.data, s.len);
-}
-
-void buffer_append_byte(struct buffer *b, uint8_t byte) {
-    buffer_append(b, &byte, 1);
 }
 
 void buffer_append_uint(struct buffer *b, uint64_t value) {

@@ -56,14 +56,6 @@ struct frame_pool {
     size_t keep;
     size_t lent;
     struct inflater *inflater; /* made with the first compressed message */
-
-    /* Two, since one that ever masked a frame goes on masking (wslay 1.1.1). */
-    wslay_frame_context_ptr encoder, masking_encoder;
-    struct buffer *out; /* during an encoding: where it goes */
-    const uint8_t *mask;
-    bool is_header_only;
-    uint8_t *header;
-    size_t header_len;
 };
 
 /* ---- the pool ---- */
@@ -115,42 +107,11 @@ static struct frame_context *context_new(void) {
     return c;
 }
 
-static ssize_t encoder_take(const uint8_t *data, size_t len, int flags, void *arg) {
-    struct frame_pool *p = arg;
-
-    if (!p->is_header_only) {
-        buffer_append(p->out, data, len); /* an error is remembered there */
-    } else if (p->header_len == 0) {
-        assert(len <= FRAME_HEADER_MAX);
-        memcpy(p->header, data, len);
-        p->header_len = len;
-    }
-    return (ssize_t) len;
-}
-
-static int encoder_mask(uint8_t *key, size_t len, void *arg) {
-    const struct frame_pool *p = arg;
-    memcpy(key, p->mask, len);
-    return 0;
-}
-
 struct frame_pool *frame_pool_new(size_t keep) {
-    static const struct wslay_frame_callbacks callbacks = { .send_callback = encoder_take,
-                                                            .genmask_callback = encoder_mask };
     struct frame_pool *p = calloc(1, sizeof *p);
 
-    if (!p)
-        return NULL;
-    p->keep = keep;
-    if (wslay_frame_context_init(&p->encoder, &callbacks, p) != 0) {
-        free(p);
-        return NULL;
-    }
-    if (wslay_frame_context_init(&p->masking_encoder, &callbacks, p) != 0) {
-        wslay_frame_context_free(p->encoder);
-        free(p);
-        return NULL;
-    }
+    if (p)
+        p->keep = keep;
     return p;
 }
 
@@ -163,8 +124,6 @@ struct frame_pool *frame_pool_free(struct frame_pool *p) {
         p->spare = c->next;
         context_free(c);
     }
-    wslay_frame_context_free(p->encoder);
-    wslay_frame_context_free(p->masking_encoder);
     inflater_free(p->inflater);
     free(p);
     return NULL;
@@ -190,11 +149,16 @@ static struct frame_context *pool_borrow(struct frame_pool *p) {
     return c;
 }
 
-/* is_clean: wslay stands between two frames, so another connection may go on with it. */
-static void pool_return(struct frame_context *c, bool is_clean) {
+/* Has wslay said all that it was fed? Then it stands between two frames, so another connection may
+ * go on with it. */
+static bool context_is_between_frames(const struct frame_context *c) {
+    return !c->in_frame && c->fed == c->handed_out;
+}
+
+static void pool_return(struct frame_context *c) {
     struct frame_pool *p = c->pool;
     p->lent--;
-    if (!is_clean || p->spare_count >= p->keep) {
+    if (!context_is_between_frames(c) || p->spare_count >= p->keep) {
         context_free(c);
         return;
     }
@@ -204,7 +168,7 @@ static void pool_return(struct frame_context *c, bool is_clean) {
         buffer_finish(&c->inflated);
     buffer_reset(&c->message);
     buffer_reset(&c->inflated);
-    c->utf8 = (struct utf8){ 0 };
+    c->state = (struct frame_state){ 0 };
     c->fed = c->handed_out = 0;
     c->header_is_judged = false;
     c->must_empty = false;
@@ -221,13 +185,13 @@ void frame_decoder_init(struct frame_decoder *d, enum frame_role role, bool is_d
 
 void frame_decoder_finish(struct frame_decoder *d) {
     if (d->context)
-        pool_return(d->context, false);
+        pool_return(d->context);
     d->context = NULL;
 }
 
 bool frame_decoder_is_idle(const struct frame_decoder *d) {
     const struct frame_context *c = d->context;
-    return !c || (!c->in_frame && !c->state.in_message && c->fed == c->handed_out);
+    return !c || (context_is_between_frames(c) && !c->state.in_message);
 }
 
 /* wslay has used up the input without saying anything of the frame: if its header is there, judge
@@ -278,6 +242,17 @@ static int begin_frame(const struct frame_decoder *d, struct frame_context *c,
     return 0;
 }
 
+/* What a whole control frame says. 1: *ev is filled. */
+static int say_control(struct frame_decoder *d, uint8_t opcode, struct bytes payload,
+                       struct frame_event *ev) {
+    *ev = (struct frame_event){ .opcode = opcode, .payload = payload };
+    if (opcode != FRAME_CLOSE)
+        return 1;
+    d->is_closed = true;
+    int r = frame_read_close(payload, ev);
+    return r < 0 ? r : 1;
+}
+
 /* 1: the control frame is whole and *ev filled. */
 static int take_control(struct frame_decoder *d, struct frame_context *c, struct bytes piece,
                         struct frame_event *ev) {
@@ -291,12 +266,7 @@ static int take_control(struct frame_decoder *d, struct frame_context *c, struct
             return 0;
         payload = bytes_of(c->control, c->control_len);
     }
-    *ev = (struct frame_event){ .opcode = c->opcode, .payload = payload };
-    if (c->opcode != FRAME_CLOSE)
-        return 1;
-    d->is_closed = true;
-    int r = frame_read_close(payload, ev);
-    return r < 0 ? r : 1;
+    return say_control(d, c->opcode, payload, ev);
 }
 
 static int inflate_message(struct frame_context *c, struct bytes payload, struct frame_event *ev) {
@@ -348,6 +318,50 @@ static int take_data(struct frame_context *c, struct bytes piece, struct frame_e
     return !checks_utf8 || utf8_is_complete(&c->utf8) ? 1 : -EILSEQ;
 }
 
+/* Is the length said in the bytes that it should be, and are those not eight? */
+static bool is_short_header(const uint8_t *header, uint64_t len) {
+    unsigned said = header[1] & 0x7fU;
+    return said <= 125 || (said == 126 && len > 125);
+}
+
+/*
+ * Most frames lie in one read, whole: those need neither wslay, which unmasks byte by byte, nor its
+ * copy of the input. 1: *ev is filled. 0: this is another kind of frame, nothing is taken.
+ */
+static int take_whole(struct frame_decoder *d, struct frame_context *c, struct bytes *in,
+                      struct frame_event *ev) {
+    struct frame_head h;
+
+    if (!context_is_between_frames(c) || !frame_head_read(*in, &h) ||
+        !is_short_header(in->data, h.len) || !h.is_final || h.rsv || h.opcode == FRAME_CONTINUATION)
+        return 0;
+    size_t head = frame_head_size(&h), len = (size_t) h.len;
+    if (in->len < head + len)
+        return 0;
+    int r = frame_judge(d, c->limits, &c->state, &h);
+    if (r < 0)
+        return r;
+
+    bool is_control = frame_is_control(h.opcode);
+    uint8_t *to = is_control ? c->control : buffer_reserve(&c->message, len);
+    if (!to)
+        return -ENOMEM;
+    struct bytes masked = bytes_of(in->data + head, len), payload = bytes_of(to, len);
+    if (h.is_masked)
+        frame_mask(to, masked, masked.data - FRAME_MASK_BYTES);
+    else
+        memcpy(to, masked.data, len);
+    in->data += head + len;
+    in->len -= head + len;
+
+    if (is_control)
+        return say_control(d, h.opcode, payload, ev);
+    if (h.opcode == FRAME_TEXT && !utf8_is_valid(payload))
+        return -EILSEQ;
+    *ev = (struct frame_event){ .opcode = h.opcode, .payload = payload };
+    return 1;
+}
+
 static int decode(struct frame_decoder *d, struct frame_context *c, struct bytes *in,
                   struct frame_event *ret) {
     struct frame_event ev;
@@ -355,6 +369,14 @@ static int decode(struct frame_decoder *d, struct frame_context *c, struct bytes
     if (c->must_empty) {
         buffer_reset(&c->message);
         c->must_empty = false;
+    }
+    if (in->len == 0 && context_is_between_frames(c))
+        return 0;
+    int whole = take_whole(d, c, in, &ev);
+    if (whole != 0) {
+        if (whole > 0)
+            *ret = ev;
+        return whole;
     }
 
     c->input = in;
@@ -414,7 +436,7 @@ int frame_next(struct frame_decoder *d, struct frame_pool *pool, const struct fr
         d->error = (int16_t) r;
         frame_decoder_finish(d);
     } else if (r == 0 && frame_decoder_is_idle(d)) {
-        pool_return(d->context, true);
+        pool_return(d->context);
         d->context = NULL;
     }
     return r;
@@ -422,43 +444,34 @@ int frame_next(struct frame_decoder *d, struct frame_pool *pool, const struct fr
 
 /* ---- encoding ---- */
 
-static void encode(struct frame_pool *p, const struct frame *f, struct bytes payload) {
-    struct wslay_frame_iocb io = { .fin = !f->has_more,
-                                   .rsv = f->is_deflated ? FRAME_RSV1 : 0,
-                                   .opcode = (uint8_t) f->opcode,
-                                   .payload_length = payload.len,
-                                   .mask = f->mask != NULL,
-                                   .data = payload.data,
-                                   .data_length = payload.len };
-
-    assert(!frame_is_control(f->opcode) ||
-           (payload.len <= FRAME_CONTROL_MAX && !f->has_more && !f->is_deflated));
-    p->mask = f->mask;
-    ssize_t n = wslay_frame_send(f->mask ? p->masking_encoder : p->encoder, &io);
-    assert(n == (ssize_t) payload.len); /* encoder_take() takes all */
-}
-
-void frame_encode(struct frame_pool *p, const struct frame *f, struct bytes payload,
-                  struct buffer *out) {
-    /* One growth for header and payload, and with it the only place where memory can fail. */
-    if (!buffer_reserve(out, FRAME_HEADER_MAX + payload.len))
-        return;
-    p->out = out;
-    p->is_header_only = false;
-    encode(p, f, payload);
-}
-
-size_t frame_header(struct frame_pool *p, const struct frame *f, uint64_t payload_len,
+size_t frame_header(const struct frame *f, uint64_t payload_len,
                     uint8_t ret[static FRAME_HEADER_MAX]) {
-    /* An unmasked payload is handed to the callback as it is, which need not look at it. */
-    static const uint8_t nothing[1];
+    assert(!frame_is_control(f->opcode) ||
+           (payload_len <= FRAME_CONTROL_MAX && !f->has_more && !f->is_deflated));
+    struct frame_head h = { .is_final = !f->has_more,
+                            .is_masked = f->mask != NULL,
+                            .rsv = f->is_deflated ? FRAME_RSV1 : 0,
+                            .opcode = (uint8_t) f->opcode,
+                            .len = payload_len };
+    size_t len = frame_head_write(&h, ret);
+    if (f->mask) {
+        memcpy(ret + len, f->mask, FRAME_MASK_BYTES);
+        len += FRAME_MASK_BYTES;
+    }
+    return len;
+}
 
-    assert(!f->mask);
-    p->header = ret;
-    p->header_len = 0;
-    p->is_header_only = true;
-    encode(p, f, bytes_of(nothing, (size_t) payload_len));
-    return p->header_len;
+void frame_encode(const struct frame *f, struct bytes payload, struct buffer *out) {
+    /* One growth for header and payload, and with it the only place where memory can fail. */
+    uint8_t *at = buffer_reserve(out, FRAME_HEADER_MAX + payload.len);
+    if (!at)
+        return;
+    size_t head = frame_header(f, payload.len, at);
+    if (f->mask)
+        frame_mask(at + head, payload, f->mask);
+    else if (payload.len)
+        memcpy(at + head, payload.data, payload.len);
+    buffer_added(out, head + payload.len);
 }
 
 enum { FRAME_ROOM = 10 };
@@ -470,14 +483,14 @@ size_t frame_open(struct buffer *out) {
     return opened;
 }
 
-void frame_shut(struct frame_pool *p, const struct frame *f, struct buffer *out, size_t opened) {
+void frame_shut(const struct frame *f, struct buffer *out, size_t opened) {
     if (buffer_error(out) < 0)
         return;
 
     uint8_t header[FRAME_HEADER_MAX];
     uint8_t *at = out->data + opened;
     size_t payload_len = out->len - opened - FRAME_ROOM;
-    size_t len = frame_header(p, f, payload_len, header);
+    size_t len = frame_header(f, payload_len, header);
 
     if (len < FRAME_ROOM)
         memmove(at + len, at + FRAME_ROOM, payload_len);
@@ -485,8 +498,7 @@ void frame_shut(struct frame_pool *p, const struct frame *f, struct buffer *out,
     out->len -= FRAME_ROOM - len;
 }
 
-void frame_encode_close(struct frame_pool *p, uint16_t code, struct str reason, const uint8_t *mask,
-                        struct buffer *out) {
+void frame_encode_close(uint16_t code, struct str reason, const uint8_t *mask, struct buffer *out) {
     struct frame f = { .opcode = FRAME_CLOSE, .mask = mask };
     uint8_t payload[FRAME_CONTROL_MAX];
     size_t len = 0;
@@ -499,5 +511,5 @@ void frame_encode_close(struct frame_pool *p, uint16_t code, struct str reason, 
             memcpy(payload + 2, cut.data, cut.len);
         len = 2 + cut.len;
     }
-    frame_encode(p, &f, bytes_of(payload, len), out);
+    frame_encode(&f, bytes_of(payload, len), out);
 }

@@ -125,14 +125,13 @@ struct frame {
 };
 
 /* Appends header and payload. The caller looks at buffer_error(). */
-void frame_encode(struct frame_pool *p, const struct frame *f, struct bytes payload,
-                  struct buffer *out);
+void frame_encode(const struct frame *f, struct bytes payload, struct buffer *out);
 
 /*
- * Only the header, for a payload of payload_len bytes that already lies somewhere: unmasked frames.
- * Returns its length: 2, 4 or 10.
+ * Only the header, for a payload of payload_len bytes that already lies somewhere. Returns its
+ * length: 2, 4, 10, or with a mask 4 more.
  */
-size_t frame_header(struct frame_pool *p, const struct frame *f, uint64_t payload_len,
+size_t frame_header(const struct frame *f, uint64_t payload_len,
                     uint8_t ret[static FRAME_HEADER_MAX]);
 
 /*
@@ -142,9 +141,8 @@ size_t frame_header(struct frame_pool *p, const struct frame *f, uint64_t payloa
  * Unmasked frames.
  */
 MUST_CHECK size_t frame_open(struct buffer *out);
-void frame_shut(struct frame_pool *p, const struct frame *f, struct buffer *out, size_t opened);
+void frame_shut(const struct frame *f, struct buffer *out, size_t opened);
 
 /* Appends a close frame. code FRAME_CLOSE_NONE: without a code and reason. reason: valid UTF-8, cut
  * between characters to FRAME_REASON_MAX bytes. mask: as in struct frame. */
-void frame_encode_close(struct frame_pool *p, uint16_t code, struct str reason, const uint8_t *mask,
-                        struct buffer *out);
+void frame_encode_close(uint16_t code, struct str reason, const uint8_t *mask, struct buffer *out);

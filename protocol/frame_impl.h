@@ -26,6 +26,12 @@ static inline unsigned frame_head_size(const struct frame_head *h) {
 /* Reads a header as far as its length. 1; 0: it is not complete that far. */
 int frame_head_read(struct bytes in, struct frame_head *ret);
 
+/* Writes as much of one. Returns its length. */
+size_t frame_head_write(const struct frame_head *h, uint8_t ret[static FRAME_HEADER_MAX]);
+
+/* Copies a frame's payload from its beginning, with the mask put on or taken off. */
+void frame_mask(uint8_t *to, struct bytes payload, const uint8_t mask[static FRAME_MASK_BYTES]);
+
 /* The message under way, as far as rules about the next frame need it. */
 struct frame_state {
     bool in_message;

@@ -23,6 +23,35 @@ int frame_head_read(struct bytes in, struct frame_head *ret) {
     return 1;
 }
 
+size_t frame_head_write(const struct frame_head *h, uint8_t ret[static FRAME_HEADER_MAX]) {
+    unsigned len_bytes = h->len > 0xffff ? 8 : h->len > 125 ? 2 : 0;
+
+    ret[0] = (uint8_t) ((h->is_final ? 0x80 : 0) | h->rsv << 4 | h->opcode);
+    ret[1] = (uint8_t) ((h->is_masked ? 0x80 : 0) | (len_bytes == 8   ? 127
+                                                     : len_bytes == 2 ? 126
+                                                                      : h->len));
+    for (unsigned i = 0; i < len_bytes; i++)
+        ret[2 + i] = (uint8_t) (h->len >> 8 * (len_bytes - 1 - i));
+    return 2 + len_bytes;
+}
+
+void frame_mask(uint8_t *to, struct bytes payload, const uint8_t mask[static FRAME_MASK_BYTES]) {
+    uint8_t twice[8];
+    uint64_t masks, word;
+    size_t i = 0;
+
+    memcpy(twice, mask, FRAME_MASK_BYTES);
+    memcpy(twice + FRAME_MASK_BYTES, mask, FRAME_MASK_BYTES);
+    memcpy(&masks, twice, sizeof masks);
+    for (; payload.len - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, payload.data + i, sizeof word);
+        word ^= masks;
+        memcpy(to + i, &word, sizeof word);
+    }
+    for (; i < payload.len; i++)
+        to[i] = payload.data[i] ^ twice[i % 8];
+}
+
 int frame_judge(const struct frame_decoder *d, const struct frame_limits *limits,
                 const struct frame_state *s, const struct frame_head *h) {
     if (h->is_masked != (d->role == FRAME_SERVER))

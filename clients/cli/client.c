@@ -230,7 +230,7 @@ static void queue_frame(struct client *c, enum frame_opcode opcode, struct bytes
     uint8_t mask[FRAME_MASK_BYTES];
 
     loop_random(mask, sizeof mask);
-    frame_encode(c->pool, &(struct frame){ .opcode = opcode, .mask = mask }, payload, &c->out);
+    frame_encode(&(struct frame){ .opcode = opcode, .mask = mask }, payload, &c->out);
 }
 
 static int queue_command(struct client *c, const struct command *command) {
@@ -281,7 +281,7 @@ static int take_close(struct client *c, const struct frame_event *ev, struct cli
 
     if (!c->has_said_goodbye) {
         loop_random(mask, sizeof mask);
-        frame_encode_close(c->pool, ev->close_code, (struct str){ 0 }, mask, &c->out);
+        frame_encode_close(ev->close_code, (struct str){ 0 }, mask, &c->out);
         c->has_said_goodbye = true;
         if (client_flush(c) < 0)
             return end_with(end, 0, code, false, "the connection broke while it was closed");
@@ -398,7 +398,7 @@ static void say_goodbye(struct client *c) {
     SHIELD(GOODBYE_MS);
 
     loop_random(mask, sizeof mask);
-    frame_encode_close(c->pool, FRAME_CLOSE_NORMAL, (struct str){ 0 }, mask, &c->out);
+    frame_encode_close(FRAME_CLOSE_NORMAL, (struct str){ 0 }, mask, &c->out);
     if (client_flush(c) < 0)
         return; /* it is gone: there is nobody to say it to */
 }

@@ -30,7 +30,7 @@ static void connection_finish(struct connection *conn) {
 static void answer_ping(struct connection *conn, struct bytes payload) {
     uint8_t header[FRAME_HEADER_MAX];
     struct frame pong = { .opcode = FRAME_PONG };
-    size_t len = frame_header(conn->session.worker->wire.frames, &pong, payload.len, header);
+    size_t len = frame_header(&pong, payload.len, header);
     outbox_append_copy(&conn->session.outbox, bytes_of(header, len), payload);
 }
 

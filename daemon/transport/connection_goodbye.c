@@ -139,14 +139,14 @@ static void last_words(struct connection *conn, const struct connection_terms *o
     if (why == -EPIPE)
         return;
     if (conn->session.has_heard_close) {
-        frame_encode_close(w->wire.frames, conn->session.heard_code, STR(""), NULL, out);
+        frame_encode_close(conn->session.heard_code, STR(""), NULL, out);
         return;
     }
     if (conn->session.is_websocket && is_garbled(why)) {
         uint16_t code = (uint16_t) frame_close_code_of(why);
         metrics_count(&w->metrics, why == -EMSGSIZE ? COUNT_MESSAGE_LIMIT : COUNT_PROTOCOL_ERRORS);
         metrics_count_disconnect(&w->metrics, code);
-        frame_encode_close(w->wire.frames, code, STR(""), NULL, out);
+        frame_encode_close(code, STR(""), NULL, out);
         return;
     }
 
@@ -161,8 +161,7 @@ static void last_words(struct connection *conn, const struct connection_terms *o
     struct push bye = { .kind = PUSH_DISCONNECT, .disconnect = farewell_of(conn, opening) };
     if (wire_traits(session_format(s))->is_unidirectional)
         (void) wire_append_push(&w->wire, session_format(s), &bye, out);
-    frame_encode_close(w->wire.frames, (uint16_t) bye.disconnect.code, bye.disconnect.reason, NULL,
-                       out);
+    frame_encode_close((uint16_t) bye.disconnect.code, bye.disconnect.reason, NULL, out);
 }
 
 void connection_say_goodbye(struct connection *conn, const struct connection_terms *opening,

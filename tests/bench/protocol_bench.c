@@ -119,13 +119,13 @@ static void bare_large(struct world *w) {
 static void encode_small(struct world *w) {
     const struct frame f = { .opcode = FRAME_TEXT };
     buffer_reset(&w->out);
-    frame_encode(w->pool, &f, bytes_of(w->payload, SMALL), &w->out);
+    frame_encode(&f, bytes_of(w->payload, SMALL), &w->out);
 }
 
 static void header_only(struct world *w) {
     const struct frame f = { .opcode = FRAME_TEXT };
     uint8_t header[FRAME_HEADER_MAX];
-    size_t n = frame_header(w->pool, &f, SMALL, header);
+    size_t n = frame_header(&f, SMALL, header);
     check(n == 4);
 }
 
@@ -183,8 +183,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < LARGE; i++)
         w->payload[i] =
                 (uint8_t) "{\"push\":{\"channel\":\"chat:room\",\"pub\":{\"data\":"[i * i % 45];
-    frame_encode(w->pool, &f, bytes_of(w->payload, SMALL), &w->small_frame);
-    frame_encode(w->pool, &f, bytes_of(w->payload, LARGE), &w->large_frame);
+    frame_encode(&f, bytes_of(w->payload, SMALL), &w->small_frame);
+    frame_encode(&f, bytes_of(w->payload, LARGE), &w->large_frame);
 
     for (size_t i = 0; i < sizeof benches / sizeof *benches; i++) {
         double each[ROUNDS_MAX];

@@ -71,7 +71,7 @@ void client_prepare_text(struct stage *s, const char *text) {
 
 void client_prepare_frame(struct stage *s, enum frame_opcode opcode, struct bytes payload) {
     static const uint8_t mask[FRAME_MASK_BYTES] = { 0x37, 0xfa, 0x21, 0x3d };
-    frame_encode(s->frames, &(struct frame){ .opcode = opcode, .mask = mask }, payload, &s->out);
+    frame_encode(&(struct frame){ .opcode = opcode, .mask = mask }, payload, &s->out);
 }
 
 void client_prepare(struct stage *s, const struct client *c, const struct command *command) {

@@ -106,7 +106,6 @@ SUSPENDS static int shake_hands(struct connection *c) {
 }
 
 SUSPENDS static int echo(struct connection *c, const struct frame_event *ev) {
-    struct frame_pool *pool = c->server->pool;
     struct frame f = { .opcode = ev->opcode == FRAME_PING ? FRAME_PONG : ev->opcode };
 
     if (ev->opcode == FRAME_PONG)
@@ -119,14 +118,14 @@ SUSPENDS static int echo(struct connection *c, const struct frame_event *ev) {
             return r;
         if (r > 0) {
             f.is_deflated = true;
-            frame_shut(pool, &f, &c->out, opened);
+            frame_shut(&f, &c->out, opened);
             return send_out(c, (struct bytes){ 0 });
         }
         buffer_reset(&c->out);
     }
 
     uint8_t header[FRAME_HEADER_MAX];
-    buffer_append(&c->out, header, frame_header(pool, &f, ev->payload.len, header));
+    buffer_append(&c->out, header, frame_header(&f, ev->payload.len, header));
     return send_out(c, ev->payload);
 }
 
@@ -135,7 +134,7 @@ SUSPENDS static int echo(struct connection *c, const struct frame_event *ev) {
 SUSPENDS static int say_goodbye(struct connection *c, uint16_t code) {
     DEADLINE(all, GOODBYE_MS);
 
-    frame_encode_close(c->server->pool, code, STR(""), NULL, &c->out);
+    frame_encode_close(code, STR(""), NULL, &c->out);
     int r = send_out(c, (struct bytes){ 0 });
     if (r == 0)
         r = stream_shutdown(c->stream);

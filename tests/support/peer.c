@@ -151,7 +151,7 @@ int peer_next(struct peer *p, struct command *ret) {
 static int send_frame(struct peer *p, enum frame_opcode opcode, struct bytes payload) {
     CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
 
-    frame_encode(p->pool, &(struct frame){ .opcode = opcode }, payload, &out);
+    frame_encode(&(struct frame){ .opcode = opcode }, payload, &out);
     return write_all(p, &out);
 }
 
@@ -189,7 +189,7 @@ int peer_push(struct peer *p, const struct push *push) {
 int peer_close(struct peer *p, uint16_t code, const char *reason) {
     CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
 
-    frame_encode_close(p->pool, code, str_of(reason), NULL, &out);
+    frame_encode_close(code, str_of(reason), NULL, &out);
     return write_all(p, &out);
 }
 

@@ -197,8 +197,8 @@ int peer_send_frame(struct peer *p, unsigned opcode, struct bytes payload) {
     uint8_t mask[FRAME_MASK_BYTES];
     loop_random(mask, sizeof mask);
     buffer_reset(&p->out);
-    frame_encode(p->pool, &(struct frame){ .opcode = (enum frame_opcode) opcode, .mask = mask },
-                 payload, &p->out);
+    frame_encode(&(struct frame){ .opcode = (enum frame_opcode) opcode, .mask = mask }, payload,
+                 &p->out);
     return peer_send_raw(p, buffer_bytes(&p->out));
 }
 

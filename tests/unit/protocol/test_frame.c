@@ -102,8 +102,10 @@ struct row {
     const char *expected;
 };
 
-#define M  "\0\0\0\0"         /* a mask that changes nothing */
-#define M2 "\x01\x02\x03\x04" /* one that does */
+#define M       "\0\0\0\0" /* a mask that changes nothing */
+#define TEN     "1234567890"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+#define M2      "\x01\x02\x03\x04" /* one that does */
 
 static const struct row plain_rows[] = {
     { "5.6 a text", STR("\x81\x82" M "hi"), "text(hi) " },
@@ -149,10 +151,21 @@ static const struct row plain_rows[] = {
     { "5.1 nor an empty one", STR("\x81\x00"), "1002" },
     { "5.2 length 125 in two bytes", STR("\x82\xfe\x00\x7d" M), "1002" },
     { "5.2 length 126 in eight bytes", STR("\x82\xff\0\0\0\0\0\0\0\x7e" M), "1002" },
+    { "5.2 length 1 in two bytes, and all of it", STR("\x82\xfe\x00\x01" M "a"), "1002" },
+    { "5.2 length 126 in eight bytes, and all of it",
+      STR("\x82\xff\0\0\0\0\0\0\0\x7e" M HUNDRED "12345678901234567890123456"), "1002" },
     { "5.2 the top bit of a length", STR("\x82\xff\x80\0\0\0\0\0\0\0" M), "1002" },
     { "5.5 a fragmented ping", STR("\x09\x81" M "a"), "1002" },
     { "5.5 a fragmented close", STR("\x08\x80" M), "1002" },
     { "5.5 a ping of 126", STR("\x89\xfe\x00\x7e" M), "1002" },
+    { "5.2 a continuation, whole, and RSV1", STR("\xc0\x81" M "a"), "1002" },
+    { "5.5 a ping of 126, and all of it",
+      STR("\x89\xfe\x00\x7e" M HUNDRED "12345678901234567890123456"), "1002" },
+    { "5.3 unmasking more than a word at a time",
+      STR("\x81\x8b" M2 "\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30\x30"), "text(12341234123) " },
+    { "5.2 length 126 in two bytes",
+      STR("\x82\xfe\x00\x7e" M HUNDRED "12345678901234567890123456\x89\x80" M),
+      "binary(126 bytes) ping() " },
     { "5.5 a pong", STR("\x8a\x83" M "abc"), "pong(abc) " },
     { "5.5.1 a close without a code", STR("\x88\x80" M), "close(1005,) " },
     { "5.5.1 half a code", STR("\x88\x81" M "\x03"), "1002" },
@@ -241,7 +254,7 @@ static void an_inflated_message_has_a_limit_of_its_own(void **state) {
 
     assert_int_equal(deflater_message(deflater, 12, bytes_of(zeros, sizeof zeros), &packed), 1);
     const struct frame f = { .opcode = FRAME_BINARY, .is_deflated = true, .mask = zeros };
-    frame_encode(pool, &f, buffer_bytes(&packed), &in);
+    frame_encode(&f, buffer_bytes(&packed), &in);
     expect("ten times the other", &s, buffer_bytes(&in), "deflated binary(1000 bytes) ");
     s.limits.max_inflated = 999;
     expect("given", &s, buffer_bytes(&in), "1009");
@@ -291,7 +304,7 @@ static void what_one_end_encodes_the_other_decodes(void **state) {
             struct buffer wire = BUFFER_INIT;
             /* Three of them, so that the second begins inside a read of wslay's. */
             for (int n = 0; n < 3; n++)
-                frame_encode(pool, &f, bytes_of(payload, sizes[i]), &wire);
+                frame_encode(&f, bytes_of(payload, sizes[i]), &wire);
             assert_int_equal(buffer_error(&wire), 0);
 
             struct frame_decoder d;
@@ -331,8 +344,8 @@ static void headers_and_frames_written_in_place_are_the_same_bytes(void **state)
         struct buffer whole = BUFFER_INIT, placed = BUFFER_INIT;
         const struct frame f = { .opcode = FRAME_TEXT, .is_deflated = true };
 
-        frame_encode(pool, &f, bytes_of(payload, sizes[i]), &whole);
-        size_t len = frame_header(pool, &f, sizes[i], header);
+        frame_encode(&f, bytes_of(payload, sizes[i]), &whole);
+        size_t len = frame_header(&f, sizes[i], header);
         assert_int_equal(len, sizes[i] > 65535 ? 10 : sizes[i] > 125 ? 4 : 2);
         assert_int_equal(whole.len, len + sizes[i]);
         assert_memory_equal(whole.data, header, len);
@@ -340,7 +353,7 @@ static void headers_and_frames_written_in_place_are_the_same_bytes(void **state)
         buffer_append_str(&placed, STR("before"));
         size_t opened = frame_open(&placed);
         buffer_append(&placed, payload, sizes[i]);
-        frame_shut(pool, &f, &placed, opened);
+        frame_shut(&f, &placed, opened);
         assert_int_equal(placed.len, 6 + whole.len);
         assert_memory_equal(placed.data + 6, whole.data, whole.len);
 
@@ -356,10 +369,10 @@ static void a_close_frame_holds_what_fits_of_its_reason(void **state) {
     struct buffer out = BUFFER_INIT;
     char reason[200];
 
-    frame_encode_close(pool, FRAME_CLOSE_NONE, STR("unheard"), NULL, &out);
+    frame_encode_close(FRAME_CLOSE_NONE, STR("unheard"), NULL, &out);
     assert_int_equal(out.len, 2);
     buffer_reset(&out);
-    frame_encode_close(pool, 3000, STR("bye"), NULL, &out);
+    frame_encode_close(3000, STR("bye"), NULL, &out);
     assert_int_equal(out.len, 7);
     assert_memory_equal(out.data,
                         "\x88\x05\x0b\xb8"
@@ -370,7 +383,7 @@ static void a_close_frame_holds_what_fits_of_its_reason(void **state) {
     memset(reason, 'x', sizeof reason);
     memcpy(reason + 122, "\xc3\xa9", 2);
     buffer_reset(&out);
-    frame_encode_close(pool, 3000, (struct str){ reason, 124 }, NULL, &out);
+    frame_encode_close(3000, (struct str){ reason, 124 }, NULL, &out);
     assert_int_equal(out.len, 2 + 2 + 122);
     buffer_finish(&out);
     frame_pool_free(pool);
@@ -399,6 +412,17 @@ static void an_idle_connection_holds_nothing(void **state) {
 
     assert_int_equal(frame_next(&a, pool, &limits, &in, &ev), 0);
     assert_int_equal(frame_pool_lent(pool), 0);
+
+    /* Nor does one that was closed amid a message leave the next borrower anything of it. */
+    in = str_bytes(STR("\x01\x82" M "he\x88\x80" M));
+    assert_int_equal(frame_next(&a, pool, &limits, &in, &ev), 1);
+    assert_int_equal(ev.opcode, FRAME_CLOSE);
+    assert_int_equal(frame_next(&a, pool, &limits, &in, &ev), 0);
+    assert_int_equal(frame_pool_lent(pool), 0);
+    other = str_bytes(STR("\x81\x83" M "llo"));
+    assert_int_equal(frame_next(&b, pool, &limits, &other, &ev2), 1);
+    assert_true(bytes_equal(ev2.payload, str_bytes(STR("llo"))));
+    assert_int_equal(frame_next(&b, pool, &limits, &other, &ev2), 0);
     frame_decoder_finish(&a);
     frame_decoder_finish(&b);
     frame_pool_free(pool);
