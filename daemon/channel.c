@@ -28,11 +28,10 @@ static struct bytes key_of(const struct table_entry *e) {
     return bytes_of(c->name, c->name_len);
 }
 
-void channels_init(struct channels *all, const struct table_seed *seed, struct engine *e,
-                   struct engine_sink *sink, struct wire *wire,
-                   void (*lost)(struct session *s, struct channel *c)) {
+void channels_init(struct channels *all, struct engine *e, struct engine_sink *sink,
+                   struct wire *wire, void (*lost)(struct session *s, struct channel *c)) {
     *all = (struct channels){ .engine = e, .sink = sink, .wire = wire, .lost = lost };
-    table_init(&all->table, seed, key_of);
+    table_init(&all->table, engine_seed(e), key_of);
     list_init(&all->dirty);
 }
 
@@ -374,9 +373,11 @@ static void deliver(struct channel *c, struct publication *p) {
 }
 
 void channels_deliver(struct channels *all, struct publication *p) {
-    struct channel *c = channel_find(all, p->channel);
-    if (!c)
+    struct table_entry *e = p->hash ? table_find_hashed(&all->table, p->hash, str_bytes(p->channel))
+                                    : table_find(&all->table, str_bytes(p->channel));
+    if (!e)
         return;
+    struct channel *c = channel_of(e);
     c->users++; /* the last subscriber may be lost meanwhile */
     if (c->room && p->kind == PUBLICATION_DATA)
         poll_room_deliver(c->room, p);

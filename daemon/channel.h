@@ -123,9 +123,8 @@ struct channel {
     char name[];
 };
 
-void channels_init(struct channels *all, const struct table_seed *seed, struct engine *e,
-                   struct engine_sink *sink, struct wire *wire,
-                   void (*lost)(struct session *s, struct channel *c));
+void channels_init(struct channels *all, struct engine *e, struct engine_sink *sink,
+                   struct wire *wire, void (*lost)(struct session *s, struct channel *c));
 void channels_finish(struct channels *all); /* none may be held */
 void channels_flush(
         struct channels *all); /* at the end of the turn: everything published goes out */

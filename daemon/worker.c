@@ -155,7 +155,7 @@ int worker_open(struct worker *w, struct daemon *d, unsigned index) {
     group_init(&w->connections);
     group_init(&w->tasks);
     outbox_set_init(&w->outboxes, &(struct outbox_limits){ 0 }, &w->flush, on_broken);
-    channels_init(&w->channels, &seed, d->engine, &w->sink, &w->wire, session_lost);
+    channels_init(&w->channels, d->engine, &w->sink, &w->wire, session_lost);
     hub_init(&w->hub, &seed);
     wheel_init(&w->wheel, entry_of, on_tick);
     w->check.run = on_check;

@@ -18,41 +18,35 @@ void base64_encode(enum base64_alphabet alphabet, struct bytes data, struct buff
         return;
 
     uint8_t *to = begin;
-    for (size_t i = 0; i < data.len; i += 3) {
-        size_t n = data.len - i;
-        uint32_t group = (uint32_t) data.data[i] << 16;
-        if (n > 1)
-            group |= (uint32_t) data.data[i + 1] << 8;
-        if (n > 2)
-            group |= data.data[i + 2];
-
+    const uint8_t *p = data.data;
+    size_t left = data.len;
+    for (; left >= 3; p += 3, left -= 3) {
+        uint32_t group = (uint32_t) p[0] << 16 | (uint32_t) p[1] << 8 | p[2];
         *to++ = (uint8_t) digits[group >> 18];
         *to++ = (uint8_t) digits[group >> 12 & 63];
-        if (n > 1)
+        *to++ = (uint8_t) digits[group >> 6 & 63];
+        *to++ = (uint8_t) digits[group & 63];
+    }
+    if (left > 0) {
+        uint32_t group = (uint32_t) p[0] << 16 | (left > 1 ? (uint32_t) p[1] << 8 : 0);
+        *to++ = (uint8_t) digits[group >> 18];
+        *to++ = (uint8_t) digits[group >> 12 & 63];
+        if (left > 1)
             *to++ = (uint8_t) digits[group >> 6 & 63];
-        else if (alphabet == BASE64_STANDARD)
-            *to++ = '=';
-        if (n > 2)
-            *to++ = (uint8_t) digits[group & 63];
-        else if (alphabet == BASE64_STANDARD)
+        for (; alphabet == BASE64_STANDARD && left < 3; left++)
             *to++ = '=';
     }
     buffer_added(out, (size_t) (to - begin));
 }
 
-static int digit_value(char c, enum base64_alphabet alphabet) {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == (alphabet == BASE64_URL ? '-' : '+'))
-        return 62;
-    if (c == (alphabet == BASE64_URL ? '_' : '/'))
-        return 63;
-    return -1;
-}
+/* What digits are worth, 64 added; 0: none. */
+#define LETTERS_AND_FIGURES                                                                        \
+    ['A'] = 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 83, 84,    \
+    85, 86, 87, 88, 89, ['a'] = 90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 100, 101, 102, 103, 104,   \
+    105, 106, 107, 108, 109, 110, 111, 112, 113, 114, 115, ['0'] = 116, 117, 118, 119, 120, 121,   \
+    122, 123, 124, 125
+static const uint8_t standard_values[256] = { LETTERS_AND_FIGURES, ['+'] = 126, ['/'] = 127 };
+static const uint8_t url_values[256] = { LETTERS_AND_FIGURES, ['-'] = 126, ['_'] = 127 };
 
 int base64_decode(enum base64_alphabet alphabet, struct str text, uint8_t *out, size_t *ret_len) {
     size_t len = text.len;
@@ -66,20 +60,24 @@ int base64_decode(enum base64_alphabet alphabet, struct str text, uint8_t *out, 
     if (len % 4 == 1)
         return -EBADMSG;
 
+    const uint8_t *values = alphabet == BASE64_URL ? url_values : standard_values;
+    const uint8_t *p = (const uint8_t *) text.data, *end = p + len;
     uint8_t *to = out;
+    uint8_t all = 64;
     uint32_t group = 0;
-    for (size_t i = 0; i < len; i++) {
-        int value = digit_value(text.data[i], alphabet);
-        if (value < 0)
-            return -EBADMSG;
-        group = group << 6 | (uint32_t) value;
-        if (i % 4 == 3) {
-            *to++ = (uint8_t) (group >> 16);
-            *to++ = (uint8_t) (group >> 8);
-            *to++ = (uint8_t) group;
-            group = 0;
-        }
+    for (; end - p >= 4; p += 4) {
+        uint8_t a = values[p[0]], b = values[p[1]], c = values[p[2]], d = values[p[3]];
+        all &= a & b & c & d;
+        *to++ = (uint8_t) (a << 2 | (b & 63) >> 4);
+        *to++ = (uint8_t) (b << 4 | (c & 63) >> 2);
+        *to++ = (uint8_t) (c << 6 | (d & 63));
     }
+    for (; p < end; p++) {
+        all &= values[*p];
+        group = group << 6 | (values[*p] & 63);
+    }
+    if (!all)
+        return -EBADMSG;
 
     /* The last group's unused bits must be zero, or two texts would mean the same bytes. */
     if (len % 4 == 2) {

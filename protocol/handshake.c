@@ -1,7 +1,8 @@
 #include "protocol/handshake.h"
 
 #include <errno.h>
-#include <openssl/sha.h>
+#include <openssl/evp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "protocol/base64.h"
@@ -9,15 +10,34 @@
 
 static const struct str accept_guid = STR("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
 
+enum { SHA1_BYTES = 20 };
+
+/* Asking OpenSSL for an algorithm takes as long as hashing a key: the process asks once, and keeps
+ * the answer, which never changes. NULL: there is none. */
+static const EVP_MD *sha1(void) {
+    static _Atomic(EVP_MD *) found;
+    EVP_MD *md = atomic_load_explicit(&found, memory_order_acquire);
+    if (md)
+        return md;
+
+    EVP_MD *mine = EVP_MD_fetch(NULL, "SHA1", NULL);
+    if (!mine || atomic_compare_exchange_strong(&found, &md, mine))
+        return mine;
+    EVP_MD_free(mine); /* another thread was first */
+    return md;
+}
+
 /* RFC 6455 section 4.2.2: proof that the key was read by someone who speaks WebSocket. */
 static int accept_for(struct str key, char ret[static HANDSHAKE_ACCEPT_TEXT]) {
     uint8_t text[HANDSHAKE_KEY_TEXT + 36];
-    uint8_t digest[SHA_DIGEST_LENGTH];
+    uint8_t digest[SHA1_BYTES];
     struct buffer out = BUFFER_INIT;
 
     memcpy(text, key.data, HANDSHAKE_KEY_TEXT);
     memcpy(text + HANDSHAKE_KEY_TEXT, accept_guid.data, accept_guid.len);
-    SHA1(text, sizeof text, digest);
+    const EVP_MD *md = sha1();
+    if (!md || !EVP_Digest(text, sizeof text, digest, NULL, md, NULL))
+        return -ENOMEM;
 
     base64_encode(BASE64_STANDARD, bytes_of(digest, sizeof digest), &out);
     int r = buffer_error(&out);
@@ -40,9 +60,7 @@ static void skip_space(struct str *s) {
 }
 
 static bool take_token(struct str *s, struct str *ret) {
-    size_t n = 0;
-    while (n < s->len && http_is_token((struct str){ s->data + n, 1 }))
-        n++;
+    size_t n = http_token_length(*s);
     *ret = (struct str){ s->data, n };
     s->data += n;
     s->len -= n;

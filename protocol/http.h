@@ -199,4 +199,5 @@ MUST_CHECK int http_write_request(struct buffer *out, struct str method, struct 
 /* ---- tokens ---- */
 
 bool http_is_token(struct str s);                   /* RFC 9110 section 5.6.2 */
+size_t http_token_length(struct str s);             /* of the token it begins with; 0: none */
 bool http_equal_nocase(struct str a, struct str b); /* ASCII */

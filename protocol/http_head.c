@@ -27,14 +27,42 @@ bool http_is_token(struct str s) {
     return s.len > 0 && http_all_in(s, HTTP_IS_TOKEN);
 }
 
+size_t http_token_length(struct str s) {
+    size_t n = 0;
+    while (n < s.len && (http_classes[(uint8_t) s.data[n]] & HTTP_IS_TOKEN))
+        n++;
+    return n;
+}
+
+static const uint64_t each = UINT64_C(0x0101010101010101);
+
+static inline uint64_t load_word(const char *p) {
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
 static inline uint8_t lower(char c) {
     return c >= 'A' && c <= 'Z' ? (uint8_t) (c | 0x20) : (uint8_t) c;
+}
+
+/* Of eight characters: without their top bits, what is added makes one of those that reach 'A', and
+ * of those past 'Z'. */
+static inline uint64_t lower_word(uint64_t w) {
+    uint64_t low = w & each * 0x7f;
+    uint64_t is_upper = ((low + each * (0x80 - 'A')) ^ (low + each * (0x7f - 'Z'))) & ~w;
+    return w | (is_upper & each * 0x80) >> 2;
 }
 
 bool http_equal_nocase(struct str a, struct str b) {
     if (a.len != b.len)
         return false;
-    for (size_t i = 0; i < a.len; i++) {
+    size_t i = 0;
+    for (; a.len - i >= 8; i += 8) {
+        if (lower_word(load_word(a.data + i)) != lower_word(load_word(b.data + i)))
+            return false;
+    }
+    for (; i < a.len; i++) {
         if (lower(a.data[i]) != lower(b.data[i]))
             return false;
     }
@@ -86,17 +114,30 @@ int http_head_line(struct http_head *h, const struct http_limits *limits, struct
     return 1;
 }
 
+/* Values are nearly all printable ASCII: eight at a time. From a space to '~' neither subtraction
+ * nor addition reaches a top bit; what does is looked up. */
+bool http_is_value(struct str s) {
+    while (s.len >= 8) {
+        uint64_t w = load_word(s.data);
+        if ((((w - each * ' ') | (w + each * (0x7f - '~'))) & each * 0x80) &&
+            !http_all_in((struct str){ s.data, 8 }, HTTP_IS_VALUE))
+            return false;
+        s.data += 8;
+        s.len -= 8;
+    }
+    return http_all_in(s, HTTP_IS_VALUE);
+}
+
 static int read_field(struct http_head *h, const struct http_limits *limits, const char *base,
                       struct str line) {
-    size_t colon = 0;
-    while (colon < line.len && (http_classes[(uint8_t) line.data[colon]] & HTTP_IS_TOKEN))
-        colon++;
+    const char *colon = memchr(line.data, ':', line.len);
+    struct str name = { line.data, colon ? (size_t) (colon - line.data) : 0 };
     /* No name, a space before the colon, a folded line (RFC 9112 section 5.1, 5.2), or no colon. */
-    if (colon == 0 || colon == line.len || line.data[colon] != ':')
+    if (!http_is_token(name))
         return -EBADMSG;
 
-    struct str value = { line.data + colon + 1, line.len - colon - 1 };
-    if (!http_all_in(value, HTTP_IS_VALUE))
+    struct str value = { colon + 1, line.len - name.len - 1 };
+    if (!http_is_value(value))
         return -EBADMSG;
     while (value.len && (value.data[0] == ' ' || value.data[0] == '\t'))
         value.data++, value.len--;
@@ -106,7 +147,7 @@ static int read_field(struct http_head *h, const struct http_limits *limits, con
     if (h->count >= limits->max_headers || h->count >= HTTP_HEADERS_MAX)
         return -E2BIG;
     h->fields[h->count].name_at = (uint32_t) (line.data - base);
-    h->fields[h->count].name_len = (uint32_t) colon;
+    h->fields[h->count].name_len = (uint32_t) name.len;
     h->fields[h->count].value_at = (uint32_t) (value.data - base);
     h->fields[h->count].value_len = (uint32_t) value.len;
     h->count++;
@@ -149,9 +190,16 @@ static struct str value_at(const struct http_head *h, size_t i) {
     return (struct str){ h->base + h->fields[i].value_at, h->fields[i].value_len };
 }
 
+/* Nearly all names differ in length or in their first letter. */
+static inline bool is_named(const struct http_head *h, size_t i, struct str name) {
+    return h->fields[i].name_len == name.len &&
+           ((h->base[h->fields[i].name_at] ^ name.data[0]) & ~0x20) == 0 &&
+           http_equal_nocase(name_at(h, i), name);
+}
+
 int http_head_find(const struct http_head *h, struct str name, struct str *ret_value) {
     for (size_t i = 0; i < h->count; i++) {
-        if (http_equal_nocase(name_at(h, i), name)) {
+        if (is_named(h, i, name)) {
             *ret_value = value_at(h, i);
             return 1;
         }
@@ -162,7 +210,7 @@ int http_head_find(const struct http_head *h, struct str name, struct str *ret_v
 size_t http_head_count(const struct http_head *h, struct str name) {
     size_t n = 0;
     for (size_t i = 0; i < h->count; i++)
-        n += http_equal_nocase(name_at(h, i), name);
+        n += is_named(h, i, name);
     return n;
 }
 
@@ -211,7 +259,7 @@ int http_list_next(struct http_list *l, struct str *ret) {
                 return 1;
             }
         }
-        while (l->index < l->head->count && !http_equal_nocase(name_at(l->head, l->index), l->name))
+        while (l->index < l->head->count && !is_named(l->head, l->index, l->name))
             l->index++;
         if (l->index == l->head->count)
             return 0;
@@ -250,20 +298,18 @@ int http_head_framing(const struct http_head *h, unsigned version_minor, struct 
     bool says_close = false, says_keep = false;
 
     for (size_t i = 0; i < h->count; i++) {
-        struct str name = name_at(h, i);
-
-        if (name.len == 10 && http_equal_nocase(name, STR("connection"))) {
+        if (is_named(h, i, STR("connection"))) {
             struct str rest = value_at(h, i);
             while (rest.len) {
                 struct str token = list_cut(&rest);
                 says_close |= http_equal_nocase(token, STR("close"));
                 says_keep |= http_equal_nocase(token, STR("keep-alive"));
             }
-        } else if (name.len == 14 && http_equal_nocase(name, STR("content-length"))) {
+        } else if (is_named(h, i, STR("content-length"))) {
             if (f.has_length || read_length(value_at(h, i), &f.content_length) < 0)
                 return -EBADMSG;
             f.has_length = true;
-        } else if (name.len == 17 && http_equal_nocase(name, STR("transfer-encoding"))) {
+        } else if (is_named(h, i, STR("transfer-encoding"))) {
             if (f.is_chunked || version_minor == 0)
                 return -EBADMSG;
             if (!http_equal_nocase(value_at(h, i), STR("chunked")))

@@ -14,11 +14,17 @@ enum {
 extern const uint8_t http_classes[256];
 
 static inline bool http_all_in(struct str s, uint8_t class) {
+    const uint8_t *p = (const uint8_t *) s.data, *c = http_classes;
     uint8_t all = class;
-    for (size_t i = 0; i < s.len; i++)
-        all &= http_classes[(uint8_t) s.data[i]];
+    size_t i = 0;
+    for (; s.len - i >= 4; i += 4)
+        all &= c[p[i]] & c[p[i + 1]] & c[p[i + 2]] & c[p[i + 3]];
+    for (; i < s.len; i++)
+        all &= c[p[i]];
     return all != 0;
 }
+
+bool http_is_value(struct str s); /* the same of HTTP_IS_VALUE, for long texts */
 
 /* What decides how long a message is and what follows it. */
 struct http_framing {

@@ -21,7 +21,7 @@ static int read_status_line(struct http_response *r, struct str line) {
         return -EBADMSG;
     r->status = (s[9] - '0') * 100 + (s[10] - '0') * 10 + (s[11] - '0');
     r->reason = line.len > 13 ? (struct str){ s + 13, line.len - 13 } : (struct str){ 0 };
-    if (!http_all_in(r->reason, HTTP_IS_VALUE))
+    if (!http_is_value(r->reason))
         return -EBADMSG;
     return http_version((struct str){ s, 8 }, &r->version_minor);
 }

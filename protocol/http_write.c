@@ -76,7 +76,7 @@ struct str http_reason_of(int status) {
 /* Nothing that is written may end a header early and begin another. */
 static bool is_writable(const struct http_header *headers, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        if (!http_is_token(headers[i].name) || !http_all_in(headers[i].value, HTTP_IS_VALUE))
+        if (!http_is_token(headers[i].name) || !http_is_value(headers[i].value))
             return false;
     }
     return true;

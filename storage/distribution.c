@@ -208,7 +208,8 @@ static uint64_t mask_of(struct interest_shard *shard, uint64_t hash, struct str 
 
 /* The reserve holds enough. Under the shard's lock: attaching and distributing have an order. */
 static void send_to(struct distribution *d, struct delivery_reserve *r, uint64_t mask,
-                    struct publication *p, struct wakes *wakes) {
+                    uint64_t hash, struct publication *p, struct wakes *wakes) {
+    p->hash = hash;
     for (; mask; mask &= mask - 1) {
         struct delivery *y = reserve_take(r);
         struct sink_slot *slot = d->slots[__builtin_ctzll(mask)];
@@ -229,7 +230,7 @@ int distribution_send(struct distribution *d, uint64_t hash, struct publication 
     uint64_t mask = mask_of(shard, hash, p->channel);
     int r = reserve_fill(&reserve, (size_t) __builtin_popcountll(mask));
     if (r == 0)
-        send_to(d, &reserve, mask, p, NULL);
+        send_to(d, &reserve, mask, hash, p, NULL);
     pthread_mutex_unlock(&shard->mutex);
 
     delivery_reserve_finish(&reserve);
@@ -245,6 +246,6 @@ void distribution_send_reserved(struct distribution *d, struct delivery_reserve 
      * come: the publication is already durable. */
     while (reserve_fill(r, (size_t) __builtin_popcountll(mask)) < 0)
         (void) sched_yield();
-    send_to(d, r, mask, p, wakes);
+    send_to(d, r, mask, hash, p, wakes);
     pthread_mutex_unlock(&shard->mutex);
 }

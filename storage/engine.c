@@ -151,6 +151,10 @@ void engine_publish(struct engine *e, struct publish_request *request) {
         e->class->publish(e, request, hash);
 }
 
+const struct table_seed *engine_seed(const struct engine *e) {
+    return &e->seed;
+}
+
 int engine_broadcast(struct engine *e, struct publication *p) {
     p->time_ms = loop_wall_ms();
     p->position = (struct position){ 0 };

@@ -12,6 +12,7 @@
 #include "storage/publication.h"
 
 struct engine;
+struct table_seed;
 struct loop;
 struct sqlite3_vfs;
 
@@ -128,6 +129,10 @@ struct publish_request {
  * dones.
  */
 void engine_publish(struct engine *e, struct publish_request *request);
+
+/* By which the engine hashes the names of channels: who looks publications' channels up in a table
+ * of this seed need not hash them again. */
+const struct table_seed *engine_seed(const struct engine *e);
 
 /* Hands a publication (a join, a leave) to every worker with subscribers, keeping nothing.
  * Borrowed. 0, -ENOMEM. */

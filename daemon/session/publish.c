@@ -23,6 +23,21 @@ struct publish_op {
     struct arena arena;     /* what a backend said of it */
 };
 
+/* Cleared but for what publish_start_on() fills in. */
+static struct publish_op *publish_op_new(struct session *s, uint32_t id, size_t bytes) {
+    struct publish_op *op = malloc(sizeof *op);
+    if (!op)
+        return NULL;
+    op->session = s;
+    op->link = (struct link){ 0 };
+    op->id = id;
+    op->bytes = (uint32_t) bytes;
+    op->is_done = false;
+    op->refusal = (struct refusal){ 0 };
+    op->arena = ARENA_INIT;
+    return op;
+}
+
 static void publish_op_free(struct publish_op *op) {
     arena_finish(&op->arena);
     free(op);
@@ -184,10 +199,12 @@ static int line_up(struct publishing *p) {
     struct session *s = p->session;
     struct publish_op *op = p->op;
 
-    if (!s->publishes)
-        s->publishes = calloc(1, sizeof *s->publishes);
-    if (!s->publishes)
-        return session_end(s, DISCONNECT_SERVER_ERROR);
+    if (!s->publishes) {
+        s->publishes = malloc(sizeof *s->publishes);
+        if (!s->publishes)
+            return session_end(s, DISCONNECT_SERVER_ERROR);
+        *s->publishes = (struct publishes){ 0 };
+    }
     list_append(&s->publishes->ops, &TAKE(p->op)->link);
     s->publishes->n++;
     s->publishes->bytes += op->bytes;
@@ -214,7 +231,7 @@ int session_publish(struct session *s, uint32_t id, const struct command_publish
     struct publishing p = {
         .session = s,
         .asked = c,
-        .op = calloc(1, sizeof *p.op),
+        .op = publish_op_new(s, id, c->data.len),
         .config = config_ref(s->worker->config),
         .parts = { .kind = PUBLICATION_DATA,
                    .channel = c->channel,
@@ -223,9 +240,6 @@ int session_publish(struct session *s, uint32_t id, const struct command_publish
     };
     if (!p.op)
         return session_end(s, DISCONNECT_SERVER_ERROR);
-    p.op->session = s;
-    p.op->id = id;
-    p.op->bytes = (uint32_t) c->data.len;
     int error = judge(s, p.config, c, &p.ns);
     if (error)
         p.op->refusal = refusal_of((uint32_t) error);

@@ -181,6 +181,8 @@ void connection_say_goodbye(struct connection *conn, const struct connection_ter
     bool is_readable = conn->session.is_websocket && !is_garbled(why);
     if (is_readable)
         await_close(conn, true);
+    if (is_readable && !conn->session.is_tls)
+        return; /* closing the socket, which comes next, says all that shutting it down would */
     if (stream_shutdown(conn->session.outbox.stream) == 0 && !is_readable)
         await_close(conn, false);
 }
