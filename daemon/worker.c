@@ -92,6 +92,11 @@ static void on_vacated(struct channels *all, struct channel *c) {
 
 /* ---- life ---- */
 
+size_t worker_share(const struct worker *w, size_t total) {
+    size_t n = w->daemon->n_workers, share = total / n + (w->index < total % n);
+    return share ? share : 1;
+}
+
 int worker_configure(struct worker *w, struct config *c, const struct tls *tls) {
     struct keys *keys = NULL;
     struct proxies *proxies = NULL;
@@ -100,7 +105,7 @@ int worker_configure(struct worker *w, struct config *c, const struct tls *tls) 
     int r = keys_new(c, &keys);
     if (r < 0)
         return r;
-    r = proxies_new(c, &proxies);
+    r = proxies_new(w, c, &proxies);
     if (r < 0) {
         keys_unref(keys);
         return r;
@@ -138,12 +143,6 @@ int worker_configure(struct worker *w, struct config *c, const struct tls *tls) 
     return 0;
 }
 
-/* Of the daemon's limit. */
-static size_t poll_slots(const struct config *c, size_t n_workers) {
-    size_t slots = c->poll.concurrency / n_workers;
-    return slots ? slots : 1;
-}
-
 int worker_open(struct worker *w, struct daemon *d, unsigned index) {
     struct table_seed seed;
 
@@ -162,7 +161,7 @@ int worker_open(struct worker *w, struct daemon *d, unsigned index) {
     w->flush.run = on_turn_end;
     outbound_init(&w->outbound, d->http);
 
-    semaphore_init(&w->poll_slots, poll_slots(d->config, d->n_workers));
+    semaphore_init(&w->poll_slots, worker_share(w, d->config->poll.concurrency));
 
     int r = worker_configure(w, d->config, d->tls);
     if (r == 0)

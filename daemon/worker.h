@@ -124,6 +124,9 @@ SUSPENDS int worker_drain(struct worker *w, int64_t spread_ms);
  * -ENOMEM: the old ones stay. */
 MUST_CHECK int worker_configure(struct worker *w, struct config *c, const struct tls *tls);
 
+/* Of a limit of the whole daemon on what workers do side by side: an even part, at least 1. */
+size_t worker_share(const struct worker *w, size_t total);
+
 void worker_connection_ended(struct worker *w);
 
 struct input *worker_lend_input(struct worker *w);           /* NULL: no memory */

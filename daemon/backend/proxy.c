@@ -46,7 +46,7 @@ struct proxies {
 
 enum { STANDARD_PROXIES = 9 };
 
-int proxies_new(struct config *c, struct proxies **ret) {
+int proxies_new(const struct worker *w, struct config *c, struct proxies **ret) {
     const struct config_proxy *standard[STANDARD_PROXIES] = {
         &c->client.connect_proxy,
         &c->client.refresh_proxy,
@@ -71,7 +71,7 @@ int proxies_new(struct config *c, struct proxies **ret) {
             continue;
         struct gate *g = &p->gates[p->n++];
         g->proxy = proxy;
-        http_limit_init(&g->limit, proxy->concurrency ? proxy->concurrency : 1, PROXY_WAITING_MAX);
+        http_limit_init(&g->limit, worker_share(w, proxy->concurrency), PROXY_WAITING_MAX);
     }
     *ret = p;
     return 0;

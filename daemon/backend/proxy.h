@@ -18,8 +18,9 @@ enum {
     PROXY_PROLONG_S = 60,             /* by which failed refreshes prolong what expires */
 };
 
-/* The limits of a configuration's proxies, of one worker. A reference of c is taken. -ENOMEM. */
-MUST_CHECK int proxies_new(struct config *c, struct proxies **ret);
+/* A worker's share of the limits of a configuration's proxies. A reference of c is taken. -ENOMEM.
+ */
+MUST_CHECK int proxies_new(const struct worker *w, struct config *c, struct proxies **ret);
 struct proxies *proxies_unref(struct proxies *p); /* takes NULL; returns NULL */
 
 /*

@@ -64,7 +64,7 @@ struct config_proxy {
     struct config_transforms status_codes;
     struct str ca_file; /* PEM; empty: the system's authorities */
     bool insecure_skip_verify;
-    uint32_t concurrency; /* requests under way at a time, of one worker; others wait */
+    uint32_t concurrency; /* requests under way at a time, of all workers; others wait */
 };
 
 struct config_rpc {

@@ -427,7 +427,8 @@ static const struct option OPTIONS[] = {
       .help = "Until when, Unix time in seconds; 0: as long as it stands here." },
     { "shared_poll.concurrency_limit", OPTION_COUNT, AT(poll.concurrency), .min = 1, .max = 100000,
       .may_be_zero = true, .initial = "0",
-      .help = "Requests to backends under way at a time, of one worker; 0: no limit." },
+      .help = "Requests to backends under way at a time, shared out among the workers; 0: no "
+              "limit." },
 
     PROXY_OPTIONS("channel.proxy.subscribe.", channel_proxies.subscribe),
     PROXY_OPTIONS("channel.proxy.publish.", channel_proxies.publish),

@@ -63,7 +63,7 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 
 #define PROXY_OPTIONS(prefix, place)                                                               \
     CALL_OPTIONS(prefix, place, "1s", "256", 10000,                                                \
-                 "Requests of one worker under way; more wait."),                                  \
+                 "Requests under way, shared out among the workers; more wait."),                  \
             { prefix "http.status_to_code_transforms",                                             \
               OPTION_STATUS_CODES,                                                                 \
               AT(place.status_codes.items),                                                        \

@@ -199,7 +199,8 @@ describe('keys of an issuer', () => {
     async function start(...keys) {
         endpoint.keys = keys;
         endpoint.paths = [];
-        server = await Parleyd.start({ config: { workers: 1, client: { token: { jwks_public_endpoint: endpoint.url() } } } });
+        // Each worker fetches for itself.
+        server = await Parleyd.start({ env: { PARLEY_WORKERS: '1' }, config: { client: { token: { jwks_public_endpoint: endpoint.url() } } } });
     }
 
     test('every kind of key, in one set, fetched once', async () => {

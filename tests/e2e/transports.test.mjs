@@ -76,6 +76,19 @@ describe('transports', () => {
             path: '/connection/sse', body: commands.map((c) => JSON.stringify(c)).join('\n') }) },
     };
 
+    // Where a pong that does not come must not be what ends a connection.
+    async function withoutPings(story) {
+        const usual = server;
+        server = await Parleyd.start({ config: { ...config, client: { ...config.client, ping_interval: '0s', pong_timeout: '0s' } } });
+        try {
+            await story();
+        } finally {
+            for (const one of open) one.destroy();
+            await server.stop();
+            server = usual;
+        }
+    }
+
     async function began(kind, commands = [connect]) {
         const stream = await kinds[kind].begin(commands);
         assert.equal(stream.status, 200);
@@ -143,7 +156,7 @@ describe('transports', () => {
             for (const late = Date.now() + 10_000; await count() !== 1;) assert.ok(Date.now() < late);
         });
 
-        test(`${kind}: who does not read is sent away`, async () => {
+        test(`${kind}: who does not read is sent away`, () => withoutPings(async () => {
             const one = await began(kind, [connect, { id: 2, subscribe: { channel: 'live:slow' } }]);
             await said(one);
             one.stream.socket.pause();
@@ -160,7 +173,7 @@ describe('transports', () => {
                 while (other.stream.text.length) await other.next();
             }
             assert.fail('it is still there');
-        });
+        }));
     }
 
     test('http_stream: Protobuf both ways', async () => {

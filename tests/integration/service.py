@@ -57,6 +57,9 @@ class Service:
         self.lines.put(None)
 
     def write_config(self, config):
+        """As many workers as PARLEY_WORKERS says, where the test does not."""
+        if isinstance(config, dict) and "PARLEY_WORKERS" in os.environ:
+            config = {"workers": int(os.environ["PARLEY_WORKERS"]), **config}
         with open(self.config, "w", encoding="utf-8") as f:
             f.write(config if isinstance(config, str) else json.dumps(config))
 
@@ -110,6 +113,10 @@ def get(port, path="/health"):
     body = response.read().decode()
     connection.close()
     return response.status, body
+
+
+def workers_of(port):
+    return int(re.search(r"\nparley_node_workers (\d+)\n", get(port, "/metrics")[1])[1])
 
 
 def open_websocket(port):
@@ -183,6 +190,20 @@ class TheService(unittest.TestCase):
             self.assertIn("\nparley_client_upgrades_total 1\n", body)
             self.assertIn('\nparley_engine_info{type="sqlite"} 1\n', body)
             self.assertEqual(s.end(signal.SIGINT), 0)
+
+    def test_there_is_a_worker_for_each_processor_it_may_use(self):
+        allowed = os.sched_getaffinity(0)
+        with Service(self.folder, {**OPEN, "workers": "auto"}) as s:
+            self.assertLessEqual(workers_of(s.ready().port()), len(allowed))
+            self.assertEqual(s.end(signal.SIGTERM), 0)
+        os.unlink(os.path.join(self.folder, "notify"))
+        os.sched_setaffinity(0, {min(allowed)})
+        try:
+            with Service(self.folder, {**OPEN, "workers": 0}) as s:
+                self.assertEqual(workers_of(s.ready().port()), 1)
+                self.assertEqual(s.end(signal.SIGTERM), 0)
+        finally:
+            os.sched_setaffinity(0, allowed)
 
     def test_a_reload_takes_over_what_changed_without_cutting_anyone(self):
         with Service(self.folder) as s:

@@ -10,15 +10,18 @@
 #include <cmocka.h>
 
 #include "async/loop.h"
+#include "async/stream.h"
 #include "async/task.h"
 #include "daemon/worker_thread.h"
 #include "protocol/frame.h"
 #include "tests/support/world.h"
 
-enum { SUBSCRIBERS = 12, PUBLISHERS = 3, EACH = 100, CHURNERS = 6 };
+enum { SUBSCRIBERS = 12, PUBLISHERS = 3, EACH = 300, CHURNERS = 6 };
+enum { VICTIMS = 3, ROUNDS = 12, OPERATORS = 3, QUESTIONS = 80 };
 
 static const char config[] =
         "client: {allow_anonymous_connect_without_token: true}\n"
+        "http_api: {insecure: true}\n"
         "shutdown: {spread: 200ms, timeout: 10s}\n"
         "channel:\n  namespaces:\n"
         "    - {name: kept, history_size: 1000, history_ttl: 600s, force_recovery: true, presence: "
@@ -31,6 +34,7 @@ static const char config[] =
 struct crowd {
     struct world *world;
     int *subscribed; /* how many subscribers are in */
+    int *victims;    /* how many are still to be put out */
     int id;
     int result;
     size_t received;
@@ -113,22 +117,145 @@ static int churner(void *arg) {
     return 0;
 }
 
+/* Comes back whenever it is put out. */
+static int victim(void *arg) {
+    struct crowd *c = arg;
+    char token[512];
+
+    (void) snprintf(token, sizeof token, "%s", world_token(c->world, "{\"sub\":\"victim\"}"));
+    for (int i = 0; i < ROUNDS; i++) {
+        struct peer *p = peer_open(c->world, NULL);
+        const char *heard = "";
+        if (!p)
+            return c->result = -ECONNREFUSED;
+        peer_say(p, "{\"id\":1,\"connect\":{\"token\":\"%s\"}}", token);
+        peer_say(p, "{\"id\":2,\"subscribe\":{\"channel\":\"kept:x\"}}");
+        while (heard[0] == '{' || !heard[0])
+            heard = peer_hear(p, 20000);
+        if (strcmp(heard, "close 3503 force disconnect") != 0)
+            return c->result = -EBADMSG;
+        peer_close(p);
+    }
+    --*c->victims;
+    return 0;
+}
+
+/* A request of its own connection. ret: head and body, terminated. */
+static int ask(struct world *w, const char *what, const char *body, struct buffer *ret) {
+    struct address address;
+    struct stream *s;
+    char text[ADDRESS_TEXT_MAX], request[512];
+    ssize_t n = 0;
+
+    if (!daemon_address(w->daemon, 0, text, sizeof text) || address_parse(text, &address) < 0)
+        return -ENOENT;
+    int r = stream_connect(&address, NULL, &s);
+    if (r < 0)
+        return r;
+    int len = snprintf(request, sizeof request,
+                       "%s HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: %zu\r\n"
+                       "\r\n%s",
+                       what, strlen(body), body);
+    struct iovec v = { request, (size_t) len };
+    r = stream_write_all(s, &v, 1);
+    buffer_reset(ret);
+    do {
+        uint8_t *at = r < 0 ? NULL : buffer_reserve(ret, 16384);
+        n = at ? stream_read(s, at, 16384) : -ENOMEM;
+        if (n > 0)
+            buffer_added(ret, (size_t) n);
+    } while (n > 0);
+    buffer_append_byte(ret, 0);
+    stream_close(s);
+    return r < 0 ? r : (int) n;
+}
+
+/* Asks all workers, and puts people out, as long as there is somebody. */
+static int operator(void *arg) {
+    static const struct {
+        const char *what, *body, *answer;
+    } questions[] = {
+        { "POST /api/channels", "{}", "\"channels\":{" },
+        { "POST /api/connections", "{\"user\":\"victim\"}", "\"connections\":{" },
+        { "POST /api/broadcast", "{\"channels\":[\"a\",\"b\"],\"data\":{}}", "\"responses\":[" },
+        { "POST /api/unsubscribe", "{\"user\":\"victim\",\"channel\":\"kept:y\"}",
+          "\"result\":{}" },
+        { "POST /api/disconnect", "{\"user\":\"victim\"}", "\"result\":{}" },
+        { "POST /api/presence", "{\"channel\":\"kept:x\"}", "\"presence\":{" },
+        { "GET /metrics", "", "parley_node_workers 4\n" },
+        { "GET /health", "", "\"alive\":4" },
+    };
+    struct crowd *c = arg;
+    CLEANUP(buffer_finish) struct buffer answer = BUFFER_INIT;
+
+    for (int i = 0; i < QUESTIONS || *c->victims > 0; i++) {
+        size_t k = (size_t) i % ELEMENTS_OF(questions);
+        int r = ask(c->world, questions[k].what, questions[k].body, &answer);
+        if (r < 0)
+            return c->result = r;
+        if (!strstr((const char *) answer.data, questions[k].answer)) {
+            (void) snprintf(c->world->failure, sizeof c->world->failure, "%s: %.500s",
+                            questions[k].what, (const char *) answer.data);
+            return c->result = -EBADMSG;
+        }
+        c->received += k == 2; /* broadcasts, of two publications each */
+    }
+    return 0;
+}
+
+static bool scrape_says(const char *scrape, const char *name, size_t value) {
+    char line[128];
+    (void) snprintf(line, sizeof line, "\nparley_%s %zu\n", name, value);
+    return strstr(scrape, line);
+}
+
+/* What was counted by many is exact in sum. */
+static int look_at_metrics(struct world *w, size_t broadcasts) {
+    CLEANUP(buffer_finish) struct buffer answer = BUFFER_INIT;
+    STORY_EXPECT(w, ask(w, "GET /metrics", "", &answer) == 0);
+    const char *scrape = (const char *) answer.data;
+    STORY_EXPECT(w, scrape_says(scrape, "publications_accepted_total",
+                                (size_t) PUBLISHERS * EACH + 2 * broadcasts));
+    STORY_EXPECT(w, scrape_says(scrape, "client_num_server_disconnects_total{code=\"3503\"}",
+                                (size_t) VICTIMS * ROUNDS));
+    STORY_EXPECT(w, scrape_says(scrape, "api_commands_total{method=\"broadcast\"}", broadcasts));
+    STORY_EXPECT(w, scrape_says(scrape, "publications_failed_total", 0));
+    return 0;
+}
+
+typedef int role_fn(void *arg);
+
+static role_fn *role_of(int i) {
+    static const struct {
+        int n;
+        role_fn *role;
+    } roles[] = { { SUBSCRIBERS, subscriber }, { PUBLISHERS, publisher }, { CHURNERS, churner },
+                  { VICTIMS, victim },
+                  {
+                          OPERATORS,
+                          operator},
+    };
+    size_t k = 0;
+    while (i >= roles[k].n)
+        i -= roles[k++].n;
+    return roles[k].role;
+}
+
 static int crowded(struct world *w, void *arg) {
-    enum { ALL = SUBSCRIBERS + PUBLISHERS + CHURNERS };
+    enum { ALL = SUBSCRIBERS + PUBLISHERS + CHURNERS + VICTIMS + OPERATORS };
     struct crowd *crowd = calloc(ALL, sizeof *crowd);
     struct group group;
-    int r = 0, subscribed = 0;
+    int r = 0, subscribed = 0, victims = VICTIMS;
+    size_t broadcasts = 0;
 
     if (!crowd)
         return -ENOMEM;
     group_init(&group);
     for (int i = 0; i < ALL && r == 0; i++) {
-        crowd[i] = (struct crowd){ .world = w, .subscribed = &subscribed, .id = i };
-        r = group_spawn(&group, "peer",
-                        i < SUBSCRIBERS                ? subscriber
-                        : i < SUBSCRIBERS + PUBLISHERS ? publisher
-                                                       : churner,
-                        &crowd[i]);
+        crowd[i] = (struct crowd){
+            .world = w, .subscribed = &subscribed, .victims = &victims, .id = i
+        };
+        r = group_spawn(&group, "peer", role_of(i), &crowd[i]);
     }
     for (int i = 0; i < 5 && r == 0; i++) /* configurations change meanwhile */
         r = world_configure(w, config);
@@ -136,16 +263,18 @@ static int crowded(struct world *w, void *arg) {
         r = group_wait(&group);
     group_finish(&group);
     bool is_well = true;
-    for (int i = 0; i < ALL; i++)
+    for (int i = 0; i < ALL; i++) {
         is_well = is_well && crowd[i].result == 0 &&
                   (i >= SUBSCRIBERS || crowd[i].received == PUBLISHERS * EACH);
+        broadcasts += i < ALL - OPERATORS ? 0 : crowd[i].received;
+    }
     free(crowd);
     STORY_EXPECT(w, r == 0 && is_well);
-    return 0;
+    return look_at_metrics(w, broadcasts);
 }
 
-static void workers_share_channels_without_a_hole(void **state) {
-    struct world_options o = { .config = config, .workers = 3, .is_real = true };
+static void workers_share_what_they_share_without_a_hole(void **state) {
+    struct world_options o = { .config = config, .workers = 4, .is_real = true };
     assert_null(world_run(&o, crowded, NULL));
 }
 
@@ -282,7 +411,7 @@ static void a_daemon_ends_with_clients_in_it(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(workers_share_channels_without_a_hole),
+        cmocka_unit_test(workers_share_what_they_share_without_a_hole),
         cmocka_unit_test(a_publication_crosses_once_to_each_worker_with_subscribers),
         cmocka_unit_test(connections_are_shared_out_evenly),
         cmocka_unit_test(what_one_worker_accepts_for_all_is_shared_out_exactly),
