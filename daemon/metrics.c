@@ -272,7 +272,8 @@ static void write_commits(const struct engine_stats *s, struct buffer *out) {
     buffer_append_str(out, STR("parley_engine_checkpoint_seconds_total "));
     write_seconds(s->checkpoint_ns / 1000, out);
     buffer_append_byte(out, '\n');
-    write_about("engine_checkpoint_longest_seconds", "Time of the longest one.", "gauge", out);
+    write_about("engine_checkpoint_longest_seconds", "Longest that one held up commits.", "gauge",
+                out);
     buffer_append_str(out, STR("parley_engine_checkpoint_longest_seconds "));
     write_seconds(s->checkpoint_longest_ns / 1000, out);
     buffer_append_byte(out, '\n');

@@ -209,13 +209,15 @@ static int open_all(struct opening *o) {
     r = settle_epoch(o);
     if (r < 0)
         return r;
-    wal_watch(&w->wal, w->db);
-    r = readers_connect(&se->readers, se->database_path, se->vfs);
+    r = wal_connect(&w->wal, w->db, se->database_path, se->vfs);
+    if (r == 0)
+        r = readers_connect(&se->readers, se->database_path, se->vfs);
     return r < 0 ? explain_database(o, r) : 0;
 }
 
 static void disconnect(struct sqlite_engine *se) {
     readers_disconnect(&se->readers);
+    wal_disconnect(&se->writer.wal);
     statements_finish(se->writer.statements, STATEMENTS);
     se->writer.db = database_close(se->writer.db);
     se->writer.mark_file = mark_close(se->writer.mark_file);
@@ -366,29 +368,7 @@ static int sqlite_denials(struct engine *e, struct denials *ret) {
 
 static void sqlite_stats(struct engine *e, struct engine_stats *ret) {
     struct sqlite_engine *se = sqlite_of(e);
-    struct writer *w = &se->writer;
-    ret->last_error = atomic_load(&w->last_error);
-    ret->writable = ret->last_error == 0;
-    ret->publishes = atomic_load(&w->publishes);
-    ret->commits = atomic_load(&w->commits);
-    ret->commit_errors = atomic_load(&w->commit_errors);
-    ret->group_largest = atomic_load(&w->group_largest);
-    ret->commit_ns = atomic_load(&w->commit_ns);
-    ret->trimmed = atomic_load(&w->trimmed);
-    ret->events = atomic_load(&w->events);
-    ret->events_rejected = atomic_load(&w->events_rejected);
-    publish_queue_stats(&w->queue, &ret->queued, &ret->rejected);
-    for (size_t i = 0; i <= ENGINE_GROUP_BOUNDS; i++)
-        ret->group_sizes[i] = atomic_load(&w->group_sizes[i]);
-    for (size_t i = 0; i <= ENGINE_COMMIT_BOUNDS; i++)
-        ret->commit_times[i] = atomic_load(&w->commit_times[i]);
-    ret->wal_bytes = atomic_load(&w->wal.bytes);
-    ret->wal_bytes_largest = atomic_load(&w->wal.bytes_largest);
-    ret->checkpoints = atomic_load(&w->wal.checkpoints);
-    ret->checkpoints_kept = atomic_load(&w->wal.kept);
-    ret->checkpoints_failed = atomic_load(&w->wal.failed);
-    ret->checkpoint_ns = atomic_load(&w->wal.ns);
-    ret->checkpoint_longest_ns = atomic_load(&w->wal.longest_ns);
+    writer_stats(&se->writer, ret);
     ret->reads = atomic_load(&se->readers.reads);
     ret->channels = tops_size(&se->tops);
 }
@@ -428,6 +408,7 @@ static void run_end(void *arg) {
 static void stop(struct sqlite_engine *se) {
     SHIELD(CLOSE_PATIENCE_MS);
     readers_stop(&se->readers);
+    wal_stop(&se->writer.wal);
     if (se->writer.lane) {
         atomic_store(&se->writer.wants_end, true);
         lane_kick(se->writer.lane);
@@ -500,6 +481,8 @@ static struct sqlite_engine *sqlite_alloc(const struct engine_options *o, const 
 
 static int start(struct sqlite_engine *se, char **ret_why) {
     int r = lane_open("db-writer", writer_run, &se->writer, &se->writer.lane);
+    if (r == 0)
+        r = wal_start(&se->writer.wal);
     if (r == 0)
         r = readers_start(&se->readers);
     if (r < 0)

@@ -18,6 +18,11 @@ enum {
 static const size_t QUEUE_MAX_BYTES = (size_t) 64 << 20;
 static const size_t GROUP_MAX_BYTES = (size_t) 8 << 20; /* a commit stays short */
 
+static void kick(void *arg) {
+    struct writer *w = arg;
+    lane_kick(w->lane);
+}
+
 void writer_init(struct writer *w, const struct engine_options *o, struct tops *tops,
                  struct engine *engine) {
     w->tops = tops;
@@ -33,7 +38,7 @@ void writer_init(struct writer *w, const struct engine_options *o, struct tops *
     publish_queue_init(&w->queue, o->queue_max ? o->queue_max : QUEUE_MAX,
                        o->queue_max_bytes ? o->queue_max_bytes : QUEUE_MAX_BYTES);
     errands_init(&w->errands, ERRANDS_MAX);
-    wal_init(&w->wal, o->wal_pages);
+    wal_init(&w->wal, o->wal_pages, kick, w);
     atomic_init(&w->due_ms, INT64_MAX);
     buffer_init(&w->extra, 0);
 }
@@ -41,9 +46,35 @@ void writer_init(struct writer *w, const struct engine_options *o, struct tops *
 void writer_finish(struct writer *w) {
     publish_queue_finish(&w->queue);
     errands_finish(&w->errands);
+    wal_finish(&w->wal);
     pthread_mutex_destroy(&w->events_mutex);
     delivery_reserve_finish(&w->reserve);
     buffer_finish(&w->extra);
+}
+
+void writer_stats(struct writer *w, struct engine_stats *ret) {
+    ret->last_error = atomic_load(&w->last_error);
+    ret->writable = ret->last_error == 0;
+    ret->publishes = atomic_load(&w->publishes);
+    ret->commits = atomic_load(&w->commits);
+    ret->commit_errors = atomic_load(&w->commit_errors);
+    ret->group_largest = atomic_load(&w->group_largest);
+    ret->commit_ns = atomic_load(&w->commit_ns);
+    ret->trimmed = atomic_load(&w->trimmed);
+    ret->events = atomic_load(&w->events);
+    ret->events_rejected = atomic_load(&w->events_rejected);
+    publish_queue_stats(&w->queue, &ret->queued, &ret->rejected);
+    for (size_t i = 0; i <= ENGINE_GROUP_BOUNDS; i++)
+        ret->group_sizes[i] = atomic_load(&w->group_sizes[i]);
+    for (size_t i = 0; i <= ENGINE_COMMIT_BOUNDS; i++)
+        ret->commit_times[i] = atomic_load(&w->commit_times[i]);
+    ret->wal_bytes = atomic_load(&w->wal.bytes);
+    ret->wal_bytes_largest = atomic_load(&w->wal.bytes_largest);
+    ret->checkpoints = atomic_load(&w->wal.checkpoints);
+    ret->checkpoints_kept = atomic_load(&w->wal.kept);
+    ret->checkpoints_failed = atomic_load(&w->wal.failed);
+    ret->checkpoint_ns = atomic_load(&w->wal.ns);
+    ret->checkpoint_longest_ns = atomic_load(&w->wal.longest_ns);
 }
 
 /* ---- a group ---- */
@@ -214,11 +245,6 @@ static void run_order(struct errand *errand, void *where) {
     if (r == 0)
         r = o->run(w, o->arg);
     o->result = o->changes ? transaction_end(w, r) : r;
-}
-
-static void kick(void *arg) {
-    struct writer *w = arg;
-    lane_kick(w->lane);
 }
 
 int writer_order(struct writer *w, bool changes, order_fn *run, void *arg) {

@@ -115,6 +115,7 @@ struct writer {
 void writer_init(struct writer *w, const struct engine_options *o, struct tops *tops,
                  struct engine *engine);
 void writer_finish(struct writer *w);
+void writer_stats(struct writer *w, struct engine_stats *ret); /* any thread */
 
 void writer_run(void *arg); /* the lane's */
 
