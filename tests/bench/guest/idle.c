@@ -32,14 +32,16 @@ static struct {
     uint32_t connections, step, window, rounds;
     uint64_t reserve;
     double settle_s;
-    bool stops; /* the server is told to stop, instead of being left alone */
+    double open_s; /* for which connections are opened */
+    bool stops;    /* the server is told to stop, instead of being left alone */
 } options = { .port = 8000,
               .connections = 1000,
               .step = 50000,
               .window = 256,
               .rounds = 3,
               .reserve = 64 << 20,
-              .settle_s = 3 };
+              .settle_s = 3,
+              .open_s = 86400 };
 
 static struct peers peers;
 
@@ -64,14 +66,18 @@ static void settle(void) {
     }
 }
 
-/* Up to the target, or until memory runs low; false: it does. */
-static bool open_until(uint32_t target) {
+static bool has_memory_and_time(double until_s) {
+    return reading_available() > options.reserve && reading_clock_s() < until_s;
+}
+
+/* Up to the target, or until memory or time runs out; false: it has. */
+static bool open_to(uint32_t target, double until_s) {
     bool has_room = true;
     peers.heard_s = reading_clock_s();
     while (peers.ready < target && (has_room || peers.ready < peers.opened)) {
         while (has_room && peers.opened < target && peers.opened - peers.ready < options.window) {
             if (peers.opened % CHECK_MEMORY_EVERY == 0)
-                has_room = reading_available() > options.reserve;
+                has_room = has_memory_and_time(until_s);
             if (has_room)
                 peers_open(&peers);
         }
@@ -164,6 +170,7 @@ static void parse(int argc, char **argv) {
         { "rounds", required_argument, NULL, 'r' },
         { "reserve-mb", required_argument, NULL, 'm' },
         { "settle", required_argument, NULL, 'e' },
+        { "open-for", required_argument, NULL, 'o' },
         { "stop", no_argument, NULL, 'x' },
         { 0 },
     };
@@ -194,6 +201,9 @@ static void parse(int argc, char **argv) {
         case 'e':
             options.settle_s = number_of(optarg, 3600);
             break;
+        case 'o':
+            options.open_s = number_of(optarg, 86400);
+            break;
         case 'x':
             options.stops = true;
             break;
@@ -206,7 +216,7 @@ static void parse(int argc, char **argv) {
         fprintf(stderr,
                 "usage: idle --server-pid PID [--port P] [--connections N] [--step N]\n"
                 "            [--window N] [--rounds N] [--reserve-mb N] [--settle SECONDS]\n"
-                "            [--stop]\n");
+                "            [--open-for SECONDS] [--stop]\n");
         exit(EXIT_FAILURE);
     }
 }
@@ -220,9 +230,10 @@ int main(int argc, char **argv) {
     report("base");
 
     bool has_room = true;
+    double until_s = reading_clock_s() + options.open_s;
     while (has_room && peers.ready < options.connections) {
         uint32_t target = peers.ready + options.step;
-        has_room = open_until(target < options.connections ? target : options.connections);
+        has_room = open_to(target < options.connections ? target : options.connections, until_s);
         settle();
         report("step");
     }
