@@ -294,6 +294,131 @@ static int a_sleeper_is_woken_by_hand(make_ends *make) {
     return 0;
 }
 
+/* ---- a reader and a writer at once ---- */
+
+enum { PENDING = 1 };
+
+struct both {
+    struct stream *stream; /* NULL: closed */
+    bool reader_dozes;
+    bool writer_has_no_time;
+    int read, written; /* what came of it; PENDING: nothing yet */
+    char heard;
+};
+
+static int reads_one(void *arg) {
+    struct both *b = arg;
+    b->read = b->stream ? read_exactly(b->stream, &b->heard, 1) : -EBADF;
+    return 0;
+}
+
+static int comes_to_read(void *arg) {
+    struct both *b = arg;
+    return b->reader_dozes ? task_dormant(b->stream, INT64_MAX, reads_one, b) : reads_one(b);
+}
+
+static int writes_one(void *arg) {
+    struct both *b = arg;
+    DEADLINE(d, b->writer_has_no_time ? 5 : 10000);
+    b->written = stream_write_all(b->stream, (struct iovec[]){ span("w") }, 1);
+    return 0;
+}
+
+/* Both wait. */
+static SUSPENDS int both_wait(struct group *g, struct both *b, bool writer_first) {
+    EXPECT(fill(b->stream) > 0);
+    b->read = b->written = PENDING;
+    for (int i = 0; i < 2; i++) {
+        bool is_writer = writer_first == (i == 0);
+        EXPECT_EQUAL(group_spawn(g, is_writer ? "writer" : "reader",
+                                 is_writer ? writes_one : comes_to_read, b),
+                     0);
+        EXPECT_EQUAL(task_sleep(2), 0);
+    }
+    EXPECT_EQUAL(b->read, PENDING);
+    EXPECT(b->written == PENDING || b->writer_has_no_time);
+    return 0;
+}
+
+/* The writer leaves first, for there is room or its time is over; the reader stays and reads. */
+static int writer_leaves_first(make_ends *make, struct both b, bool writer_first) {
+    struct stream *near STREAM, *far STREAM;
+    char *sink = malloc(BULK);
+    EXPECT_EQUAL(make(&near, &far), 0);
+    b.stream = near;
+    GROUP(g);
+    int r = both_wait(&g, &b, writer_first);
+    for (int i = 0; i < 1000 && r == 0 && b.written == PENDING; i++) {
+        while (!b.writer_has_no_time && stream_try_read(far, sink, BULK) > 0)
+            ;
+        r = task_sleep(1);
+    }
+    free(sink);
+    EXPECT_EQUAL(r, 0);
+    EXPECT_EQUAL(b.written, b.writer_has_no_time ? -ETIMEDOUT : 0);
+    EXPECT_EQUAL(b.read, PENDING);
+    EXPECT_EQUAL(group_size(&g), 1);
+    EXPECT_EQUAL(stream_write_all(far, (struct iovec[]){ span("r") }, 1), 0);
+    EXPECT_EQUAL(group_wait(&g), 0);
+    EXPECT_EQUAL(b.read, 0);
+    EXPECT_EQUAL(b.heard, 'r');
+    return 0;
+}
+
+/* The reader leaves first; the writer stays. */
+static int reader_leaves_first(make_ends *make, struct both b, bool writer_first) {
+    struct stream *near STREAM, *far STREAM;
+    EXPECT_EQUAL(make(&near, &far), 0);
+    b.stream = near;
+    GROUP(g);
+    int r = both_wait(&g, &b, writer_first);
+    EXPECT_EQUAL(r, 0);
+    EXPECT_EQUAL(stream_write_all(far, (struct iovec[]){ span("r") }, 1), 0);
+    for (int i = 0; i < 1000 && b.read == PENDING; i++)
+        EXPECT_EQUAL(task_sleep(1), 0);
+    EXPECT_EQUAL(b.read, 0);
+    EXPECT_EQUAL(b.heard, 'r');
+    EXPECT_EQUAL(b.written, PENDING);
+    char *sink = malloc(BULK);
+    for (int i = 0; i < 1000 && b.written == PENDING; i++) {
+        while (stream_try_read(far, sink, BULK) > 0)
+            ;
+        (void) task_sleep(1);
+    }
+    free(sink);
+    EXPECT_EQUAL(group_wait(&g), 0);
+    EXPECT_EQUAL(b.written, 0);
+    return 0;
+}
+
+static int closed_under_both(make_ends *make, struct both b, bool writer_first) {
+    struct stream *near STREAM, *far STREAM;
+    EXPECT_EQUAL(make(&near, &far), 0);
+    b.stream = near;
+    GROUP(g);
+    int r = both_wait(&g, &b, writer_first);
+    EXPECT_EQUAL(r, 0);
+    b.stream = NULL;
+    near = stream_close(near);
+    EXPECT_EQUAL(group_wait(&g), 0);
+    EXPECT_EQUAL(b.read, -EBADF);
+    EXPECT_EQUAL(b.written, -EBADF);
+    return 0;
+}
+
+static int a_reader_and_a_writer_leave_in_any_order(make_ends *make) {
+    for (unsigned i = 0; i < 4; i++) {
+        bool writer_first = i & 1;
+        struct both b = { .reader_dozes = i & 2 };
+        EXPECT_EQUAL(writer_leaves_first(make, b, writer_first), 0);
+        EXPECT_EQUAL(reader_leaves_first(make, b, writer_first), 0);
+        EXPECT_EQUAL(closed_under_both(make, b, writer_first), 0);
+        b.writer_has_no_time = true;
+        EXPECT_EQUAL(writer_leaves_first(make, b, writer_first), 0);
+    }
+    return 0;
+}
+
 /* ---- each of them over each kind ---- */
 
 typedef int story(make_ends *make);
@@ -312,6 +437,7 @@ static const struct {
     { "a sleeper wakes", a_sleeper_wakes_by_bytes_and_by_the_end },
     { "a writer beside a sleeper", a_writer_works_while_the_reader_sleeps },
     { "a sleeper is woken by hand", a_sleeper_is_woken_by_hand },
+    { "a reader and a writer at once", a_reader_and_a_writer_leave_in_any_order },
 };
 
 struct telling {

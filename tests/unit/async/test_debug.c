@@ -90,15 +90,21 @@ static int stalls(void *arg) {
     int64_t *us = arg;
     struct timer timer = { .run = burn_timer };
     (void) task_sleep(1);
-    (void) loop_stall_us();
-    (void) task_sleep(20); /* waiting is no stall */
-    us[0] = loop_stall_us();
+    us[0] = INT64_MAX;
+    for (int i = 0; i < 5; i++) { /* a busy machine may take us off meanwhile, but not each time */
+        (void) loop_stall_us();
+        (void) task_sleep(20); /* waiting is no stall */
+        int64_t waiting_us = loop_stall_us();
+        us[0] = waiting_us < us[0] ? waiting_us : us[0];
+    }
     burn(30); /* a task's work is one */
     (void) task_sleep(1);
     us[1] = loop_stall_us();
     if (timer_set(&timer, 1) < 0)
         return -ENOMEM;
-    (void) task_sleep(5); /* so is a callback's */
+    while (timer.index != 0) /* so is a callback's */
+        (void) task_sleep(1);
+    (void) task_sleep(1); /* it has looked since, even if both were due at once */
     us[2] = loop_stall_us();
     us[3] = loop_stall_us();
     return 0;

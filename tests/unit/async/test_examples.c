@@ -464,6 +464,36 @@ static void dormant(void **state) {
     assert_int_equal(run(wakes_a_visitor, NULL), 2);
 }
 
+/* example: data */
+static int visitor_comes(struct group *g, struct visitor **ret) {
+    void *data;
+    int r = group_spawn_with(g, "visitor", visitor_resume, sizeof(struct visitor), &data);
+    if (r < 0)
+        return r;
+    *ret = data; /* zeroed; it begins in the next turn, and is freed when it ends */
+    (*ret)->task = task_of_data(data);
+    return 0;
+}
+/* end */
+
+static int visitors_come(void *arg) {
+    struct visitor *v;
+    (void) arg;
+    GROUP(g);
+    int r = visitor_comes(&g, &v);
+    if (r < 0)
+        return r;
+    (void) task_sleep(1);
+    task_wake(v->task);
+    (void) task_sleep(1);
+    return v->visits;
+}
+
+static void data(void **state) {
+    (void) state;
+    assert_int_equal(run(visitors_come, NULL), 2);
+}
+
 static void debug_mode(void **state) {
     (void) state;
     int greetings = 0;
@@ -523,6 +553,7 @@ int main(void) {
         cmocka_unit_test(async_with),
         cmocka_unit_test(rate),
         cmocka_unit_test(dormant),
+        cmocka_unit_test(data),
         cmocka_unit_test(debug_mode),
         cmocka_unit_test(dump),
         cmocka_unit_test(a_year_passes_in_no_time),

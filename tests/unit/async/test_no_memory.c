@@ -125,9 +125,70 @@ static void any_allocation_may_fail(void **state) {
     assert_true(n > 10);
 }
 
+/* ---- dormant until a moment ---- */
+
+struct doze {
+    size_t *woken;
+    bool has_slept;
+};
+
+static int dozes(void *arg) {
+    struct doze *d = arg;
+    if (d->has_slept) {
+        ++*d->woken;
+        return 0;
+    }
+    d->has_slept = true;
+    return task_dormant(NULL, loop_now() + 5, dozes, d);
+}
+
+struct dozing {
+    size_t woken;
+    bool has_begun;
+    int result;
+};
+
+static int doze_by_the_dozen(void *arg) {
+    struct dozing *all = arg;
+    GROUP(g);
+    all->has_begun = true;
+    for (int i = 0; i < TIMERS; i++) {
+        void *data;
+        TWICE(group_spawn_with(&g, "dozing", dozes, sizeof(struct doze), &data));
+        ((struct doze *) data)->woken = &all->woken;
+    }
+    int r = group_wait_all(&g);
+    all->result = g.first_error;
+    return r;
+}
+
+/* Whose moment finds no memory ends with that, at once; the others are woken by theirs. */
+static void the_moment_that_wakes_a_dormant_task_may_find_no_memory(void **state) {
+    (void) state;
+    unsigned n = 1, ended = 0;
+    for (;; n++) {
+        struct dozing all = { 0 };
+        const struct loop_options o = { .is_simulated = true, .seed = n };
+        has_failed = false;
+        fails_in = n;
+        int r = loop_run(&o, doze_by_the_dozen, &all);
+        fails_in = 0;
+        if (r == -ENOMEM && has_failed && !all.has_begun)
+            continue; /* there was no loop */
+        assert_int_equal(r, 0);
+        assert_true(all.result == 0 || (all.result == -ENOMEM && has_failed));
+        assert_int_equal(all.woken, all.result == 0 ? TIMERS : TIMERS - 1);
+        ended += all.result < 0;
+        if (!has_failed)
+            break;
+    }
+    assert_in_range(ended, TIMERS, n); /* each by the n of its own */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_allocation_may_fail),
+        cmocka_unit_test(the_moment_that_wakes_a_dormant_task_may_find_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

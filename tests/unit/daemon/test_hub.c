@@ -50,6 +50,7 @@ static void leave_all(void) {
     for (unsigned i = 0; i < SESSIONS; i++) {
         hub_exit(&worker, &sessions[i]);
         identity_free(sessions[i].identity);
+        sessions[i].identity = NULL;
     }
     hub_finish(&worker.hub);
 }
@@ -132,6 +133,114 @@ static void whoever_is_looked_at_may_leave(void **state) {
     leave_all();
 }
 
+/* ---- places ---- */
+
+enum { FEW = 40 }; /* more than there is room for at first */
+
+/* So many enter. */
+static void enter_some(unsigned first, unsigned n) {
+    for (unsigned i = first; i < first + n; i++)
+        make(i);
+}
+
+static void exit_one(unsigned i) {
+    hub_exit(&worker, &sessions[i]);
+    assert_int_equal(sessions[i].place, 0);
+    identity_free(sessions[i].identity);
+    sessions[i].identity = NULL;
+}
+
+static unsigned count_walked(void) {
+    unsigned n = 0;
+    HUB_FOREACH (&worker, walk) {
+        assert_ptr_equal(walk.session, hub_at(&worker.hub, walk.session->place));
+        n++;
+    }
+    return n;
+}
+
+static void a_place_given_up_is_the_next_ones(void **state) {
+    hub_init(&worker.hub, &(struct table_seed){ { 5, 6 } });
+    enter_some(0, FEW);
+    uint32_t first = sessions[3].place, second = sessions[FEW - 1].place;
+    exit_one(3);
+    exit_one(FEW - 1);
+    assert_null(hub_at(&worker.hub, first));
+    assert_int_equal(count_walked(), FEW - 2);
+    enter_some(FEW, 2); /* the last given up is the first taken */
+    assert_int_equal(sessions[FEW].place, second);
+    assert_int_equal(sessions[FEW + 1].place, first);
+    assert_int_equal(worker.hub.n_places, FEW);
+    enter_some(FEW + 2, 1);
+    assert_int_equal(sessions[FEW + 2].place, FEW + 1);
+    assert_int_equal(count_walked(), FEW + 1);
+    hub_exit(&worker, &sessions[3]); /* has no place any more */
+    assert_int_equal(count_walked(), FEW + 1);
+    leave_all();
+}
+
+/* Each that is looked at brings another, which makes the places grow under the walk. */
+static void who_comes_during_a_walk_disturbs_nobody(void **state) {
+    hub_init(&worker.hub, &(struct table_seed){ { 7, 8 } });
+    enter_some(0, FEW);
+    unsigned seen[SESSIONS] = { 0 }, came = FEW;
+    HUB_FOREACH (&worker, walk) {
+        seen[walk.session - sessions]++;
+        if (came < 4 * FEW)
+            enter_some(came++, 1);
+    }
+    for (unsigned i = 0; i < came; i++)
+        assert_true(seen[i] == 1 || (i >= FEW && seen[i] == 0));
+    assert_int_equal(count_walked(), came);
+    leave_all();
+}
+
+/* The one that is looked at, those before it and those behind it. */
+static void who_leaves_during_a_walk_is_not_met_again(void **state) {
+    hub_init(&worker.hub, &(struct table_seed){ { 9, 10 } });
+    enter_some(0, FEW);
+    unsigned seen[FEW] = { 0 };
+    HUB_FOREACH (&worker, walk) {
+        unsigned i = (unsigned) (walk.session - sessions);
+        assert_int_equal(seen[i]++, 0);
+        if (i == 10) {
+            exit_one(2);
+            exit_one(11); /* the next */
+            exit_one(FEW - 1);
+        } else if (i % 5 == 0) {
+            exit_one(i);
+        }
+    }
+    for (unsigned i = 0; i < FEW; i++)
+        assert_int_equal(seen[i], i != 11 && i != FEW - 1);
+    leave_all();
+}
+
+static void the_last_one_leaves_inside_a_walk_which_ends(void **state) {
+    hub_init(&worker.hub, &(struct table_seed){ { 11, 12 } });
+    enter_some(0, FEW);
+    unsigned n = 0;
+    HUB_FOREACH (&worker, walk) {
+        n++;
+        exit_one((unsigned) (walk.session - sessions));
+    }
+    assert_int_equal(n, FEW);
+    assert_null(worker.hub.places);
+    assert_int_equal(count_walked(), 0);
+
+    enter_some(0, 3);
+    n = 0;
+    HUB_FOREACH (&worker, walk) { /* all leave at once, under the first */
+        n++;
+        for (unsigned i = 0; i < 3; i++)
+            exit_one(i);
+    }
+    assert_int_equal(n, 1);
+    enter_some(0, 1);
+    assert_int_equal(sessions[0].place, 1);
+    leave_all();
+}
+
 static void a_users_connections_are_counted_up_to_the_limit(void **state) {
     struct user_counts *c = user_counts_new();
     assert_non_null(c);
@@ -152,6 +261,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sessions_come_and_go),
         cmocka_unit_test(whoever_is_looked_at_may_leave),
+        cmocka_unit_test(a_place_given_up_is_the_next_ones),
+        cmocka_unit_test(who_comes_during_a_walk_disturbs_nobody),
+        cmocka_unit_test(who_leaves_during_a_walk_is_not_met_again),
+        cmocka_unit_test(the_last_one_leaves_inside_a_walk_which_ends),
         cmocka_unit_test(a_users_connections_are_counted_up_to_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
