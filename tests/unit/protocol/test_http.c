@@ -484,6 +484,38 @@ static void answers_are_written_and_nothing_is_injected(void **state) {
     buffer_finish(&out);
 }
 
+/* Eight at a time or one by one: what a value may hold does not depend on where it stands. */
+static void each_character_of_a_value_is_looked_at(void **state) {
+    for (size_t at = 0; at < 20; at++) {
+        for (int c = 0; c < 256; c++) {
+            char text[] = "GET / HTTP/1.1\r\nHost: a\r\nA: 0123456789abcdefghij\r\n\r\n";
+            size_t len = sizeof text - 1;
+            bool is_good = c == '\t' || (c >= ' ' && c != 0x7f);
+            text[len - 4 - 20 + at] = (char) c;
+            struct buffer got = read_request(bytes_of(text, len), 0, len);
+            if ((strcmp((char *) got.data, "400") != 0) != is_good)
+                fail_msg("character %d at %zu: %s", c, at, (char *) got.data);
+            buffer_finish(&got);
+        }
+    }
+}
+
+static void letters_are_compared_without_case_and_nothing_else_is(void **state) {
+    for (size_t at = 0; at < 11; at++) {
+        for (int c = 0; c < 256; c++) {
+            for (int flip = 0; flip < 256; flip += flip ? flip : 1) {
+                char a[] = "Sec-Headers", b[] = "sEC-hEADERS";
+                a[at] = (char) c;
+                b[at] = (char) (c ^ flip);
+                bool is_letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+                bool is_same = flip == 0 || (flip == 0x20 && is_letter);
+                if (http_equal_nocase((struct str){ a, 11 }, (struct str){ b, 11 }) != is_same)
+                    fail_msg("%d and %d at %zu", c, c ^ flip, at);
+            }
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_read_strictly_at_every_split),
@@ -493,6 +525,8 @@ int main(void) {
         cmocka_unit_test(bodies_are_read_at_every_split),
         cmocka_unit_test(an_announced_body_over_the_limit_is_refused_at_once),
         cmocka_unit_test(answers_are_written_and_nothing_is_injected),
+        cmocka_unit_test(each_character_of_a_value_is_looked_at),
+        cmocka_unit_test(letters_are_compared_without_case_and_nothing_else_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
