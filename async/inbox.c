@@ -11,6 +11,7 @@ struct inbox {
     struct loop *loop;
     struct link link;            /* in the loop's */
     _Atomic(struct post *) last; /* each points at the one posted before it */
+    struct post *first, **end;   /* taken from there, to be run in this order; the loop's */
     _Atomic unsigned posting;    /* other threads that may still wake the loop */
     _Atomic bool is_woken;       /* since the loop last looked for posts */
     struct timer late;           /* simulated: when a delayed drain comes */
@@ -21,6 +22,7 @@ struct inbox {
 enum {
     /* Posts that post again are served in the same turn, but not for ever. */
     ROUNDS_MAX = 64,
+    POSTS_US = 100, /* of posts in one turn, then the loop looks at its descriptors */
     LATE_MS_MAX = 4,
 };
 
@@ -39,28 +41,70 @@ static void look_from_here(struct inbox *i) {
         atomic_store(&i->is_woken, false);
 }
 
-static void run_posts(struct inbox *i) {
+/* Of the loop's thread. */
+static bool has_more(const struct inbox *i) {
+    return i->first || has_posts(i);
+}
+
+static void take_posts(struct inbox *i) {
     struct post *newest = atomic_exchange(&i->last, NULL);
-    struct post *oldest = NULL;
+    struct post *oldest = NULL, *last = newest;
     while (newest) {
         struct post *before = newest->next;
         newest->next = oldest;
         oldest = newest;
         newest = before;
     }
-    while (oldest) {
-        struct post *next = oldest->next;
-        oldest->next = NULL;
-        oldest->run(oldest);
-        oldest = next;
+    if (!last)
+        return;
+    *i->end = oldest;
+    i->end = &last->next;
+}
+
+static void run_first(struct inbox *i) {
+    struct post *p = i->first;
+    i->first = p->next;
+    if (!i->first)
+        i->end = &i->first;
+    p->next = NULL;
+    p->run(p);
+}
+
+static void run_posts(struct inbox *i) {
+    take_posts(i);
+    while (i->first)
+        run_first(i);
+}
+
+/* Those that are there, or as many as there is time for. */
+static void run_some(struct inbox *i, struct slice *slice) {
+    take_posts(i);
+    while (i->first && !slice_is_over(i->loop, slice, POSTS_US))
+        run_first(i);
+}
+
+static void inbox_free(struct inbox *i) {
+    list_remove(&i->link);
+    free(i);
+}
+
+/* Those that were closed by what ran while they were walked. */
+static void free_closed(struct loop *l) {
+    LIST_FOREACH_SAFE (&l->inboxes, k, after) {
+        if (inbox_of(k)->is_closed)
+            inbox_free(inbox_of(k));
     }
 }
 
 static void run_late(struct timer *t) {
     struct inbox *i = CONTAINER_OF(t, struct inbox, late);
+    struct loop *l = i->loop;
     i->is_late = false;
     look_from_here(i);
+    l->is_draining = true;
     run_posts(i);
+    l->is_draining = false;
+    free_closed(l);
 }
 
 struct inbox *inbox_open(struct loop *l) {
@@ -69,14 +113,10 @@ struct inbox *inbox_open(struct loop *l) {
     if (!i)
         return NULL;
     i->loop = l;
+    i->end = &i->first;
     i->late.run = run_late;
     list_append(&l->inboxes, &i->link);
     return i;
-}
-
-static void inbox_free(struct inbox *i) {
-    list_remove(&i->link);
-    free(i);
 }
 
 struct inbox *inbox_close(struct inbox *i) {
@@ -87,7 +127,7 @@ struct inbox *inbox_close(struct inbox *i) {
     /* What a post set going may close the inbox while its sender is still about to wake the loop;
      * and that sender may be closing his own, and wait for what we have not sent. */
     wakes_send(&l->wakes);
-    while (has_posts(i) || atomic_load_explicit(&i->posting, memory_order_acquire) > 0) {
+    while (has_more(i) || atomic_load_explicit(&i->posting, memory_order_acquire) > 0) {
         run_posts(i);
         (void) sched_yield();
     }
@@ -181,39 +221,40 @@ static bool comes_late(struct loop *l, struct inbox *i) {
     return i->is_late;
 }
 
-static bool drain_once(struct loop *l) {
+static bool drain_once(struct loop *l, struct slice *slice) {
     bool any = false;
     LIST_FOREACH (&l->inboxes, k) {
         struct inbox *i = inbox_of(k);
         if (i->is_closed || i->is_late)
             continue;
         look_from_here(i);
-        if (!has_posts(i) || comes_late(l, i))
+        if (!has_more(i) || comes_late(l, i))
             continue;
         any = true;
-        run_posts(i);
+        run_some(i, slice);
     }
     return any;
 }
 
 bool inboxes_drain(struct loop *l) {
     bool any = false;
+    struct slice slice = { 0 };
     l->is_draining = true;
-    for (int round = 0; round < ROUNDS_MAX && drain_once(l); round++)
+    for (int round = 0; round < ROUNDS_MAX && drain_once(l, &slice); round++) {
         any = true;
+        if (l->is_due_to_poll)
+            break;
+    }
     l->is_draining = false;
     if (any)
-        LIST_FOREACH_SAFE (&l->inboxes, k, after) {
-            if (inbox_of(k)->is_closed)
-                inbox_free(inbox_of(k));
-        }
+        free_closed(l);
     return any;
 }
 
 bool inboxes_have_posts(const struct loop *l) {
     LIST_FOREACH (&l->inboxes, k) {
         struct inbox *i = inbox_of(k);
-        if (!i->is_late && has_posts(i))
+        if (!i->is_late && has_more(i))
             return true;
     }
     return false;

@@ -24,9 +24,10 @@ struct inbox *inbox_close(struct inbox *i);
 
 /*
  * Any thread, the inbox's own included. Never fails. From the loop's own thread the post runs later
- * in the same turn, before the turn's end hooks; from another it wakes the loop, if nobody has
- * since it last looked. Order is that of the calls, over all senders. In a simulated loop each
- * inbox is drained at seeded times.
+ * in the same turn, before the turn's end hooks, unless those before it take long: then the loop
+ * looks at its descriptors first. From another it wakes the loop, if nobody has since it last
+ * looked. Order is that of the calls, over all senders. In a simulated loop each inbox is drained at
+ * seeded times.
  */
 void inbox_post(struct inbox *i, struct post *p);
 

@@ -20,6 +20,8 @@ static const size_t STACK_BYTES = (size_t) 32 * 1024;
 enum {
     /* With tasks ready, looking for input costs more than a short task: not in every turn. */
     RUNS_PER_POLL = 32,
+    TASKS_US = 200,      /* of tasks in one turn, then the others may speak */
+    LOOKS_EVERY = 8,     /* tasks, or posts, for a look at the clock */
     END_ROUNDS_MAX = 64, /* of posts and hooks that bring forth more of themselves, in one turn */
     TRIM_MS = 1000,
 };
@@ -122,6 +124,8 @@ static void end_turn(struct loop *l) {
         if (!any_posts && !any_hooks)
             break;
         any = true;
+        if (l->is_due_to_poll)
+            break;
     }
     wakes_send(&l->wakes);
     if (any)
@@ -129,6 +133,18 @@ static void end_turn(struct loop *l) {
 }
 
 /* ---- a turn ---- */
+
+bool slice_is_over(struct loop *l, struct slice *s, int64_t at_most_us) {
+    if (l->options.is_simulated || s->n++ % LOOKS_EVERY != 0)
+        return false;
+    int64_t now_us = clock_us();
+    if (s->n == 1)
+        s->began_us = now_us;
+    if (now_us - s->began_us < at_most_us)
+        return false;
+    l->is_due_to_poll = true;
+    return true;
+}
 
 static void shuffle_batch(struct loop *l, size_t count) {
     if (count < 2)
@@ -154,15 +170,22 @@ static void shuffle_batch(struct loop *l, size_t count) {
     *last = NULL;
 }
 
-static void run_ready(struct loop *l) {
+static void take_batch(struct loop *l) {
     size_t count = l->ready_count;
     l->batch = l->ready_first;
     l->ready_first = NULL;
     l->ready_last = &l->ready_first;
     if (l->options.shuffle_ready)
         shuffle_batch(l, count);
+}
+
+/* A crowd's batch may take several turns. */
+static void run_ready(struct loop *l) {
+    if (!l->batch)
+        take_batch(l);
+    struct slice slice = { 0 };
     struct task *t;
-    while ((t = l->batch) != NULL) {
+    while ((t = l->batch) != NULL && !slice_is_over(l, &slice, TASKS_US)) {
         l->batch = t->ready_next;
         l->ready_count--;
         l->runs_since_poll++;
@@ -178,6 +201,7 @@ static void set_now(struct loop *l, int64_t now_ms) {
 static void poll_for(struct loop *l, int64_t timeout_us) {
     l->polls++;
     l->runs_since_poll = 0;
+    l->is_due_to_poll = false;
     /* While there is work and no descriptor to look at, other threads' posts are seen without a
      * poll. */
     if (timeout_us != 0 || l->poller.watching > 0) {
@@ -191,7 +215,7 @@ static void poll_for(struct loop *l, int64_t timeout_us) {
 }
 
 static bool has_work(const struct loop *l) {
-    return l->ready_first || l->hooks_first || inboxes_have_posts(l);
+    return l->batch || l->ready_first || l->hooks_first || inboxes_have_posts(l);
 }
 
 /* Can anything but time ever make a task ready? */
@@ -249,7 +273,9 @@ static void turn(struct loop *l) {
     run_ready(l);
     end_turn(l);
     bool is_busy = has_work(l);
-    if (l->tasks == 0 || (is_busy && l->runs_since_poll > 0 && l->runs_since_poll < RUNS_PER_POLL))
+    bool may_poll_later = is_busy && !l->is_due_to_poll && l->runs_since_poll > 0 &&
+                          l->runs_since_poll < RUNS_PER_POLL;
+    if (l->tasks == 0 || may_poll_later)
         return;
     if (l->options.is_simulated)
         poll_simulated(l, is_busy);

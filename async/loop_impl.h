@@ -108,6 +108,7 @@ struct loop {
     struct loop_stalls stalls;
     unsigned no_suspend; /* depth of NO_SUSPEND scopes */
     unsigned runs_since_poll;
+    bool is_due_to_poll; /* there is more to do, but others have waited long enough */
     struct timer_heap timers;
     struct poller poller;
     struct stack_pool *stacks;
@@ -171,6 +172,16 @@ uint64_t random_next(struct random_state *r);
 uint64_t random_below(struct random_state *r, uint64_t bound);
 
 /* loop.c */
+
+/* What one kind of work may take of a turn. Zeroed: begins with the first look. */
+struct slice {
+    unsigned n;
+    int64_t began_us;
+};
+
+/* Before each piece of it. true: the loop looks at its descriptors first. Never in simulated loops.
+ */
+bool slice_is_over(struct loop *l, struct slice *s, int64_t at_most_us);
 int64_t clock_us(void); /* CLOCK_MONOTONIC */
 
 /* debug.c */

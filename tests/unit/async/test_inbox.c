@@ -322,6 +322,98 @@ static void a_simulated_inbox_is_late_by_its_seed_but_in_order(void **state) {
 
 /* ---- an open inbox is no reason to stay, nor held work to go ---- */
 
+/* ---- a crowd ---- */
+
+enum { CROWD = 160, PIECE_US = 50 };
+
+/* Of posts or tasks, each of some length. */
+struct crowd {
+    struct inbox *inbox;
+    struct event is_over;
+    int n, next;
+    bool was_disordered;
+    uint64_t polls_before, polls;
+};
+
+static uint64_t polls(void) {
+    struct async_stats stats;
+    async_stats(&stats);
+    return stats.polls;
+}
+
+static void do_piece(struct crowd *c, int number) {
+    int64_t until_us = loop_now_us() + PIECE_US;
+    while (loop_now_us() < until_us)
+        ;
+    if (c->n == 0)
+        c->polls_before = polls();
+    c->was_disordered = c->was_disordered || number != c->n;
+    if (++c->n == CROWD) {
+        c->polls = polls() - c->polls_before;
+        event_set(&c->is_over);
+    }
+}
+
+struct piece {
+    struct post post;
+    struct crowd *crowd;
+    int number;
+};
+
+static void on_piece(struct post *p) {
+    struct piece *piece = CONTAINER_OF(p, struct piece, post);
+    do_piece(piece->crowd, piece->number);
+}
+
+static int run_piece(void *arg) {
+    struct crowd *c = arg;
+    do_piece(c, c->next++);
+    return 0;
+}
+
+static int posts_of_a_crowd(void *arg) {
+    struct crowd *c = arg;
+    struct piece *pieces = calloc(CROWD, sizeof *pieces);
+    c->inbox = inbox_open(loop_current());
+    for (int i = 0; i < CROWD; i++) {
+        pieces[i] = (struct piece){ .post.run = on_piece, .crowd = c, .number = i };
+        inbox_post(c->inbox, &pieces[i].post);
+    }
+    int r = event_wait(&c->is_over);
+    inbox_close(c->inbox);
+    free(pieces);
+    return r;
+}
+
+static int tasks_of_a_crowd(void *arg) {
+    struct crowd *c = arg;
+    GROUP(g);
+    int r = 0;
+    for (int i = 0; r == 0 && i < CROWD; i++)
+        r = group_spawn(&g, "piece", run_piece, c);
+    return r < 0 ? r : group_wait(&g);
+}
+
+/* Eight pieces take 400 us, and more than a turn gives them. */
+static void expect_polls_between(task_fn *story) {
+    struct crowd c = { 0 };
+    event_init(&c.is_over);
+    assert_int_equal(loop_run(NULL, story, &c), 0);
+    assert_int_equal(c.n, CROWD);
+    assert_false(c.was_disordered);
+    assert_true(c.polls >= CROWD / 8 - 2);
+}
+
+static void a_crowd_of_posts_does_not_keep_the_loop_from_its_descriptors(void **state) {
+    (void) state;
+    expect_polls_between(posts_of_a_crowd);
+}
+
+static void nor_does_a_crowd_of_tasks(void **state) {
+    (void) state;
+    expect_polls_between(tasks_of_a_crowd);
+}
+
 static int leaves_an_inbox(void *arg) {
     *(struct inbox **) arg = inbox_open(loop_current());
     return 0;
@@ -348,6 +440,8 @@ int main(void) {
         cmocka_unit_test(a_turns_quiet_posts_wake_another_loop_once),
         cmocka_unit_test(loops_that_end_together_do_not_wait_for_each_other),
         cmocka_unit_test(a_simulated_inbox_is_late_by_its_seed_but_in_order),
+        cmocka_unit_test(a_crowd_of_posts_does_not_keep_the_loop_from_its_descriptors),
+        cmocka_unit_test(nor_does_a_crowd_of_tasks),
         cmocka_unit_test(an_inbox_alone_does_not_hold_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
