@@ -163,6 +163,9 @@ static int due_again_meanwhile(struct world *w, void *arg) {
     for (size_t i = 0; i < 3; i++)
         is_due(all[i]);
     STORY_EXPECT(w, line->capacity == PEERS && line->n < PEERS);
+    size_t n = line->n;
+    is_due(all[0]); /* it is in the line */
+    STORY_EXPECT(w, line->n == n);
     STORY_EXPECT(w, task_sleep(10) == 0);
     for (size_t i = 0; i < PEERS; i++)
         STORY_EXPECT(w, times_renewed(all[i]) == (i < 3 ? 2 : 1));
