@@ -162,13 +162,23 @@ static int connection_resume(void *arg) {
 
 /* ---- from request to session ---- */
 
+/* The first that the peer hears. Without memory for it that is nothing, not a goodbye in the
+ * protocol that it announces: as if the peer had gone. */
+static int send_head(struct connection *conn, const struct connection_terms *terms) {
+    struct outbox *o = &conn->session.outbox;
+    outbox_append_copy(o, buffer_bytes(&terms->head), bytes_of(NULL, 0));
+    return o->is_broken ? -EPIPE : 0;
+}
+
 static int begin_websocket(struct connection *conn, struct connection_terms *terms) {
     struct worker *w = conn->session.worker;
 
     frame_decoder_init(&conn->decoder, FRAME_SERVER, terms->is_deflated);
     metrics_count(&w->metrics, COUNT_UPGRADES);
-    outbox_append_copy(&conn->session.outbox, buffer_bytes(&terms->head), bytes_of(NULL, 0));
-    int r = terms->has_first ? connect_one_way(&conn->session, buffer_bytes(&terms->first)) : 0;
+    int r = send_head(conn, terms);
+    if (r < 0)
+        return r;
+    r = terms->has_first ? connect_one_way(&conn->session, buffer_bytes(&terms->first)) : 0;
     return r == 0 && terms->rest.len ? feed(conn, buffer_bytes(&terms->rest)) : r;
 }
 
@@ -182,8 +192,8 @@ static int begin_stream(struct connection *conn, struct connection_terms *terms)
     metrics_count(&w->metrics, COUNT_MESSAGES_IN);
     metrics_add(&w->metrics, COUNT_BYTES_IN, terms->first.len);
     if (!wire_traits(terms->format)->is_unidirectional) {
-        outbox_append_copy(&s->outbox, buffer_bytes(&terms->head), bytes_of(NULL, 0));
-        return session_handle(s, buffer_bytes(&terms->first));
+        r = send_head(conn, terms);
+        return r < 0 ? r : session_handle(s, buffer_bytes(&terms->first));
     }
     /* A connect that fails may get an HTTP status of its own: nothing is sent before. */
     outbox_hold(&s->outbox);

@@ -236,7 +236,7 @@ static const char *describe(struct peer *p, const struct frame_event *ev) {
         buffer_printf(&p->text, "%s ", ev->opcode == FRAME_PING ? "ping" : "pong");
     buffer_append_bytes(&p->text, ev->payload);
     buffer_append_byte(&p->text, 0);
-    return (const char *) p->text.data;
+    return buffer_error(&p->text) == 0 ? (const char *) p->text.data : "error";
 }
 
 const char *peer_hear(struct peer *p, int64_t wait_ms) {
@@ -251,7 +251,7 @@ const char *peer_hear(struct peer *p, int64_t wait_ms) {
             return describe(p, &ev);
         }
         if (r < 0)
-            return "garbage";
+            return r == -ENOMEM ? "error" : "garbage";
         ssize_t n = read_more(p);
         if (n == 0)
             return "end";
@@ -296,6 +296,13 @@ bool peer_expect(struct peer *p, const char *pattern, const char *file, int line
     return false;
 }
 
+/* What came instead of a WebSocket is nothing, or begins as HTTP does. */
+static bool is_refusal(const struct peer *p, int result) {
+    static const char begins[] = "HTTP/1.1 ";
+    size_t n = p->in.len < sizeof begins - 1 ? p->in.len : sizeof begins - 1;
+    return result != -ETIMEDOUT && (n == 0 || memcmp(p->in.data, begins, n) == 0);
+}
+
 /* The handshake, as a client does it. */
 static int shake_hands(struct peer *p, const struct peer_options *o) {
     uint8_t key[HANDSHAKE_KEY_BYTES];
@@ -330,7 +337,7 @@ static int shake_hands(struct peer *p, const struct peer_options *o) {
         r = handshake_check_answer(response, key, &options, &agreed);
     else if (r == 0)
         r = done;
-    if (r < 0 && !p->world->failure[0])
+    if (r < 0 && !(o->may_be_refused && is_refusal(p, r)) && !p->world->failure[0])
         (void) snprintf(p->world->failure, sizeof p->world->failure, "upgrade: status %d, %s",
                         response->status, strerror(-r));
     p->left = bytes_of(p->in.data + response->size, p->in.len - response->size);
@@ -383,7 +390,7 @@ struct peer *peer_open(struct world *w, const struct peer_options *o) {
     if (r == 0)
         r = shake_hands(p, o);
     if (r < 0) {
-        if (!w->failure[0])
+        if (!w->failure[0] && !o->may_be_refused)
             (void) snprintf(w->failure, sizeof w->failure, "connection: %s", strerror(-r));
         return peer_close(p);
     }

@@ -68,6 +68,7 @@ struct peer_options {
     int worker;         /* index; below 0: in turn */
     const char *origin; /* or NULL */
     bool offers_deflate;
+    bool may_be_refused; /* by HTTP or by an end; of anything else the world makes a note */
 };
 
 /* A client with an open WebSocket. NULL: it was refused; the world has noted why. Closed by

@@ -15,8 +15,8 @@
 #include "async/signals.h"
 #include "async/tls_impl.h"
 #include "certificate.h"
-#include "failing_memory.h"
 #include "stream_stories.h"
+#include "tests/support/failing_memory.h"
 
 static struct certificate certificate;
 

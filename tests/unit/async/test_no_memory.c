@@ -15,7 +15,7 @@
 #include "async/loop.h"
 #include "async/queue.h"
 #include "async/task.h"
-#include "failing_memory.h"
+#include "tests/support/failing_memory.h"
 
 /* Does it again if it was the one that failed. */
 #define TWICE(call)                                                                                \

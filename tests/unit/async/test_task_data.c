@@ -1,4 +1,6 @@
 /* Tasks whose argument is memory of their own: group_spawn_with(), task_of_data(). */
+#include <stddef.h>
+
 #include "async/debug.h"
 #include "async/stream.h"
 #include "expect.h"

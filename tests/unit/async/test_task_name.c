@@ -39,7 +39,7 @@ static int name_many(void *arg) {
 
     /* Those that are known are found again, and not as others. */
     EXPECT(strcmp(own, task_name(task_current())) == 0);
-    for (int i = 0; i < NAMES - 1; i += 7) {
+    for (int i = 0; i < NAMES - 1; i++) {
         const char *before = all[i].got;
         EXPECT_EQUAL(spawn_named(&all[i]), 0);
         EXPECT(all[i].got == before);

@@ -1,0 +1,187 @@
+/* The line of those whose presence is to be renewed: whoever comes and goes, each is renewed once
+ * for each time that it is due. */
+#include "daemon/keeper.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "async/task.h"
+#include "daemon/session/hub.h"
+#include "daemon/worker_thread.h"
+#include "storage/engine.h"
+#include "tests/support/world.h"
+
+static const char config[] =
+        "client: {presence_update_interval: 3600s, presence_ttl: 7200s,\n"
+        "  ping_interval: 3600s}\n"
+        "channel: {without_namespace: {presence: true, allow_subscribe_for_client: true}}\n";
+
+/* ---- who was renewed ---- */
+
+enum { PEERS = 256 };
+
+/* The linker puts it in front (--wrap), so these cannot hang from a struct. */
+static struct {
+    char client[40];
+    int times;
+} renewed[2 * PEERS];
+static size_t n_renewed;
+
+int __real_engine_presence_set(struct engine *e, struct str channel, const struct client_info *info,
+                               int64_t ttl_ms);
+int __wrap_engine_presence_set(struct engine *e, struct str channel, const struct client_info *info,
+                               int64_t ttl_ms);
+
+int __wrap_engine_presence_set(struct engine *e, struct str channel, const struct client_info *info,
+                               int64_t ttl_ms) {
+    size_t i = 0;
+    while (i < n_renewed && !str_equal(str_of(renewed[i].client), info->client))
+        i++;
+    if (i == n_renewed && n_renewed < ELEMENTS_OF(renewed))
+        (void) snprintf(renewed[n_renewed++].client, sizeof renewed[i].client, "%.*s",
+                        (int) info->client.len, info->client.data);
+    if (i < n_renewed)
+        renewed[i].times++;
+    return __real_engine_presence_set(e, channel, info, ttl_ms);
+}
+
+static void forget_renewals(void) {
+    memset(renewed, 0, sizeof renewed);
+    n_renewed = 0;
+}
+
+static int times_renewed(struct peer *p) {
+    for (size_t i = 0; i < n_renewed; i++)
+        if (strcmp(renewed[i].client, peer_client_id(p)) == 0)
+            return renewed[i].times;
+    return 0;
+}
+
+/* ---- sessions ---- */
+
+static struct worker *worker_of(struct world *w) {
+    return &w->daemon->threads[0].worker;
+}
+
+static struct session *session_of(struct peer *p) {
+    return hub_find_client(worker_of(peer_world(p)), str_of(peer_client_id(p)));
+}
+
+static struct peer *join(struct world *w) {
+    struct peer *p = peer_open(w, NULL);
+    if (!p || !peer_connect(p, world_token(w, "{\"sub\":\"42\"}")))
+        return NULL;
+    peer_say(p, "{\"id\":2,\"subscribe\":{\"channel\":\"room\"}}");
+    return peer_expect(p, "{\"id\":2,\"subscribe\":*", __FILE__, __LINE__) ? p : NULL;
+}
+
+static void is_due(struct peer *p) {
+    keeper_renew(worker_of(peer_world(p)), session_of(p));
+}
+
+/* The keeper is at something else, and then it is not; somebody who is due anyway calls it. */
+static void keep_busy(struct world *w) {
+    worker_of(w)->is_keeping = true;
+}
+
+static SUSPENDS int let_go(struct world *w, struct peer *p) {
+    worker_of(w)->is_keeping = false;
+    is_due(p);
+    return task_sleep(10);
+}
+
+/* ---- places ---- */
+
+/* It is due and goes; another takes its place, is due as well, or not, or only afterwards. */
+static int places_change_hands(struct world *w, void *arg) {
+    enum { FEW = 80 }; /* more than the line has room for at first */
+    struct peer *all[FEW];
+    bool is_new_and_not_due[FEW] = { false };
+    (void) arg;
+    for (size_t i = 0; i < FEW; i++) {
+        all[i] = join(w);
+        STORY_EXPECT(w, all[i] != NULL);
+    }
+    forget_renewals();
+    keep_busy(w);
+    for (size_t i = 0; i < FEW; i++)
+        is_due(all[i]);
+    for (size_t i = 1; i < FEW; i += 2) {
+        uint32_t place = session_of(all[i])->place;
+        peer_close(all[i]);
+        STORY_EXPECT(w, task_sleep(10) == 0);
+        all[i] = join(w);
+        STORY_EXPECT(w, all[i] && session_of(all[i])->place == place);
+        is_new_and_not_due[i] = i % 4 == 1;
+        for (int twice = 0; twice < 2 && !is_new_and_not_due[i]; twice++)
+            is_due(all[i]);
+    }
+    forget_renewals(); /* that of the subscription is another thing */
+    STORY_EXPECT(w, let_go(w, all[0]) == 0);
+    for (size_t i = 0; i < FEW; i++)
+        STORY_EXPECT(w, times_renewed(all[i]) == !is_new_and_not_due[i]);
+
+    forget_renewals();
+    for (size_t i = 0; i < FEW; i++)
+        is_due(all[i]);
+    STORY_EXPECT(w, task_sleep(10) == 0);
+    for (size_t i = 0; i < FEW; i++)
+        STORY_EXPECT(w, times_renewed(all[i]) == 1);
+    STORY_EXPECT(w, worker_of(w)->presence_due.places == NULL);
+    return 0;
+}
+
+static void each_is_renewed_once_though_others_had_its_place_in_the_line(void **state) {
+    (void) state;
+    assert_null(world_run(&(struct world_options){ .config = config, .workers = 1 },
+                          places_change_hands, NULL));
+}
+
+/* ---- the line moves on ---- */
+
+/* Behind those who have had their turn there is no room: theirs is used again. */
+static int due_again_meanwhile(struct world *w, void *arg) {
+    static struct peer *all[PEERS];
+    struct keeper_line *line = &worker_of(w)->presence_due;
+    (void) arg;
+    for (size_t i = 0; i < PEERS; i++) {
+        all[i] = join(w);
+        STORY_EXPECT(w, all[i] != NULL);
+    }
+    forget_renewals();
+    for (size_t i = 0; i < PEERS; i++)
+        is_due(all[i]);
+    STORY_EXPECT(w, line->n == PEERS && line->capacity == PEERS);
+    for (int i = 0; i < 10 && line->first < PEERS / 2; i++)
+        STORY_EXPECT(w, task_yield() == 0);
+    STORY_EXPECT(w, line->first >= PEERS / 2 && line->first < PEERS);
+    for (size_t i = 0; i < 3; i++)
+        is_due(all[i]);
+    STORY_EXPECT(w, line->capacity == PEERS && line->n < PEERS);
+    size_t n = line->n;
+    is_due(all[0]); /* it is in the line */
+    STORY_EXPECT(w, line->n == n);
+    STORY_EXPECT(w, task_sleep(10) == 0);
+    for (size_t i = 0; i < PEERS; i++)
+        STORY_EXPECT(w, times_renewed(all[i]) == (i < 3 ? 2 : 1));
+    return 0;
+}
+
+static void the_line_uses_its_room_again_and_forgets_nobody(void **state) {
+    (void) state;
+    assert_null(world_run(&(struct world_options){ .config = config, .workers = 1 },
+                          due_again_meanwhile, NULL));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_is_renewed_once_though_others_had_its_place_in_the_line),
+        cmocka_unit_test(the_line_uses_its_room_again_and_forgets_nobody),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
