@@ -226,17 +226,35 @@ static int begin_session(struct connection *conn, struct connection_terms *terms
     return t->is_websocket ? begin_websocket(conn, terms) : begin_stream(conn, terms);
 }
 
+static int begin_or_end(struct connection *conn, struct connection_terms *terms, int r) {
+    if (r <= 0)
+        return connection_end(conn, NULL, r);
+    r = begin_session(conn, terms);
+    if (r < 0 || task_cancelled())
+        return connection_end(conn, terms, r < 0 ? r : -ECANCELED);
+    return rest_or_end(conn, 0);
+}
+
+/* It has said something, gone away, or run out of time. */
+static int connection_listen(void *arg) {
+    struct connection *conn = arg;
+    CLEANUP(connection_terms_finish) struct connection_terms terms = { 0 };
+    return begin_or_end(conn, &terms, connection_serve_http(conn, &terms));
+}
+
 /* One connection, from accept to goodbye. Owns conn. Ends when the peer leaves, breaks the rules,
  * falls silent, or we are told to stop. */
 int connection_serve(void *arg) {
     struct connection *conn = arg;
+    struct session *s = &conn->session;
+    int64_t patience_ms = s->worker->config->http.handshake_timeout_ms;
     CLEANUP(connection_terms_finish) struct connection_terms terms = { 0 };
+    bool is_silent = false;
 
-    int r = connection_serve_http(conn, &terms);
-    if (r <= 0)
-        return connection_end(conn, NULL, r);
-    r = begin_session(conn, &terms);
-    if (r < 0 || task_cancelled())
-        return connection_end(conn, &terms, r < 0 ? r : -ECANCELED);
-    return rest_or_end(conn, 0);
+    s->deadline = wheel_tick_in(&s->worker->wheel, patience_ms);
+    int r = connection_greet(conn, &terms, &is_silent);
+    if (!is_silent)
+        return begin_or_end(conn, &terms, r);
+    r = task_dormant(s->outbox.stream, loop_now() + patience_ms, connection_listen, conn);
+    return r < 0 ? connection_end(conn, NULL, r) : r;
 }

@@ -15,7 +15,8 @@ struct worker;
 /* Allocated together with its task, by worker_accept(); freed with it. */
 struct connection {
     struct session session; /* from the upgrade on; but from the beginning its worker, its outbox's
-                               stream, which the connection owns, and the connection's marks */
+                               stream, which the connection owns, the connection's marks, and as
+                               deadline that of the first request's head */
     struct frame_decoder decoder;
 };
 
@@ -45,5 +46,10 @@ void connection_terms_finish(struct connection_terms *t); /* for CLEANUP */
  */
 SUSPENDS MUST_CHECK int connection_serve_http(struct connection *conn,
                                               struct connection_terms *ret_terms);
+
+/* The same for one who has just come, and may have said nothing yet: then *ret_is_silent, and there
+ * is no use for a stack. */
+SUSPENDS MUST_CHECK int connection_greet(struct connection *conn,
+                                         struct connection_terms *ret_terms, bool *ret_is_silent);
 
 void connection_http_finish(struct worker *w); /* frees what was kept for further ones */

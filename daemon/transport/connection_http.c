@@ -172,8 +172,14 @@ static int accept_tls(struct connection *conn) {
     return r;
 }
 
+static int64_t time_left_ms(const struct connection *conn) {
+    const struct wheel *w = &conn->session.worker->wheel;
+    uint32_t now = wheel_now(w), deadline = conn->session.deadline;
+    return deadline > now ? (int64_t) (deadline - now) * WHEEL_TICK_MS : 0;
+}
+
 static int read_first(struct connection *conn, struct opening *o) {
-    DEADLINE(opening_time, conn->session.worker->config->http.handshake_timeout_ms);
+    DEADLINE(opening_time, time_left_ms(conn));
     int r = conn->session.is_tls ? accept_tls(conn) : 0;
     return r < 0 ? r : read_request(conn, o);
 }
@@ -184,11 +190,17 @@ static int read_next(struct connection *conn, struct opening *o) {
     return read_request(conn, o);
 }
 
-int connection_serve_http(struct connection *conn, struct connection_terms *ret_terms) {
-    CLEANUP(opening_returnp) struct opening *o = opening_lend(conn->session.worker);
-    if (!o)
-        return -ENOMEM;
+/* false: nothing has come. An end, or an error, is for read_request() to find. */
+static bool read_early(struct connection *conn, struct opening *o) {
+    uint8_t *at = conn->session.is_tls ? NULL : buffer_reserve(&o->in, READ_AT_ONCE);
+    ssize_t n = at ? stream_try_read(conn->session.outbox.stream, at, READ_AT_ONCE) : -EAGAIN;
+    if (n > 0)
+        buffer_added(&o->in, (size_t) n);
+    return n != -EAGAIN;
+}
 
+static int serve_http(struct connection *conn, struct opening *o,
+                      struct connection_terms *ret_terms) {
     int r = answer_one(conn, o, ret_terms, read_first(conn, o));
     if (r == -ETIMEDOUT)
         metrics_count(&conn->session.worker->metrics, COUNT_HANDSHAKE_TIMEOUTS);
@@ -200,4 +212,18 @@ int connection_serve_http(struct connection *conn, struct connection_terms *ret_
         o->in = BUFFER_INIT;
     }
     return r;
+}
+
+int connection_serve_http(struct connection *conn, struct connection_terms *ret_terms) {
+    CLEANUP(opening_returnp) struct opening *o = opening_lend(conn->session.worker);
+    return o ? serve_http(conn, o, ret_terms) : -ENOMEM;
+}
+
+int connection_greet(struct connection *conn, struct connection_terms *ret_terms,
+                     bool *ret_is_silent) {
+    CLEANUP(opening_returnp) struct opening *o = opening_lend(conn->session.worker);
+    if (!o)
+        return -ENOMEM;
+    *ret_is_silent = !read_early(conn, o);
+    return *ret_is_silent ? 0 : serve_http(conn, o, ret_terms);
 }

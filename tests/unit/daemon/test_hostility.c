@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "async/debug.h"
 #include "async/loop.h"
 #include "async/stream.h"
 #include "async/task.h"
@@ -270,8 +271,47 @@ static void who_comes_back_at_once_stays_present(void **state) {
     assert_null(world_run(&o, comes_back_early, NULL));
 }
 
+/* One of them begins to speak when its time is almost over, and has no more of it than the others.
+ */
+static int says_nothing(struct world *w, void *arg) {
+    enum { CROWD = 40, TIMEOUT_MS = 10000 };
+    static char begun[] = "GET / HT";
+    const struct iovec half = { begun, sizeof begun - 1 };
+    struct worker *worker = &w->daemon->threads[0].worker;
+    struct stream *crowd[CROWD];
+    struct async_stats before, now;
+
+    async_stats(&before);
+    for (int i = 0; i < CROWD; i++) {
+        struct stream *theirs;
+        STORY_EXPECT(w, stream_pair(4096, &crowd[i], &theirs) == 0);
+        STORY_EXPECT(w, daemon_accept(w->daemon, 0, theirs) == 0);
+    }
+    STORY_EXPECT(w, task_sleep(10) == 0);
+    async_stats(&now);
+    STORY_EXPECT(w, now.dormant == before.dormant + CROWD);
+    STORY_EXPECT(w, now.stacks_in_use == before.stacks_in_use);
+
+    STORY_EXPECT(w, task_sleep(TIMEOUT_MS - 100) == 0);
+    STORY_EXPECT(w, stream_write_all(crowd[0], &half, 1) == 0);
+    STORY_EXPECT(w, task_sleep(10) == 0);
+    STORY_EXPECT(w, metrics_counter_of(&worker->metrics, COUNT_HANDSHAKE_TIMEOUTS) == 0);
+    STORY_EXPECT(w, task_sleep(200) == 0);
+    STORY_EXPECT(w, metrics_counter_of(&worker->metrics, COUNT_HANDSHAKE_TIMEOUTS) == CROWD);
+    STORY_EXPECT(w, worker->n_connections == 0);
+    for (int i = 0; i < CROWD; i++)
+        stream_close(crowd[i]);
+    return 0;
+}
+
+static void who_comes_and_says_nothing_holds_no_stack_and_goes_in_time(void **state) {
+    struct world_options o = { .config = QUIET };
+    assert_null(world_run(&o, says_nothing, NULL));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_comes_and_says_nothing_holds_no_stack_and_goes_in_time),
         cmocka_unit_test(who_leaves_while_a_whole_frame_waits_leaves_nothing_behind),
         cmocka_unit_test(what_fits_no_queue_is_refused_and_not_tried_for_ever),
         cmocka_unit_test(who_asks_for_much_gets_it_as_fast_as_it_reads),
