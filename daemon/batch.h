@@ -2,7 +2,8 @@
  * Framed bytes, ready for the wire, that many outboxes may share: what one channel published in one
  * turn, framed once per wire format, or the replies of one connection.
  *
- * Its maker appends to it; what has been appended never changes once it is shared. Loop thread only.
+ * Its maker appends to it; what has been appended never changes once it is shared. Loop thread
+ * only.
  */
 #pragma once
 

@@ -186,7 +186,7 @@ static int census_here(struct worker *w, void *arg, void *part) {
         if (channel->n > 0)
             add_hash(&c->channels, seed, str_bytes(channel_name(channel)));
     }
-    HUB_FOREACH(w, walk) {
+    HUB_FOREACH (w, walk) {
         if (walk.session->is_in_hub)
             add_hash(&c->users, seed, str_bytes(session_user(walk.session)));
     }

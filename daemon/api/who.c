@@ -112,7 +112,7 @@ int api_who_each(struct worker *w, const struct api_who *who, int (*f)(struct se
         return s && s->is_in_hub ? each_one(s, who, true, f, arg) : 0;
     }
     if (who->everybody) {
-        HUB_FOREACH(w, walk) {
+        HUB_FOREACH (w, walk) {
             struct session *s = walk.session;
             int r = s->is_in_hub ? each_one(s, who, false, f, arg) : 0;
             if (r != 0)

@@ -254,7 +254,7 @@ static int put_out_user(struct worker *w, void *arg, void *part) {
 static int put_out_token(struct worker *w, void *arg, void *part) {
     const struct target *t = arg;
     (void) part;
-    HUB_FOREACH(w, walk) {
+    HUB_FOREACH (w, walk) {
         struct session *s = walk.session;
         if (s->identity && str_equal(session_token_id(s), t->token_id))
             session_disconnect(s, DISCONNECT_EXPIRED);

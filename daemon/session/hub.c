@@ -388,7 +388,7 @@ void user_counts_remove(struct user_counts *c, struct str user) {
 }
 
 void hub_count_users(struct worker *w) {
-    HUB_FOREACH(w, walk) {
+    HUB_FOREACH (w, walk) {
         struct session *s = walk.session;
         if (s->is_in_hub && !s->is_user_counted && s->identity->user_len)
             s->is_user_counted = user_counts_add(w->daemon->user_counts, session_user(s), 0) == 0;
