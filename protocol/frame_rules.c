@@ -37,16 +37,17 @@ size_t frame_head_write(const struct frame_head *h, uint8_t ret[static FRAME_HEA
 
 void frame_mask(uint8_t *to, struct bytes payload, const uint8_t mask[static FRAME_MASK_BYTES]) {
     uint8_t twice[8];
-    uint64_t masks, word;
+    uint64_t masks, words[2];
     size_t i = 0;
 
     memcpy(twice, mask, FRAME_MASK_BYTES);
     memcpy(twice + FRAME_MASK_BYTES, mask, FRAME_MASK_BYTES);
     memcpy(&masks, twice, sizeof masks);
-    for (; payload.len - i >= sizeof word; i += sizeof word) {
-        memcpy(&word, payload.data + i, sizeof word);
-        word ^= masks;
-        memcpy(to + i, &word, sizeof word);
+    for (; payload.len - i >= sizeof words; i += sizeof words) {
+        memcpy(words, payload.data + i, sizeof words);
+        words[0] ^= masks;
+        words[1] ^= masks;
+        memcpy(to + i, words, sizeof words);
     }
     for (; i < payload.len; i++)
         to[i] = payload.data[i] ^ twice[i % 8];

@@ -197,6 +197,16 @@ void json_append_string(struct buffer *out, struct str text) {
     }
 
     const char *p = text.data, *end = p + text.len, *run = p;
+    if (likely(json_plain_end(p, end) == end)) { /* nearly always: at once */
+        uint8_t *at = buffer_reserve(out, text.len + 2);
+        if (!at)
+            return;
+        at[0] = '"';
+        memcpy(at + 1, text.data, text.len);
+        at[text.len + 1] = '"';
+        buffer_added(out, text.len + 2);
+        return;
+    }
     buffer_append_byte(out, '"');
     while (p < end) {
         p = json_plain_end(p, end);

@@ -46,6 +46,8 @@ bool utf8_feed(struct utf8 *u, struct bytes piece) {
         if (u->left == 0) {
             while (end - p >= 16 && ((load64(p) | load64(p + 8)) & high_bits) == 0)
                 p += 16;
+            if (end - p >= 8 && (load64(p) & high_bits) == 0)
+                p += 8;
             while (p < end && *p < 0x80)
                 p++;
             if (p == end)
