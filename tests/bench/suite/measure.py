@@ -14,6 +14,7 @@ SLOW_ROUNDS = 2
 SETTLE_S = 0.2
 WARMUP = 0.25  # of --seconds
 FILL_PUBLISHERS, FILL_WINDOW = 10, 100
+FIRST_CONNECTIONS = 100  # come and go before memory is measured: they bring in the libraries' pages
 
 # The figure that is compared with the floor's, by kind.
 COST = {"delivery": "us_per_delivery", "handshake": "us_per_handshake"}
@@ -44,6 +45,8 @@ class Run:
         return words
 
     def measure(self, point, name, number, server):
+        if self.row.figure == "idle":
+            load.run(server, [*self.words(point, name), "--subs", FIRST_CONNECTIONS], self.row.is_pinned)
         result = load.run(server, self.words(point, name), self.row.is_pinned)
         if name.endswith("-deflate") and not result["deflated_frames"]:
             raise Failure("nothing was compressed")
