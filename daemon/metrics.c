@@ -128,6 +128,14 @@ static void write_seconds(uint64_t us, struct buffer *out) {
                   (unsigned long long) (us % 1000000));
 }
 
+static void write_time(const char *name, const char *help, const char *type, uint64_t us,
+                       struct buffer *out) {
+    write_about(name, help, type, out);
+    buffer_printf(out, "parley_%s ", name);
+    write_seconds(us, out);
+    buffer_append_byte(out, '\n');
+}
+
 static void write_histogram(const struct metrics *const *workers, size_t n, size_t id,
                             struct buffer *out) {
     const struct about *about = &HISTOGRAMS[id];
@@ -268,15 +276,10 @@ static void write_commits(const struct engine_stats *s, struct buffer *out) {
                  "counter", s->checkpoints_kept, out);
     write_number("engine_checkpoints_failed_total", "Of them, that failed.", "counter",
                  s->checkpoints_failed, out);
-    write_about("engine_checkpoint_seconds_total", "Time spent on them.", "counter", out);
-    buffer_append_str(out, STR("parley_engine_checkpoint_seconds_total "));
-    write_seconds(s->checkpoint_ns / 1000, out);
-    buffer_append_byte(out, '\n');
-    write_about("engine_checkpoint_longest_seconds", "Longest that one held up commits.", "gauge",
-                out);
-    buffer_append_str(out, STR("parley_engine_checkpoint_longest_seconds "));
-    write_seconds(s->checkpoint_longest_ns / 1000, out);
-    buffer_append_byte(out, '\n');
+    write_time("engine_checkpoint_seconds_total", "Time spent on them.", "counter",
+               s->checkpoint_ns / 1000, out);
+    write_time("engine_checkpoint_longest_seconds", "Longest that one held up commits.", "gauge",
+               s->checkpoint_longest_ns / 1000, out);
 }
 
 static void write_engine(const struct engine_stats *s, const char *kind, struct buffer *out) {
@@ -288,10 +291,8 @@ static void write_engine(const struct engine_stats *s, const char *kind, struct 
                  out);
     write_number("engine_group_largest", "Most publications in one commit.", "gauge",
                  s->group_largest, out);
-    write_about("engine_commit_seconds_total", "Time spent committing.", "counter", out);
-    buffer_append_str(out, STR("parley_engine_commit_seconds_total "));
-    write_seconds(s->commit_ns / 1000, out);
-    buffer_append_byte(out, '\n');
+    write_time("engine_commit_seconds_total", "Time spent committing.", "counter",
+               s->commit_ns / 1000, out);
     write_commits(s, out);
     write_number("engine_queued", "Publications that wait for the writer.", "gauge", s->queued,
                  out);
@@ -361,10 +362,8 @@ static void write_shares(const struct metrics *const *workers, size_t n, struct 
 static void write_node(const struct metrics_node *node, struct buffer *out) {
     write_about("node_build", "The version that runs.", "gauge", out);
     buffer_printf(out, "parley_node_build{version=\"%s\"} 1\n", node->version ? node->version : "");
-    write_about("node_uptime_seconds", "Time since the start.", "gauge", out);
-    buffer_append_str(out, STR("parley_node_uptime_seconds "));
-    write_seconds((uint64_t) node->uptime_ms * 1000, out);
-    buffer_append_byte(out, '\n');
+    write_time("node_uptime_seconds", "Time since the start.", "gauge",
+               (uint64_t) node->uptime_ms * 1000, out);
     write_number("node_workers", "Loop threads.", "gauge", node->workers, out);
     write_number("node_workers_alive", "Loop threads that turned lately.", "gauge",
                  node->workers_alive, out);

@@ -47,7 +47,7 @@ struct str client_id_text(const struct client_id *id, struct client_text *text) 
     return (struct str){ text->chars, CLIENT_ID_LEN };
 }
 
-static int digit_of(char c) {
+int client_id_digit(char c) {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -58,7 +58,7 @@ bool client_id_parse(struct str text, struct client_id *ret) {
     for (size_t i = 0; i < sizeof ret->bytes; i++) {
         if (follows_dash(i) && *at++ != '-')
             return false;
-        int high = digit_of(*at++), low = digit_of(*at++);
+        int high = client_id_digit(*at++), low = client_id_digit(*at++);
         if (high < 0 || low < 0)
             return false;
         ret->bytes[i] = (uint8_t) (high << 4 | low);

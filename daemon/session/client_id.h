@@ -22,3 +22,6 @@ struct str client_id_text(const struct client_id *id, struct client_text *text);
 
 /* false: no text that client_id_text() makes. */
 bool client_id_parse(struct str text, struct client_id *ret);
+
+/* The value of a hexadecimal digit as ids are written, in lower case; -1: it is none. */
+int client_id_digit(char c);

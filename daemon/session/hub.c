@@ -291,14 +291,10 @@ void hub_forget_session(struct worker *w, struct session *s) {
     table_remove(&w->hub.by_session, &s->more->by_name);
 }
 
-static int digit_of(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int hub_worker_of_session(const struct daemon *d, struct str session_id) {
     if (session_id.len != SESSION_ID_LEN)
         return -ENOENT;
-    int high = digit_of(session_id.data[0]), low = digit_of(session_id.data[1]);
+    int high = client_id_digit(session_id.data[0]), low = client_id_digit(session_id.data[1]);
     if (high < 0 || low < 0 || (size_t) (high * 16 + low) >= d->n_workers)
         return -ENOENT;
     return high * 16 + low;

@@ -16,6 +16,7 @@
 #include "async/task.h"
 #include "storage/clock.h"
 #include "storage/engine.h"
+#include "tests/bench/database_files.h"
 
 enum { PAYLOAD = 128, STEPS = 10, PAGE = 100, LONG_PAGE = 1000, PAGES = 1000, READERS = 4 };
 enum { SIDE_BY_SIDE_MS = 3000, LATENCIES_MAX = 1 << 20 };
@@ -248,16 +249,6 @@ static int run(void *arg) {
     return r;
 }
 
-static void clear(const char *directory) {
-    static const char *const files[] = { "history.db", "history.db-wal", "history.db-shm",
-                                         "history.mark", "history.lock" };
-    char path[256];
-    for (size_t i = 0; i < ELEMENTS_OF(files); i++) {
-        (void) snprintf(path, sizeof path, "%s/%s", directory, files[i]);
-        (void) unlink(path);
-    }
-}
-
 static size_t count_of(int argc, char **argv, int i, size_t otherwise) {
     size_t n = argc > i ? strtoul(argv[i], NULL, 10) : otherwise;
     if (n == 0)
@@ -283,11 +274,11 @@ int main(int argc, char **argv) {
     memset(b->payload, 'x', sizeof b->payload);
     for (size_t i = 0; i < b->channels; i++)
         (void) snprintf(b->names[i], sizeof b->names[i], "channel-%zu", i);
-    clear(b->directory);
+    database_files_clear(b->directory);
     int r = loop_run(NULL, run, b);
     if (r < 0)
         die("the loop", r);
-    clear(b->directory);
+    database_files_clear(b->directory);
     if (argc <= 1)
         (void) rmdir(b->directory);
     free(b->names);

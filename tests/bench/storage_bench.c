@@ -20,6 +20,7 @@
 #include "storage/clock.h"
 #include "storage/engine.h"
 #include "storage/sqlite/database.h"
+#include "tests/bench/database_files.h"
 
 enum { CHANNELS = 100, HISTORY_SIZE = 100, SLACK = 20, PAYLOAD = 128, ROUNDS_MAX = 50 };
 
@@ -212,16 +213,6 @@ static double ours(const char *directory, enum kind kind, int n, int ms, double 
 
 /* ---- both ---- */
 
-static void clear(const char *directory) {
-    static const char *const files[] = { "history.db", "history.db-wal", "history.db-shm",
-                                         "history.mark", "history.lock" };
-    char path[256];
-    for (size_t i = 0; i < ELEMENTS_OF(files); i++) {
-        (void) snprintf(path, sizeof path, "%s/%s", directory, files[i]);
-        (void) unlink(path);
-    }
-}
-
 static int ascending(const void *a, const void *b) {
     double x = *(const double *) a, y = *(const double *) b;
     return (x > y) - (x < y);
@@ -238,7 +229,7 @@ static void compare_kinds(const char *directory, int rounds, int ms) {
         double rates[KINDS][ROUNDS_MAX], group;
         for (int round = 0; round < rounds; round++) {
             for (enum kind k = 0; k < KINDS; k++) {
-                clear(directory);
+                database_files_clear(directory);
                 rates[k][round] = ours(directory, k, crowds[i], ms, &group);
             }
         }
@@ -259,9 +250,9 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < ELEMENTS_OF(crowds); i++) {
         double a[ROUNDS_MAX], b[ROUNDS_MAX], group = 0;
         for (int round = 0; round < rounds; round++) {
-            clear(directory);
+            database_files_clear(directory);
             a[round] = bare(directory, crowds[i], ms);
-            clear(directory);
+            database_files_clear(directory);
             b[round] = ours(directory, PLAIN, crowds[i], ms, &group);
         }
         double theirs = median(a, rounds), mine = median(b, rounds);
@@ -269,7 +260,7 @@ int main(int argc, char **argv) {
                       group);
     }
     compare_kinds(directory, rounds, ms);
-    clear(directory);
+    database_files_clear(directory);
     if (argc <= 1)
         (void) rmdir(directory);
     return 0;
