@@ -69,13 +69,31 @@ static void context_remember(struct frame_context *c, const uint8_t *fed, size_t
     }
 }
 
+/* What the frame under way still lacks, or its header; at least a byte. With more, wslay would hold
+ * what follows, and that may well lie in the input whole: see take_whole(). */
+static uint64_t context_lacks(const struct frame_context *c) {
+    uint64_t pending = c->fed - c->handed_out, whole = c->left;
+    struct frame_head h;
+
+    if (!c->in_frame) {
+        assert(pending <= sizeof c->tail); /* with more a payload byte would have been handed out */
+        if (!frame_head_read(bytes_of(c->tail + sizeof c->tail - pending, (size_t) pending), &h))
+            return pending < 2 ? 2 - pending : 1;
+        whole = h.len + frame_head_size(&h);
+    }
+    return whole > pending ? whole - pending : 1;
+}
+
 /* wslay wants bytes. 0 or less means "none now" to it. */
 static ssize_t context_feed(uint8_t *to, size_t cap, int flags, void *arg) {
     struct frame_context *c = arg;
+    uint64_t lacks = context_lacks(c);
     size_t n = c->input->len < cap ? c->input->len : cap;
 
     if (n == 0)
         return -1;
+    if (n > lacks)
+        n = (size_t) lacks;
     memcpy(to, c->input->data, n);
     context_remember(c, c->input->data, n);
     c->input->data += n;

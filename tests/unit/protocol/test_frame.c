@@ -428,6 +428,35 @@ static void an_idle_connection_holds_nothing(void **state) {
     frame_pool_free(pool);
 }
 
+static void a_frame_that_was_cut_takes_no_more_of_the_input_than_its_own(void **state) {
+    static const size_t cuts[] = { 1, 2, 3, 5, 8, 9, 50 };
+    const struct str one = STR("\x81\xfe\x00\x82" M HUNDRED TEN TEN TEN);
+    const struct str two = STR("\x81\x82" M "hi\x81\x82" M "ho");
+    const struct frame_limits limits = { .max_message = 1024 };
+    struct buffer rest = BUFFER_INIT;
+
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
+        struct frame_pool *pool = frame_pool_new(1);
+        struct frame_decoder d;
+        struct frame_event ev;
+        frame_decoder_init(&d, FRAME_SERVER, false);
+
+        struct bytes in = bytes_of(one.data, cuts[i]);
+        assert_int_equal(frame_next(&d, pool, &limits, &in, &ev), 0);
+        buffer_reset(&rest);
+        buffer_append(&rest, one.data + cuts[i], one.len - cuts[i]);
+        buffer_append_str(&rest, two);
+        in = buffer_bytes(&rest);
+        assert_int_equal(frame_next(&d, pool, &limits, &in, &ev), 1);
+        assert_int_equal(ev.payload.len, 130);
+        assert_int_equal(in.len, two.len); /* each can be taken whole, where it lies */
+
+        frame_decoder_finish(&d);
+        frame_pool_free(pool);
+    }
+    buffer_finish(&rest);
+}
+
 static void no_memory_is_taken_for_what_is_only_announced(void **state) {
     /* A gigabyte announced, a byte sent; the sanitizer's limit on one allocation would show it. */
     const struct story s = { .role = FRAME_SERVER, .limits = { .max_message = (size_t) 1 << 40 } };
@@ -449,6 +478,7 @@ int main(void) {
         cmocka_unit_test(headers_and_frames_written_in_place_are_the_same_bytes),
         cmocka_unit_test(a_close_frame_holds_what_fits_of_its_reason),
         cmocka_unit_test(an_idle_connection_holds_nothing),
+        cmocka_unit_test(a_frame_that_was_cut_takes_no_more_of_the_input_than_its_own),
         cmocka_unit_test(no_memory_is_taken_for_what_is_only_announced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
