@@ -137,7 +137,7 @@ static inline const char *pass_string(struct json *j, const char *p, struct json
 }
 
 static inline bool is_digit(const char *p, const char *end) {
-    return p < end && *p >= '0' && *p <= '9';
+    return p < end && (unsigned char) (*p - '0') <= 9;
 }
 
 /* p: on the first character, a minus or a digit. What may not follow a number (01, 1x) is found by

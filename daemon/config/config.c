@@ -96,14 +96,13 @@ const struct namespace *config_namespace_of(const struct config *c, struct str c
 
 bool namespace_allows_name(const struct namespace *ns, struct str channel) {
     struct str name;
-    struct str rest = split_channel(channel, &name);
     if (ns->channel_pattern)
-        return pattern_matches(ns->channel_pattern, rest);
+        return pattern_matches(ns->channel_pattern, split_channel(channel, &name));
 
+    unsigned char all = 0;
     for (size_t i = 0; i < channel.len; i++)
-        if ((unsigned char) channel.data[i] >= 0x80)
-            return false;
-    return true;
+        all |= (unsigned char) channel.data[i];
+    return all < 0x80;
 }
 
 static char lower(char c) {
