@@ -198,20 +198,20 @@ static void set_now(struct loop *l, int64_t now_ms) {
         l->now_ms = now_ms;
 }
 
-static void poll_for(struct loop *l, int64_t timeout_us) {
+static void poll_until(struct loop *l, int64_t until_us) {
     l->polls++;
     l->runs_since_poll = 0;
     l->is_due_to_poll = false;
     /* While there is work and no descriptor to look at, other threads' posts are seen without a
      * poll. */
-    if (timeout_us != 0 || l->poller.watching > 0) {
-        poller_poll(&l->poller, timeout_us);
+    if (until_us != 0 || l->poller.watching > 0) {
+        poller_poll(&l->poller, until_us);
     } else {
         debug_looks_around(l);
         debug_has_looked(l);
     }
     if (!l->options.is_simulated)
-        set_now(l, clock_us() / 1000);
+        set_now(l, l->looked_us / 1000);
 }
 
 static bool has_work(const struct loop *l) {
@@ -226,7 +226,7 @@ static bool may_be_woken(const struct loop *l) {
 
 static void poll_simulated(struct loop *l, bool is_busy) {
     if (l->poller.watching > 0)
-        poll_for(l, 0);
+        poll_until(l, 0);
     if (is_busy || has_work(l)) {
         l->runs_since_poll = 0;
         timers_fire(l);
@@ -236,7 +236,7 @@ static void poll_simulated(struct loop *l, bool is_busy) {
     if (next != INT64_MAX)
         set_now(l, next);
     else if (may_be_woken(l))
-        poll_for(l, -1);
+        poll_until(l, INT64_MAX);
     else
         debug_deadlock(l);
     timers_fire(l);
@@ -247,7 +247,7 @@ static void poll_real(struct loop *l, bool is_busy) {
         l->trimmed_ms = l->now_ms;
         l->may_trim_more = stack_pool_trim(l->stacks);
     }
-    int64_t timeout_us = 0;
+    int64_t until_us = 0;
     if (!is_busy) {
         int64_t next = timers_next(l);
         if (next == INT64_MAX && !may_be_woken(l)) {
@@ -256,14 +256,9 @@ static void poll_real(struct loop *l, bool is_busy) {
         }
         if (l->may_trim_more && next > l->trimmed_ms + TRIM_MS)
             next = l->trimmed_ms + TRIM_MS;
-        timeout_us = -1;
-        if (next != INT64_MAX) {
-            timeout_us = next > INT64_MAX / 1000 ? -1 : next * 1000 - clock_us();
-            if (next <= INT64_MAX / 1000 && timeout_us < 0)
-                timeout_us = 0;
-        }
+        until_us = next > INT64_MAX / 1000 ? INT64_MAX : next * 1000;
     }
-    poll_for(l, timeout_us);
+    poll_until(l, until_us);
     timers_fire(l);
 }
 

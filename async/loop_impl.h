@@ -158,8 +158,10 @@ void task_timer_run(struct timer *t); /* task.c's: which timers are tasks' */
 /* poller.c */
 MUST_CHECK int poller_open(struct poller *p);
 void poller_close(struct poller *p);
-void poller_poll(struct poller *p, int64_t timeout_us); /* < 0: until something happens */
-void poller_wake(struct poller *p);                     /* any thread */
+/* Waits until something happens, but not past this moment of clock_us(); INT64_MAX: for as long as
+ * it takes; 0: not at all. May return early for nothing. */
+void poller_poll(struct poller *p, int64_t until_us);
+void poller_wake(struct poller *p); /* any thread */
 
 /* inbox.c */
 bool inboxes_drain(struct loop *l); /* false: there was nothing */

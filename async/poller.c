@@ -13,6 +13,7 @@ static_assert((int) WATCH_READ == EV_READ && (int) WATCH_WRITE == EV_WRITE,
 struct watchers {
     ev_async wake;
     ev_timer timeout;
+    int64_t armed_us; /* when the timeout comes, by clock_us(); INT64_MAX: not at all */
 };
 
 static void on_wake(struct ev_loop *ev, ev_async *w, int events) {
@@ -24,8 +25,8 @@ static void on_wake(struct ev_loop *ev, ev_async *w, int events) {
 }
 
 static void on_timeout(struct ev_loop *ev, ev_timer *w, int events) {
+    CONTAINER_OF(w, struct watchers, timeout)->armed_us = INT64_MAX;
     (void) ev;
-    (void) w;
     (void) events;
 }
 
@@ -54,6 +55,7 @@ int poller_open(struct poller *p) {
     ev_async_init(&w->wake, on_wake);
     ev_async_start(p->ev, &w->wake);
     ev_timer_init(&w->timeout, on_timeout, 0., 0.);
+    w->armed_us = INT64_MAX;
     p->watchers = w;
     return 0;
 }
@@ -69,16 +71,24 @@ void poller_close(struct poller *p) {
     p->ev = NULL;
 }
 
-void poller_poll(struct poller *p, int64_t timeout_us) {
+/* One that comes too early stays: the loop looks around once for nothing and waits on. Most waits
+ * end before their time, and so cost neither a look at the clock nor libev's heap. */
+static void arm_timeout(struct poller *p, int64_t until_us) {
     struct watchers *w = p->watchers;
-    if (timeout_us > 0) {
-        ev_now_update(p->ev);
-        ev_timer_set(&w->timeout, (double) timeout_us * 1e-6, 0.);
-        ev_timer_start(p->ev, &w->timeout);
-    }
-    ev_run(p->ev, timeout_us == 0 ? EVRUN_NOWAIT : EVRUN_ONCE);
-    if (timeout_us > 0)
-        ev_timer_stop(p->ev, &w->timeout);
+    if (w->armed_us <= until_us)
+        return;
+    int64_t in_us = until_us - clock_us();
+    ev_now_update(p->ev);
+    ev_timer_stop(p->ev, &w->timeout);
+    ev_timer_set(&w->timeout, in_us > 0 ? (double) in_us * 1e-6 : 0., 0.);
+    ev_timer_start(p->ev, &w->timeout);
+    w->armed_us = until_us;
+}
+
+void poller_poll(struct poller *p, int64_t until_us) {
+    if (until_us > 0)
+        arm_timeout(p, until_us);
+    ev_run(p->ev, until_us == 0 ? EVRUN_NOWAIT : EVRUN_ONCE);
 }
 
 void poller_wake(struct poller *p) {
