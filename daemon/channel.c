@@ -13,10 +13,7 @@
 #include "daemon/wire_page.h"
 #include "storage/engine.h"
 
-enum {
-    RUN_MAX_BYTES = 65536,    /* a longer run goes out before the turn ends */
-    BATCH_KEPT_BYTES = 16384, /* memory that an idle channel may keep for its next run */
-};
+enum { RUN_MAX_BYTES = 65536 }; /* a longer run goes out before the turn ends */
 
 static struct channel *channel_of(struct table_entry *e) {
     return CONTAINER_OF(e, struct channel, entry);
@@ -161,15 +158,9 @@ static size_t run_bytes(const struct channel *c) {
     return most;
 }
 
-/* After a run went out: its memory serves the next one, unless an outbox still needs it. */
 static void run_reset(struct channel *c) {
-    for (unsigned i = 0; i < c->n_lanes; i++) {
-        struct batch *b = c->lanes[i].batch;
-        if (b && b->refs == 1 && b->bytes.cap <= BATCH_KEPT_BYTES && c->lanes[i].n > 0)
-            buffer_reset(&b->bytes);
-        else
-            c->lanes[i].batch = batch_unref(b);
-    }
+    for (unsigned i = 0; i < c->n_lanes; i++)
+        c->lanes[i].batch = batch_unref(c->lanes[i].batch);
     c->run = RUN_NONE;
 }
 
@@ -197,9 +188,15 @@ static void look_ahead(const struct channel *c, uint32_t i) {
         __builtin_prefetch(session_outbox(c->subscribers[i - 1].session)->stream);
 }
 
-/* Hands the run to the subscribers. directly: nothing else is published this turn, so it may be
- * sent at once; otherwise outboxes gather. */
-static void run_send(struct channel *c, bool directly) {
+/* What follows a run in its turn. */
+enum run_sequel {
+    SEQUEL_ANY,    /* more of this channel, perhaps: outboxes gather */
+    SEQUEL_OTHERS, /* other channels: outboxes that hear of several gather, the rest may send */
+    SEQUEL_NONE,   /* nothing: it may be sent at once */
+};
+
+/* Hands the run to the subscribers. */
+static void run_send(struct channel *c, enum run_sequel sequel) {
     struct batch *batches[WIRE_FORMATS] = { 0 };
     if (c->run == RUN_NONE)
         return;
@@ -216,7 +213,7 @@ static void run_send(struct channel *c, bool directly) {
         if (!b) /* nothing of it can be said in that format */
             continue;
         struct outbox *o = session_outbox(s->session);
-        if (directly)
+        if (sequel == SEQUEL_NONE || (sequel == SEQUEL_OTHERS && !o->hears_many))
             outbox_send(o, b);
         else
             outbox_append(o, b, 0, (uint32_t) b->bytes.len);
@@ -225,13 +222,13 @@ static void run_send(struct channel *c, bool directly) {
 }
 
 void channels_flush(struct channels *all) {
-    bool directly = all->n_dirty == 1;
+    enum run_sequel sequel = all->n_dirty == 1 ? SEQUEL_NONE : SEQUEL_OTHERS;
     struct link *k;
     while ((k = list_pop(&all->dirty))) {
         all->n_dirty--;
         struct channel *c = CONTAINER_OF(k, struct channel, dirty);
         c->users++; /* the last subscriber may be lost meanwhile */
-        run_send(c, directly);
+        run_send(c, sequel);
         channel_release(c);
     }
 }
@@ -269,7 +266,7 @@ static int lane_append(struct channel *c, struct lane *l, const struct publicati
         return 0;
     }
     if (!l->batch)
-        l->batch = batch_new();
+        l->batch = batch_new(c->all->batches);
     if (!l->batch)
         return -ENOMEM;
     ret->batch = l->batch;
@@ -321,7 +318,7 @@ static void lose_all(struct channel *c) {
 }
 
 static void stream_begins(struct channel *c, const char *epoch) {
-    run_send(c, false);
+    run_send(c, SEQUEL_ANY);
     if (c->epoch[0])
         lose_all(c);
     if (c->specials)
@@ -350,7 +347,7 @@ static void deliver(struct channel *c, struct publication *p) {
 
     bool continues = c->run == kind && (kind != RUN_STREAM || offset == c->run_last + 1);
     if (c->run != RUN_NONE && (!continues || run_bytes(c) >= RUN_MAX_BYTES))
-        run_send(c, false);
+        run_send(c, SEQUEL_ANY);
     if (kind == RUN_STREAM)
         c->top = offset;
     if (channel_size(c) == 0 || (kind == RUN_JOINS && c->n_joins == 0)) {
@@ -369,12 +366,11 @@ static void deliver(struct channel *c, struct publication *p) {
     if (c->specials && (c->specials->n || c->specials->keys))
         specials_deliver(c, p, c->all->fan, raw);
     if (kind == RUN_STREAM && offset < c->one_by_one)
-        run_send(c, false);
+        run_send(c, SEQUEL_ANY);
 }
 
 void channels_deliver(struct channels *all, struct publication *p) {
-    struct table_entry *e = p->hash ? table_find_hashed(&all->table, p->hash, str_bytes(p->channel))
-                                    : table_find(&all->table, str_bytes(p->channel));
+    struct table_entry *e = table_find_hashed(&all->table, p->hash, str_bytes(p->channel));
     if (!e)
         return;
     struct channel *c = channel_of(e);
@@ -479,7 +475,7 @@ int channel_add(struct channel *c, struct session *session,
                             .format = session_format(session) & 15u };
     uint32_t index;
 
-    run_send(c, false); /* what was published before is not the new one's */
+    run_send(c, SEQUEL_ANY); /* what was published before is not the new one's */
     struct lane *l = lane_make(c, session_format(session));
     if (!l)
         return -ENOMEM;
@@ -572,6 +568,6 @@ void channel_check(struct channel *c, const struct position *distributed) {
         stream_begins(c, distributed->epoch);
         return;
     }
-    run_send(c, false);
+    run_send(c, SEQUEL_ANY);
     lose_all_before(c, distributed->offset + 1);
 }

@@ -76,6 +76,7 @@ struct channels {
     struct engine *engine;
     struct engine_sink *sink;
     struct wire *wire;
+    struct batch_pool *batches;     /* the worker's; NULL: none */
     struct delta_fan *fan;          /* made when the first one with delta comes */
     uint64_t subscriptions;         /* now */
     uint64_t delivered, duplicates; /* publications that came; that had come before */

@@ -106,7 +106,7 @@ static int append_frame(struct delta_fan *f, struct wire *w, enum wire_format fo
         push.publication.is_delta = true;
     }
     if (!f->batches[format])
-        f->batches[format] = batch_new();
+        f->batches[format] = batch_new(NULL);
     struct batch *b = f->batches[format];
     if (!b)
         return -ENOMEM;

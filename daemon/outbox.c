@@ -237,7 +237,7 @@ static struct outbox_item *own_tail(struct outbox *o, size_t more) {
 static int push_copy(struct outbox *o, struct bytes head, struct bytes body) {
     size_t len = head.len + body.len;
     struct outbox_item *tail = own_tail(o, len);
-    struct batch *b = tail ? tail->batch : batch_new();
+    struct batch *b = tail ? tail->batch : batch_new(o->set->batches);
     if (!b)
         return -ENOMEM;
 

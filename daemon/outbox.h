@@ -31,6 +31,7 @@ struct outbox_set {
     struct group writers;
     struct outbox_line *idle_lines; /* kept for the next that needs one */
     size_t n_idle_lines;
+    struct batch_pool *batches; /* its owner's, for copies; NULL: none */
     struct buffer scratch;
     uint64_t waiting;           /* bytes in all the lines together */
     uint64_t sends, bytes_sent; /* counters */
@@ -52,6 +53,7 @@ struct outbox {
     bool is_dead : 1;         /* the stream is: nothing can be sent */
     bool is_last : 1;         /* outbox_end(): nothing may follow */
     bool is_held : 1;         /* outbox_hold(): nothing is sent yet */
+    bool hears_many : 1;      /* its session has several subscriptions: its owner's, for channels */
 };
 
 void outbox_set_init(struct outbox_set *set, const struct outbox_limits *limits,

@@ -155,6 +155,7 @@ int worker_open(struct worker *w, struct daemon *d, unsigned index) {
     group_init(&w->tasks);
     outbox_set_init(&w->outboxes, &(struct outbox_limits){ 0 }, &w->flush, on_broken);
     channels_init(&w->channels, d->engine, &w->sink, &w->wire, session_lost);
+    w->outboxes.batches = w->channels.batches = &w->batches;
     hub_init(&w->hub, &seed);
     wheel_init(&w->wheel, entry_of, on_tick);
     w->check.run = on_check;
@@ -205,6 +206,8 @@ void worker_close(struct worker *w) {
     w->inbox = inbox_close(w->inbox);
     wheel_finish(&w->wheel);
     wire_finish(&w->wire);
+    batch_pool_finish(&w->batches);
+    publish_ops_finish(w);
     buffer_finish(&w->scratch);
     w->keys = keys_unref(w->keys);
     w->jwks = jwks_close(w->jwks);

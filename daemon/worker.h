@@ -37,6 +37,8 @@ struct jwks;
 struct opening;
 struct pool;
 struct proxies;
+struct publish_op;
+struct publishes;
 struct stream;
 struct tls;
 
@@ -70,6 +72,7 @@ struct worker {
     struct outbox_set outboxes;
     struct wheel wheel;
     struct turn_hook flush;
+    struct batch_pool batches;
     struct buffer scratch; /* frames on their way into an outbox; within one call */
 
     struct outbound outbound; /* HTTP to other servers */
@@ -93,6 +96,9 @@ struct worker {
     bool is_keeping, is_check_due;
 
     size_t publishes_running;
+    struct publish_op *publish_ops; /* session/publish.c's, not in use */
+    size_t n_publish_ops;
+    struct publishes *spare_publishes;
     struct input *inputs; /* not lent */
     size_t n_inputs;
     struct opening *openings; /* transport/connection_http.c's, not lent */

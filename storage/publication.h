@@ -26,8 +26,8 @@ struct publication {
     bool has_info;            /* info is set: a client published, joined or left */
     struct position position; /* set by the engine before anyone else sees it; offset 0: not kept */
     int64_t time_ms;          /* wall clock, set by the engine */
-    uint64_t hash;            /* of the channel's name by engine_seed(); set as it is handed to
-                                 workers, 0: it was not */
+    uint64_t hash;            /* of the channel's name by engine_seed(); set by the engine as it is
+                                 handed to workers */
     struct str channel;
     struct bytes data; /* the very bytes that were published */
     struct client_info info;

@@ -306,7 +306,7 @@ struct frames {
 
 static int frame(struct frames *f, enum wire_format format) {
     struct push push = { .kind = PUSH_PUBLICATION, .channel = f->publication->channel };
-    struct batch *b = batch_new();
+    struct batch *b = batch_new(NULL);
 
     if (!b)
         return -ENOMEM;

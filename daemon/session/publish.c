@@ -14,8 +14,10 @@ enum { PUBLISHES_MAX = 1024, PUBLISHES_MAX_BYTES = 1024 * 1024 };
 
 struct publish_op {
     struct publish publish;
+    struct worker *worker;
     struct session *session; /* NULL: it has gone, nobody is to be answered */
     struct link link;        /* publishes.ops */
+    struct publish_op *next; /* in worker.publish_ops */
     uint32_t id;
     uint32_t bytes;
     bool is_done;
@@ -23,11 +25,27 @@ struct publish_op {
     struct arena arena;     /* what a backend said of it */
 };
 
-/* Cleared but for what publish_start_on() fills in. */
+/* Sanitizers see one touched after its end only if it was really freed. */
+#ifdef PARLEY_SANITIZED
+enum { OPS_KEPT = 0 };
+#else
+enum { OPS_KEPT = 128 };
+#endif
+
+/* A turn may start hundreds, more than the heap gives out and takes back cheaply. Cleared but for
+ * what publish_start_on() fills in. */
 static struct publish_op *publish_op_new(struct session *s, uint32_t id, size_t bytes) {
-    struct publish_op *op = malloc(sizeof *op);
-    if (!op)
-        return NULL;
+    struct worker *w = s->worker;
+    struct publish_op *op = w->publish_ops;
+    if (op) {
+        w->publish_ops = op->next;
+        w->n_publish_ops--;
+    } else {
+        op = malloc(sizeof *op);
+        if (!op)
+            return NULL;
+    }
+    op->worker = w;
     op->session = s;
     op->link = (struct link){ 0 };
     op->id = id;
@@ -39,8 +57,26 @@ static struct publish_op *publish_op_new(struct session *s, uint32_t id, size_t 
 }
 
 static void publish_op_free(struct publish_op *op) {
+    struct worker *w = op->worker;
     arena_finish(&op->arena);
-    free(op);
+    if (w->n_publish_ops == OPS_KEPT) {
+        free(op);
+        return;
+    }
+    op->next = w->publish_ops;
+    w->publish_ops = op;
+    w->n_publish_ops++;
+}
+
+void publish_ops_finish(struct worker *w) {
+    while (w->publish_ops) {
+        struct publish_op *op = w->publish_ops;
+        w->publish_ops = op->next;
+        free(op);
+    }
+    w->n_publish_ops = 0;
+    free(w->spare_publishes);
+    w->spare_publishes = NULL;
 }
 
 struct publishes {
@@ -48,6 +84,24 @@ struct publishes {
     size_t n, bytes;
     struct future *room; /* of the connection's task, waiting for fewer */
 };
+
+/* One that is not in use is kept: most clients publish one at a time. NULL: no memory. */
+static struct publishes *publishes_new(struct worker *w) {
+    struct publishes *all = w->spare_publishes;
+    if (!all)
+        all = malloc(sizeof *all);
+    w->spare_publishes = NULL;
+    if (all)
+        *all = (struct publishes){ 0 };
+    return all;
+}
+
+static void publishes_free(struct session *s) {
+    struct worker *w = s->worker;
+    free(w->spare_publishes);
+    w->spare_publishes = s->publishes;
+    s->publishes = NULL;
+}
 
 static void answer(struct session *s, const struct publish_op *op) {
     if (op->refusal.code)
@@ -73,10 +127,8 @@ static void complete(struct session *s) {
     }
     if (all->room)
         future_resolve(all->room, 0);
-    else if (all->n == 0) {
-        free(all);
-        s->publishes = NULL;
-    }
+    else if (all->n == 0)
+        publishes_free(s);
 }
 
 static void published(struct publish *p) {
@@ -102,10 +154,8 @@ static int wait_for(struct session *s, size_t n, size_t bytes) {
         s->publishes->room = &room;
         int r = future_wait(&room);
         s->publishes->room = NULL;
-        if (s->publishes->n == 0) {
-            free(s->publishes);
-            s->publishes = NULL;
-        }
+        if (s->publishes->n == 0)
+            publishes_free(s);
         if (r < 0)
             return r;
     }
@@ -128,8 +178,7 @@ void publishes_forget(struct session *s) {
         else
             op->session = NULL;
     }
-    free(all);
-    s->publishes = NULL;
+    publishes_free(s);
 }
 
 /* May it, as far as the rules say? Where the backend is asked they leave it to that. 0, or the
@@ -200,10 +249,9 @@ static int line_up(struct publishing *p) {
     struct publish_op *op = p->op;
 
     if (!s->publishes) {
-        s->publishes = malloc(sizeof *s->publishes);
+        s->publishes = publishes_new(s->worker);
         if (!s->publishes)
             return session_end(s, DISCONNECT_SERVER_ERROR);
-        *s->publishes = (struct publishes){ 0 };
     }
     list_append(&s->publishes->ops, &TAKE(p->op)->link);
     s->publishes->n++;

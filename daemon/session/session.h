@@ -126,6 +126,8 @@ void session_heard_pong(struct session *s);
 /* The client is told this code, and soon gone. Any time; only the first call counts. */
 void session_disconnect(struct session *s, uint32_t code);
 
+void publish_ops_finish(struct worker *w); /* gives back what publishes leave for the next ones */
+
 void session_tick(struct session *s);     /* the wheel's */
 void session_schedule(struct session *s); /* after one of the ticks was changed */
 

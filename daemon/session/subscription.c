@@ -46,6 +46,7 @@ int subscription_add(struct session *s, const struct subscription *sub) {
         s->subs.many = many;
     }
     s->subs.many[s->n_subs++] = *sub;
+    s->outbox.hears_many = true;
     return 0;
 }
 
@@ -57,6 +58,7 @@ static void subscription_remove(struct session *s, struct subscription *sub) {
     *sub = many[s->n_subs];
     if (s->n_subs == 1) {
         s->subs.one = many[0];
+        s->outbox.hears_many = false;
         free(many);
     }
 }

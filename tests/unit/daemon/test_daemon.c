@@ -173,6 +173,7 @@ static int a_hole(struct world *w, void *arg) {
             &(struct publication_parts){ .channel = STR("kept:x"), .data = str_bytes(STR("3")) });
     p->position.offset = 3;
     memcpy(p->position.epoch, c->epoch, sizeof c->epoch);
+    p->hash = c->entry.hash;
     channels_deliver(c->all, p);
     loop_at_turn_end(&w->daemon->threads[0].worker.flush);
     publication_unref(p);

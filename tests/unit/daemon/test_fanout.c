@@ -450,6 +450,7 @@ static struct publication *of_key(struct channel *c, const char *key, const char
 static void deliver(struct world *w, struct channel *c, const char *key, const char *data,
                     uint64_t offset) {
     struct publication *p = of_key(c, key, data, offset);
+    p->hash = c->entry.hash;
     channels_deliver(c->all, p);
     loop_at_turn_end(&w->daemon->threads[0].worker.flush);
     publication_unref(p);

@@ -71,7 +71,7 @@ static void read_all(struct bench *b) {
 }
 
 static struct batch *batch_of(const char *text) {
-    struct batch *b = batch_new();
+    struct batch *b = batch_new(NULL);
     if (b)
         buffer_append(&b->bytes, text, strlen(text));
     return b;
