@@ -696,6 +696,31 @@ static void a_cache_gives_its_newest_to_whoever_comes(void **state) {
     assert_null(world_run(&quiet, caches, NULL));
 }
 
+/* ---- sends ---- */
+
+static int two_at_once(struct world *w, void *arg) {
+    const struct outbox_set *outboxes = &w->daemon->threads[0].worker.outboxes;
+    JOINED(both, 0);
+    JOINED(one, 0);
+    JOINED(publisher, 0);
+
+    PLAYS(both, "> {'id':2,'subscribe':{'channel':'none:a'}}\n < {*\n"
+                "> {'id':3,'subscribe':{'channel':'none:b'}}\n < {*");
+    PLAYS(one, "> {'id':2,'subscribe':{'channel':'none:a'}}\n < {*");
+    uint64_t before = outboxes->sends;
+    peer_say(publisher, "{\"id\":2,\"publish\":{\"channel\":\"none:a\",\"data\":1}}\n"
+                        "{\"id\":3,\"publish\":{\"channel\":\"none:b\",\"data\":2}}");
+    PLAYS(both, "< *'pub':{'data':1,*\n < *'pub':{'data':2,*");
+    PLAYS(one, "< *'pub':{'data':1,*");
+    PLAYS(publisher, "< {'id':2,'publish':{}}\n < {'id':3,'publish':{}}");
+    STORY_EXPECT(w, outboxes->sends - before == 3);
+    return 0;
+}
+
+static void what_a_turn_has_for_a_client_of_many_channels_is_sent_at_once(void **state) {
+    assert_null(world_run(&quiet, two_at_once, NULL));
+}
+
 /* ---- skip_history, and what is no JSON ---- */
 
 static int past_the_history(struct world *w, void *arg) {
@@ -766,6 +791,7 @@ int main(void) {
         cmocka_unit_test(what_is_recovered_passes_the_filter_too),
         cmocka_unit_test(a_filter_that_makes_no_sense_is_error_107),
         cmocka_unit_test(a_cache_gives_its_newest_to_whoever_comes),
+        cmocka_unit_test(what_a_turn_has_for_a_client_of_many_channels_is_sent_at_once),
         cmocka_unit_test(what_skips_the_history_moves_no_position),
         cmocka_unit_test(what_is_no_json_ends_those_who_talk_json),
     };
