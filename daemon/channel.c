@@ -33,6 +33,7 @@ void channels_init(struct channels *all, struct engine *e, struct engine_sink *s
     *all = (struct channels){ .engine = e, .sink = sink, .wire = wire, .lost = lost };
     table_init(&all->table, engine_seed(e), key_of);
     list_init(&all->dirty);
+    list_init(&all->left);
 }
 
 void channels_finish(struct channels *all) {
@@ -105,10 +106,9 @@ void channel_release(struct channel *c) {
     assert(channel_size(c) == 0 && list_is_empty(&c->joiners));
     if (c->is_attached)
         engine_detach(c->all->engine, c->all->sink, channel_name(c));
-    if (link_is_linked(&c->dirty)) {
-        list_remove(&c->dirty);
+    if (link_is_linked(&c->dirty) && !c->is_run_begun)
         c->all->n_dirty--;
-    }
+    list_remove(&c->dirty);
     table_remove(&c->all->table, &c->entry);
     for (unsigned i = 0; i < c->n_lanes; i++)
         batch_unref(c->lanes[i].batch);
@@ -171,6 +171,7 @@ static void run_reset(struct channel *c) {
             c->lanes[i].batch = batch_unref(b);
     }
     c->run = RUN_NONE;
+    c->is_run_begun = false;
 }
 
 /* Whether the run is for this subscriber; moves its position past it. */
@@ -197,17 +198,14 @@ static void look_ahead(const struct channel *c, uint32_t i) {
         __builtin_prefetch(session_outbox(c->subscribers[i - 1].session)->stream);
 }
 
-/* Hands the run to the subscribers. directly: nothing else is published this turn, so it may be
- * sent at once; otherwise outboxes gather. */
-static void run_send(struct channel *c, bool directly) {
-    struct batch *batches[WIRE_FORMATS] = { 0 };
-    if (c->run == RUN_NONE)
-        return;
-    for (unsigned i = 0; i < c->n_lanes; i++)
-        batches[c->lanes[i].format] = c->lanes[i].batch;
+/* Backwards, so that the one who takes a lost one's place has been served. */
+static void run_hand_out(struct channel *c, struct batch *const *batches, uint32_t n,
+                         bool directly) {
+    uint32_t end = c->run_left - n;
+    uint32_t i = c->run_left;
 
-    /* Backwards, so that the one who takes a lost one's place has been served. */
-    for (uint32_t i = c->n; i-- > 0;) {
+    c->run_left = end;
+    while (i-- > end) {
         struct subscriber *s = &c->subscribers[i];
         look_ahead(c, i);
         if (!run_concerns(c, s))
@@ -221,19 +219,70 @@ static void run_send(struct channel *c, bool directly) {
         else
             outbox_append(o, b, 0, (uint32_t) b->bytes.len);
     }
-    run_reset(c);
 }
 
-void channels_flush(struct channels *all) {
+/* For how many of those that are left this turn has time, if they are sent to. */
+static uint32_t may_hand_out(const struct channel *c, bool directly) {
+    if (!directly)
+        return c->run_left;
+    uint32_t n = outbox_set_take(session_outbox(c->subscribers[c->run_left - 1].session)->set);
+    return n < c->run_left ? n : c->run_left;
+}
+
+/* Hands the run to the subscribers. directly: nothing else is published this turn, so it may be
+ * sent at once; otherwise outboxes gather. false: the turn has no time for those that are left. */
+static bool run_send(struct channel *c, bool directly) {
+    struct batch *batches[WIRE_FORMATS] = { 0 };
+    if (c->run == RUN_NONE)
+        return true;
+    for (unsigned i = 0; i < c->n_lanes; i++)
+        batches[c->lanes[i].format] = c->lanes[i].batch;
+    if (!c->is_run_begun)
+        c->run_left = c->n;
+    c->is_run_begun = true;
+
+    while (c->run_left > 0) {
+        uint32_t n = may_hand_out(c, directly);
+        if (n == 0)
+            return false;
+        run_hand_out(c, batches, n, directly);
+    }
+    run_reset(c);
+    return true;
+}
+
+/* Something else is to follow: outboxes take what there is. */
+static void run_out(struct channel *c) {
+    if (c->is_run_begun)
+        list_remove(&c->dirty);
+    (void) run_send(c, false);
+}
+
+void channels_flush_left(struct channels *all) {
+    struct link *k;
+    bool has_time = true;
+    while (has_time && (k = list_pop(&all->left))) {
+        struct channel *c = CONTAINER_OF(k, struct channel, dirty);
+        c->users++; /* the last subscriber may be lost meanwhile */
+        has_time = run_send(c, true);
+        if (!has_time)
+            list_prepend(&all->left, &c->dirty);
+        channel_release(c);
+    }
+}
+
+bool channels_flush(struct channels *all) {
     bool directly = all->n_dirty == 1;
     struct link *k;
     while ((k = list_pop(&all->dirty))) {
         all->n_dirty--;
         struct channel *c = CONTAINER_OF(k, struct channel, dirty);
-        c->users++; /* the last subscriber may be lost meanwhile */
-        run_send(c, directly);
+        c->users++; /* as above */
+        if (!run_send(c, directly))
+            list_append(&all->left, &c->dirty);
         channel_release(c);
     }
+    return !list_is_empty(&all->left);
 }
 
 static int push_of(const struct publication *p, bool is_text, struct push *ret) {
@@ -321,7 +370,7 @@ static void lose_all(struct channel *c) {
 }
 
 static void stream_begins(struct channel *c, const char *epoch) {
-    run_send(c, false);
+    run_out(c);
     if (c->epoch[0])
         lose_all(c);
     if (c->specials)
@@ -348,9 +397,11 @@ static void deliver(struct channel *c, struct publication *p) {
             joiner_keep(CONTAINER_OF(k, struct joiner, link), p);
     }
 
+    if (c->is_run_begun)
+        run_out(c);
     bool continues = c->run == kind && (kind != RUN_STREAM || offset == c->run_last + 1);
     if (c->run != RUN_NONE && (!continues || run_bytes(c) >= RUN_MAX_BYTES))
-        run_send(c, false);
+        run_out(c);
     if (kind == RUN_STREAM)
         c->top = offset;
     if (channel_size(c) == 0 || (kind == RUN_JOINS && c->n_joins == 0)) {
@@ -369,7 +420,7 @@ static void deliver(struct channel *c, struct publication *p) {
     if (c->specials && (c->specials->n || c->specials->keys))
         specials_deliver(c, p, c->all->fan, raw);
     if (kind == RUN_STREAM && offset < c->one_by_one)
-        run_send(c, false);
+        run_out(c);
 }
 
 void channels_deliver(struct channels *all, struct publication *p) {
@@ -479,7 +530,9 @@ int channel_add(struct channel *c, struct session *session,
                             .format = session_format(session) & 15u };
     uint32_t index;
 
-    run_send(c, false); /* what was published before is not the new one's */
+    /* What was published before is not the new one's; nor is what is on its way. */
+    if (!c->is_run_begun)
+        run_out(c);
     struct lane *l = lane_make(c, session_format(session));
     if (!l)
         return -ENOMEM;
@@ -516,10 +569,19 @@ void channel_know_keys(struct channel *c, struct publication *const *items, size
         specials_learn(&c->specials, &c->all->table.seed, &since, items, n, at);
 }
 
+static void move_plain(struct channel *c, uint32_t from, uint32_t to) {
+    if (from == to)
+        return;
+    c->subscribers[to] = c->subscribers[from];
+    session_subscriber_moved(c->subscribers[to].session, c, to);
+}
+
 static void remove_plain(struct channel *c, uint32_t index) {
-    c->subscribers[index] = c->subscribers[--c->n];
-    if (index < c->n)
-        session_subscriber_moved(c->subscribers[index].session, c, index);
+    if (c->is_run_begun && index < c->run_left) { /* who has been served stays behind who has not */
+        move_plain(c, --c->run_left, index);
+        index = c->run_left;
+    }
+    move_plain(c, --c->n, index);
     if (c->capacity > 16 && c->n < c->capacity / 4) { /* give back after a crowd has left */
         uint32_t capacity = c->capacity / 2;
         struct subscriber *less = realloc(c->subscribers, capacity * sizeof *less);
@@ -572,6 +634,6 @@ void channel_check(struct channel *c, const struct position *distributed) {
         stream_begins(c, distributed->epoch);
         return;
     }
-    run_send(c, false);
+    run_out(c);
     lose_all_before(c, distributed->offset + 1);
 }

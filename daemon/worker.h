@@ -70,6 +70,7 @@ struct worker {
     struct outbox_set outboxes;
     struct wheel wheel;
     struct turn_hook flush;
+    unsigned turn_ends;
     struct buffer scratch; /* frames on their way into an outbox; within one call */
 
     struct outbound outbound; /* HTTP to other servers */
