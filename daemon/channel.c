@@ -34,6 +34,7 @@ void channels_init(struct channels *all, struct engine *e, struct engine_sink *s
     table_init(&all->table, engine_seed(e), key_of);
     list_init(&all->dirty);
     list_init(&all->left);
+    list_init(&all->positioned);
 }
 
 void channels_finish(struct channels *all) {
@@ -60,7 +61,6 @@ static struct channel *channel_new(struct channels *all, struct str name) {
     c->name_len = (uint16_t) name.len;
     memcpy(c->name, name.data, name.len);
     list_init(&c->joiners);
-    c->checked_ms = loop_now();
     if (table_add(&all->table, &c->entry) < 0) {
         free(c);
         return NULL;
@@ -510,12 +510,23 @@ static int add_special(struct channel *c, const struct subscriber *s,
     return 0;
 }
 
+/* The first one comes with a position that the engine has just given. */
+static void count_positioned(struct channel *c, uint32_t change) {
+    c->n_positioned += change;
+    if (c->n_positioned == 0) {
+        list_remove(&c->positioned);
+    } else if (!link_is_linked(&c->positioned)) {
+        c->checked_ms = loop_now();
+        list_append(&c->all->positioned, &c->positioned);
+    }
+}
+
 static void count(struct channel *c, struct lane *l, const struct subscriber *s, uint32_t change) {
     l->n += change;
     if (!(s->flags & SUBSCRIBER_DELTA))
         l->n_raw += change;
     if (s->flags & SUBSCRIBER_POSITIONED)
-        c->n_positioned += change;
+        count_positioned(c, change);
     if (s->flags & SUBSCRIBER_JOINS)
         c->n_joins += change;
 }

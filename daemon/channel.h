@@ -73,7 +73,9 @@ struct channels {
     struct table table;
     struct list dirty; /* channels with something new of this turn */
     size_t n_dirty;
-    struct list left; /* those whose subscribers did not all have their turn, oldest first */
+    struct list positioned; /* channels with positioned subscribers, the keeper's: longest unchecked
+                               first */
+    struct list left;       /* those whose subscribers did not all have their turn, oldest first */
     struct engine *engine;
     struct engine_sink *sink;
     struct wire *wire;
@@ -113,7 +115,8 @@ struct channel {
     char epoch[EPOCH_SIZE]; /* of the stream; empty: not known yet */
     uint64_t top;           /* offset of the last one delivered here; 0: none was */
     uint64_t one_by_one;    /* below this offset subscribers differ in what they already have */
-    int64_t checked_ms;     /* when the position was last compared with the engine's */
+    struct link positioned;
+    int64_t checked_ms; /* when the position was last compared with the engine's */
 
     /* the turn's run: publications of one kind with offsets from first to last */
     enum run_kind run;
