@@ -61,6 +61,19 @@ static inline struct link *list_pop(struct list *l) {
     return k;
 }
 
+/* To the end of another. */
+static inline void list_append_all(struct list *to, struct list *from) {
+    if (list_is_empty(from))
+        return;
+    if (!to->head.next)
+        list_init(to);
+    from->head.next->prev = to->head.prev;
+    from->head.prev->next = &to->head;
+    to->head.prev->next = from->head.next;
+    to->head.prev = from->head.prev;
+    list_init(from);
+}
+
 #define LIST_FOREACH(list, k)                                                                      \
     for (struct link *k = list_first(list); k && k != &(list)->head; k = k->next)
 

@@ -22,6 +22,7 @@ enum {
     RUNS_PER_POLL = 32,
     TASKS_US = 200,      /* of tasks in one turn, then the others may speak */
     LOOKS_EVERY = 8,     /* tasks, or posts, for a look at the clock */
+    SHARE_PIECES = 32,   /* of a share, for the same */
     END_ROUNDS_MAX = 64, /* of posts and hooks that bring forth more of themselves, in one turn */
     TRIM_MS = 1000,
 };
@@ -146,6 +147,32 @@ bool slice_is_over(struct loop *l, struct slice *s, int64_t at_most_us) {
     return true;
 }
 
+static bool share_is_over(struct loop *l, struct loop_share *s, int64_t most_us) {
+    if (s->taken == 0)
+        return false;
+    if (l->options.is_simulated)
+        return loop_is_adversary(l) && loop_chance_below(l, 8) == 0;
+    int64_t now_us = clock_us();
+    if (s->began_us == 0)
+        s->began_us = now_us;
+    return now_us - s->began_us >= most_us;
+}
+
+unsigned loop_share_take(struct loop_share *s, unsigned most, int64_t most_us) {
+    struct loop *l = loop_of_thread;
+    if (s->look != l->looks)
+        *s = (struct loop_share){ .look = l->looks };
+    if (s->taken >= most || share_is_over(l, s, most_us)) {
+        l->is_due_to_poll = true;
+        return 0;
+    }
+    unsigned n = most - s->taken < SHARE_PIECES ? most - s->taken : SHARE_PIECES;
+    if (loop_is_adversary(l))
+        n = 1;
+    s->taken += n;
+    return n;
+}
+
 static void shuffle_batch(struct loop *l, size_t count) {
     if (count < 2)
         return;
@@ -201,7 +228,6 @@ static void set_now(struct loop *l, int64_t now_ms) {
 static void poll_until(struct loop *l, int64_t until_us) {
     l->polls++;
     l->runs_since_poll = 0;
-    l->is_due_to_poll = false;
     /* While there is work and no descriptor to look at, other threads' posts are seen without a
      * poll. */
     if (until_us != 0 || l->poller.watching > 0) {
@@ -276,6 +302,8 @@ static void turn(struct loop *l) {
         poll_simulated(l, is_busy);
     else
         poll_real(l, is_busy);
+    l->is_due_to_poll = false;
+    l->looks++;
 }
 
 /* ---- the whole ---- */

@@ -55,6 +55,22 @@ struct turn_hook {
 void loop_at_turn_end(struct turn_hook *h); /* does nothing if already queued */
 void loop_forget_hook(struct turn_hook *h);
 
+/*
+ * What one kind of work has had of the loop since the loop last looked at its descriptors. Whoever
+ * has more to do at a turn's end than others should wait for takes a share of each turn and queues
+ * its hook again for the rest. Embedded; begins zeroed.
+ */
+struct loop_share {
+    uint64_t look;
+    unsigned taken;
+    int64_t began_us;
+};
+
+/* How many pieces may be done before this is asked again, of at most so many in so much time. 0: it
+ * is enough, the loop is about to look. By number alone in simulated loops; with a seed it may come
+ * early, but never before the first piece. */
+unsigned loop_share_take(struct loop_share *s, unsigned most, int64_t most_us);
+
 /* A callback at a time; embedded. No task, no stack. Must not suspend. */
 struct timer {
     int64_t at_ms;  /* loop_now() time */

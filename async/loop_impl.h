@@ -109,6 +109,7 @@ struct loop {
     unsigned no_suspend; /* depth of NO_SUSPEND scopes */
     unsigned runs_since_poll;
     bool is_due_to_poll; /* there is more to do, but others have waited long enough */
+    uint64_t looks;      /* times that others could speak: looked at descriptors, or would have */
     struct timer_heap timers;
     struct poller poller;
     struct stack_pool *stacks;

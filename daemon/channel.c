@@ -30,6 +30,8 @@ void channels_init(struct channels *all, struct engine *e, struct engine_sink *s
     *all = (struct channels){ .engine = e, .sink = sink, .wire = wire, .lost = lost };
     table_init(&all->table, engine_seed(e), key_of);
     list_init(&all->dirty);
+    list_init(&all->left);
+    list_init(&all->positioned);
 }
 
 void channels_finish(struct channels *all) {
@@ -56,7 +58,6 @@ static struct channel *channel_new(struct channels *all, struct str name) {
     c->name_len = (uint16_t) name.len;
     memcpy(c->name, name.data, name.len);
     list_init(&c->joiners);
-    c->checked_ms = loop_now();
     if (table_add(&all->table, &c->entry) < 0) {
         free(c);
         return NULL;
@@ -102,10 +103,9 @@ void channel_release(struct channel *c) {
     assert(channel_size(c) == 0 && list_is_empty(&c->joiners));
     if (c->is_attached)
         engine_detach(c->all->engine, c->all->sink, channel_name(c));
-    if (link_is_linked(&c->dirty)) {
-        list_remove(&c->dirty);
+    if (link_is_linked(&c->dirty) && !c->is_run_begun)
         c->all->n_dirty--;
-    }
+    list_remove(&c->dirty);
     table_remove(&c->all->table, &c->entry);
     for (unsigned i = 0; i < c->n_lanes; i++)
         batch_unref(c->lanes[i].batch);
@@ -162,6 +162,7 @@ static void run_reset(struct channel *c) {
     for (unsigned i = 0; i < c->n_lanes; i++)
         c->lanes[i].batch = batch_unref(c->lanes[i].batch);
     c->run = RUN_NONE;
+    c->is_run_begun = false;
 }
 
 /* Whether the run is for this subscriber; moves its position past it. */
@@ -195,16 +196,14 @@ enum run_sequel {
     SEQUEL_NONE,   /* nothing: it may be sent at once */
 };
 
-/* Hands the run to the subscribers. */
-static void run_send(struct channel *c, enum run_sequel sequel) {
-    struct batch *batches[WIRE_FORMATS] = { 0 };
-    if (c->run == RUN_NONE)
-        return;
-    for (unsigned i = 0; i < c->n_lanes; i++)
-        batches[c->lanes[i].format] = c->lanes[i].batch;
+/* Backwards, so that the one who takes a lost one's place has been served. */
+static void run_hand_out(struct channel *c, struct batch *const *batches, uint32_t n,
+                         enum run_sequel sequel) {
+    uint32_t end = c->run_left - n;
+    uint32_t i = c->run_left;
 
-    /* Backwards, so that the one who takes a lost one's place has been served. */
-    for (uint32_t i = c->n; i-- > 0;) {
+    c->run_left = end;
+    while (i-- > end) {
         struct subscriber *s = &c->subscribers[i];
         look_ahead(c, i);
         if (!run_concerns(c, s))
@@ -218,19 +217,76 @@ static void run_send(struct channel *c, enum run_sequel sequel) {
         else
             outbox_append(o, b, 0, (uint32_t) b->bytes.len);
     }
-    run_reset(c);
 }
 
-void channels_flush(struct channels *all) {
+/* For how many of those that are left this turn has time, if they are sent to. */
+static uint32_t may_send(struct channel *c) {
+    struct channels *all = c->all;
+    if (all->sends_granted == 0)
+        all->sends_granted =
+                outbox_set_take(session_outbox(c->subscribers[c->run_left - 1].session)->set);
+    uint32_t n = all->sends_granted < c->run_left ? all->sends_granted : c->run_left;
+    all->sends_granted -= n;
+    return n;
+}
+
+/* Hands the run to the subscribers. false: the turn has no time for those that are left. */
+static bool run_send(struct channel *c, enum run_sequel sequel) {
+    struct batch *batches[WIRE_FORMATS] = { 0 };
+    if (c->run == RUN_NONE)
+        return true;
+    for (unsigned i = 0; i < c->n_lanes; i++)
+        batches[c->lanes[i].format] = c->lanes[i].batch;
+    if (!c->is_run_begun)
+        c->run_left = c->n;
+    c->is_run_begun = true;
+
+    while (c->run_left > 0) {
+        uint32_t n = sequel == SEQUEL_ANY ? c->run_left : may_send(c);
+        if (n == 0 && sequel == SEQUEL_NONE)
+            return false;
+        if (n == 0) /* then the outboxes, which have turns of their own */
+            sequel = SEQUEL_ANY;
+        run_hand_out(c, batches, n, sequel);
+    }
+    run_reset(c);
+    return true;
+}
+
+/* Something else is to follow: outboxes take what there is. */
+static void run_out(struct channel *c) {
+    if (c->is_run_begun)
+        list_remove(&c->dirty);
+    (void) run_send(c, SEQUEL_ANY);
+}
+
+void channels_flush_left(struct channels *all) {
+    struct link *k;
+    bool has_time = true;
+    all->sends_granted = 0;
+    while (has_time && (k = list_pop(&all->left))) {
+        struct channel *c = CONTAINER_OF(k, struct channel, dirty);
+        c->users++; /* the last subscriber may be lost meanwhile */
+        has_time = run_send(c, SEQUEL_NONE);
+        if (!has_time)
+            list_prepend(&all->left, &c->dirty);
+        channel_release(c);
+    }
+}
+
+bool channels_flush(struct channels *all) {
     enum run_sequel sequel = all->n_dirty == 1 ? SEQUEL_NONE : SEQUEL_OTHERS;
     struct link *k;
+    all->sends_granted = 0;
     while ((k = list_pop(&all->dirty))) {
         all->n_dirty--;
         struct channel *c = CONTAINER_OF(k, struct channel, dirty);
-        c->users++; /* the last subscriber may be lost meanwhile */
-        run_send(c, sequel);
+        c->users++; /* as above */
+        if (!run_send(c, sequel))
+            list_append(&all->left, &c->dirty);
         channel_release(c);
     }
+    return !list_is_empty(&all->left);
 }
 
 static int push_of(const struct publication *p, bool is_text, struct push *ret) {
@@ -318,7 +374,7 @@ static void lose_all(struct channel *c) {
 }
 
 static void stream_begins(struct channel *c, const char *epoch) {
-    run_send(c, SEQUEL_ANY);
+    run_out(c);
     if (c->epoch[0])
         lose_all(c);
     if (c->specials)
@@ -345,9 +401,11 @@ static void deliver(struct channel *c, struct publication *p) {
             joiner_keep(CONTAINER_OF(k, struct joiner, link), p);
     }
 
+    if (c->is_run_begun)
+        run_out(c);
     bool continues = c->run == kind && (kind != RUN_STREAM || offset == c->run_last + 1);
     if (c->run != RUN_NONE && (!continues || run_bytes(c) >= RUN_MAX_BYTES))
-        run_send(c, SEQUEL_ANY);
+        run_out(c);
     if (kind == RUN_STREAM)
         c->top = offset;
     if (channel_size(c) == 0 || (kind == RUN_JOINS && c->n_joins == 0)) {
@@ -366,7 +424,7 @@ static void deliver(struct channel *c, struct publication *p) {
     if (c->specials && (c->specials->n || c->specials->keys))
         specials_deliver(c, p, c->all->fan, raw);
     if (kind == RUN_STREAM && offset < c->one_by_one)
-        run_send(c, SEQUEL_ANY);
+        run_out(c);
 }
 
 void channels_deliver(struct channels *all, struct publication *p) {
@@ -455,12 +513,23 @@ static int add_special(struct channel *c, const struct subscriber *s,
     return 0;
 }
 
+/* The first one comes with a position that the engine has just given. */
+static void count_positioned(struct channel *c, uint32_t change) {
+    c->n_positioned += change;
+    if (c->n_positioned == 0) {
+        list_remove(&c->positioned);
+    } else if (!link_is_linked(&c->positioned)) {
+        c->checked_ms = loop_now();
+        list_append(&c->all->positioned, &c->positioned);
+    }
+}
+
 static void count(struct channel *c, struct lane *l, const struct subscriber *s, uint32_t change) {
     l->n += change;
     if (!(s->flags & SUBSCRIBER_DELTA))
         l->n_raw += change;
     if (s->flags & SUBSCRIBER_POSITIONED)
-        c->n_positioned += change;
+        count_positioned(c, change);
     if (s->flags & SUBSCRIBER_JOINS)
         c->n_joins += change;
 }
@@ -475,7 +544,9 @@ int channel_add(struct channel *c, struct session *session,
                             .format = session_format(session) & 15u };
     uint32_t index;
 
-    run_send(c, SEQUEL_ANY); /* what was published before is not the new one's */
+    /* What was published before is not the new one's; nor is what is on its way. */
+    if (!c->is_run_begun)
+        run_out(c);
     struct lane *l = lane_make(c, session_format(session));
     if (!l)
         return -ENOMEM;
@@ -512,10 +583,19 @@ void channel_know_keys(struct channel *c, struct publication *const *items, size
         specials_learn(&c->specials, &c->all->table.seed, &since, items, n, at);
 }
 
+static void move_plain(struct channel *c, uint32_t from, uint32_t to) {
+    if (from == to)
+        return;
+    c->subscribers[to] = c->subscribers[from];
+    session_subscriber_moved(c->subscribers[to].session, c, to);
+}
+
 static void remove_plain(struct channel *c, uint32_t index) {
-    c->subscribers[index] = c->subscribers[--c->n];
-    if (index < c->n)
-        session_subscriber_moved(c->subscribers[index].session, c, index);
+    if (c->is_run_begun && index < c->run_left) { /* who has been served stays behind who has not */
+        move_plain(c, --c->run_left, index);
+        index = c->run_left;
+    }
+    move_plain(c, --c->n, index);
     if (c->capacity > 16 && c->n < c->capacity / 4) { /* give back after a crowd has left */
         uint32_t capacity = c->capacity / 2;
         struct subscriber *less = realloc(c->subscribers, capacity * sizeof *less);
@@ -568,6 +648,6 @@ void channel_check(struct channel *c, const struct position *distributed) {
         stream_begins(c, distributed->epoch);
         return;
     }
-    run_send(c, SEQUEL_ANY);
+    run_out(c);
     lose_all_before(c, distributed->offset + 1);
 }

@@ -71,8 +71,12 @@ enum { JOINER_MAX = 4096 };
 /* All channels of a worker. */
 struct channels {
     struct table table;
-    struct list dirty;
+    struct list dirty; /* channels with something new of this turn */
     size_t n_dirty;
+    struct list positioned; /* channels with positioned subscribers, the keeper's: longest unchecked
+                               first */
+    struct list left;       /* those whose subscribers did not all have their turn, oldest first */
+    unsigned sends_granted; /* of this turn, and not made yet */
     struct engine *engine;
     struct engine_sink *sink;
     struct wire *wire;
@@ -113,12 +117,15 @@ struct channel {
     char epoch[EPOCH_SIZE]; /* of the stream; empty: not known yet */
     uint64_t top;           /* offset of the last one delivered here; 0: none was */
     uint64_t one_by_one;    /* below this offset subscribers differ in what they already have */
-    int64_t checked_ms;     /* when the position was last compared with the engine's */
+    struct link positioned;
+    int64_t checked_ms; /* when the position was last compared with the engine's */
 
     /* the turn's run: publications of one kind with offsets from first to last */
     enum run_kind run;
+    bool is_run_begun; /* it is on its way: nothing is added to it */
+    uint32_t run_left; /* then: of the subscribers the first so many have not been served */
     uint64_t run_first, run_last;
-    struct link dirty;
+    struct link dirty; /* or left */
 
     uint16_t name_len;
     char name[];
@@ -127,8 +134,11 @@ struct channel {
 void channels_init(struct channels *all, struct engine *e, struct engine_sink *sink,
                    struct wire *wire, void (*lost)(struct session *s, struct channel *c));
 void channels_finish(struct channels *all); /* none may be held */
-void channels_flush(
-        struct channels *all); /* at the end of the turn: everything published goes out */
+
+/* At the end of the turn everything published goes out, as far as the outboxes' share of the turn
+ * allows, and then at the end of the next ones: what is left first. Is anything left? */
+void channels_flush_left(struct channels *all);
+bool channels_flush(struct channels *all);
 
 /*
  * The channel of that name, made if need be, and attached to the engine on return: whatever is

@@ -66,44 +66,26 @@ struct check {
     int result;
 };
 
-enum { CHECKS_AT_ONCE = 64, DUE_MIN = 64 };
+enum { CHECKS_AT_ONCE = 64 };
 
-/* Channels whose position is to be compared, held. All are found in one walk: one that began anew
- * after each few of them would take the square of their number. */
-struct due {
-    struct channel **channels;
-    size_t n, capacity;
-};
+/* Channels whose position was not compared since then, held, and at the end of the line from now
+ * on: of the others none is looked at. */
+static size_t take_due(struct worker *w, int64_t since_ms, struct check *checks) {
+    struct list *line = &w->channels.positioned;
+    size_t n = 0;
+    struct link *k;
 
-static bool due_add(struct due *d, struct channel *c) {
-    if (d->n == d->capacity) {
-        size_t capacity = d->capacity ? d->capacity * 2 : DUE_MIN;
-        struct channel **more = reallocarray(d->channels, capacity, sizeof *more);
-        if (!more)
-            return false;
-        d->channels = more;
-        d->capacity = capacity;
+    while (n < CHECKS_AT_ONCE && (k = list_first(line))) {
+        struct channel *c = CONTAINER_OF(k, struct channel, positioned);
+        if (c->checked_ms > since_ms)
+            break;
+        c->checked_ms = loop_now();
+        list_remove(k);
+        list_append(line, k);
+        c->users++;
+        checks[n++] = (struct check){ .channel = c };
     }
-    c->users++;
-    d->channels[d->n++] = c;
-    return true;
-}
-
-static void collect_due(struct worker *w, struct due *ret) {
-    int64_t now = loop_now(), every_ms = w->config->client.position_check_ms;
-
-    if (every_ms == 0)
-        return;
-    w->no_check_before_ms = now + every_ms;
-    TABLE_FOREACH (&w->channels.table, e) {
-        struct channel *c = CONTAINER_OF(e, struct channel, entry);
-        if (c->n_positioned == 0)
-            continue;
-        if (now - c->checked_ms >= every_ms && due_add(ret, c))
-            c->checked_ms = now;
-        else if (c->checked_ms + every_ms < w->no_check_before_ms)
-            w->no_check_before_ms = c->checked_ms + every_ms;
-    }
+    return n;
 }
 
 struct marker {
@@ -141,22 +123,17 @@ static void check_some(struct worker *w, struct check *checks, size_t n) {
             channel_check(checks[i].channel, &checks[i].distributed);
 }
 
+/* Each few of them wait for the inbox, and others have their turn. */
 static void check_positions(struct worker *w) {
-    struct check *checks = calloc(CHECKS_AT_ONCE, sizeof *checks);
-    struct due due = { 0 };
+    int64_t every_ms = w->config->client.position_check_ms, since_ms = loop_now() - every_ms;
+    struct check *checks = every_ms > 0 ? calloc(CHECKS_AT_ONCE, sizeof *checks) : NULL;
+    size_t n;
 
-    if (checks)
-        collect_due(w, &due);
-    for (size_t at = 0; at < due.n;) {
-        size_t n = 0, first = at;
-        while (n < CHECKS_AT_ONCE && at < due.n)
-            checks[n++] = (struct check){ .channel = due.channels[at++] };
-        if (!task_cancelled())
-            check_some(w, checks, n);
-        while (first < at)
-            channel_release(due.channels[first++]);
+    while (checks && !task_cancelled() && (n = take_due(w, since_ms, checks)) > 0) {
+        check_some(w, checks, n);
+        while (n > 0)
+            channel_release(checks[--n].channel);
     }
-    free(due.channels);
     free(checks);
 }
 
@@ -287,26 +264,14 @@ void keeper_watch_positions(struct worker *w) {
         metrics_count(&w->metrics, COUNT_OUT_OF_MEMORY);
 }
 
-static bool has_positioned(struct worker *w) {
-    TABLE_FOREACH (&w->channels.table, e)
-        if (CONTAINER_OF(e, struct channel, entry)->n_positioned > 0)
-            return true;
-    return false;
-}
-
 void keeper_check(struct worker *w) {
-    int64_t now = loop_now(), every_ms = w->config->client.position_check_ms;
-    if (every_ms == 0) /* since a reload */
-        return;
-    /* Walking over a hundred thousand channels takes tens of milliseconds; a bound that is further
-     * off than the interval is of a longer one, before a reload. */
-    if (now < w->no_check_before_ms && w->no_check_before_ms <= now + every_ms) {
-        keeper_watch_positions(w);
-        return;
-    }
-    if (!has_positioned(w))
+    int64_t every_ms = w->config->client.position_check_ms;
+    struct link *oldest = list_first(&w->channels.positioned);
+    if (every_ms == 0 || !oldest) /* since a reload; the next subscription begins anew */
         return;
     keeper_watch_positions(w);
+    if (loop_now() - CONTAINER_OF(oldest, struct channel, positioned)->checked_ms < every_ms)
+        return;
     w->is_check_due = true;
     keep(w);
 }

@@ -64,6 +64,8 @@
     X(COUNT_BYTES_OUT, "transport_messages_sent_bytes_total", "Bytes sent to clients.")            \
     X(COUNT_SENDS, "transport_sends_total", "System calls that sent to clients.")                  \
     X(COUNT_BACKED_UP, "transport_backed_up_total", "Times a socket did not take everything.")     \
+    X(COUNT_PUT_OFF, "transport_put_off_total",                                                    \
+      "Times a turn had more to send than its share, and left it to the next.")                    \
     X(COUNT_PINGS, "client_pings_sent_total", "Pings sent.")                                       \
     X(COUNT_PUBLISHED, "publications_accepted_total", "Publications accepted and acknowledged.")   \
     X(COUNT_PUBLISH_FAILED, "publications_failed_total", "Publications the engine did not take.")  \

@@ -16,6 +16,7 @@ enum {
     OWN_BATCH_MAX = 65536,    /* a private batch is not grown past this */
     LINE_FEW = 4,             /* spans that a line holds without further memory */
     LINES_KEPT = 256,
+    SEND_US = 5, /* that one send takes, or a turn's share is over sooner */
 };
 
 struct outbox_item {
@@ -27,7 +28,7 @@ struct outbox_item {
 struct outbox_line {
     struct outbox *outbox;
     struct outbox_line *next;     /* of those not lent */
-    struct link dirty;            /* in the set: to be flushed when the turn ends */
+    struct link dirty;            /* in the set: to be flushed when a turn ends */
     struct outbox_writer *writer; /* the socket is backed up */
     struct outbox_item *items;    /* ring of capacity items: few, or of the heap */
     uint16_t capacity, head, count;
@@ -50,6 +51,8 @@ void outbox_set_init(struct outbox_set *set, const struct outbox_limits *limits,
     set->limits = *limits;
     set->broken = broken;
     list_init(&set->dirty);
+    list_init(&set->left);
+    set->may_take = OUTBOX_SHARE_ALL;
     group_init(&set->writers);
 }
 
@@ -63,10 +66,27 @@ void outbox_set_finish(struct outbox_set *set) {
     buffer_finish(&set->scratch);
 }
 
+bool outbox_set_grant(struct outbox_set *set) {
+    set->granted = loop_share_take(&set->share, set->may_take, (int64_t) set->may_take * SEND_US);
+    if (set->granted == 0)
+        set->put_off++;
+    return set->granted > 0;
+}
+
+static void flush_lines(struct outbox_set *set, struct list *lines) {
+    while (!list_is_empty(lines) && outbox_set_may_send(set))
+        outbox_flush(CONTAINER_OF(list_pop(lines), struct outbox_line, dirty)->outbox);
+}
+
+void outbox_set_flush_left(struct outbox_set *set) {
+    flush_lines(set, &set->left);
+}
+
 void outbox_set_flush(struct outbox_set *set) {
-    struct link *k;
-    while ((k = list_pop(&set->dirty)))
-        outbox_flush(CONTAINER_OF(k, struct outbox_line, dirty)->outbox);
+    flush_lines(set, &set->dirty);
+    list_append_all(&set->left, &set->dirty);
+    if (!list_is_empty(&set->left))
+        loop_at_turn_end(set->flush);
 }
 
 void outbox_init(struct outbox *o, struct outbox_set *set, struct stream *s) {

@@ -1,7 +1,9 @@
 /*
  * What waits to be sent to one connection: a first-in first-out line of spans of batches.
  *
- * Things are appended during a turn and sent at its end in one go. While the socket takes
+ * Things are appended during a turn and sent at its end in one go; where that would take so long
+ * that others wait for it, what is left goes out at the end of the next turns: what waits longest
+ * first, and what comes meanwhile for a connection in the same send. While the socket takes
  * everything no task is involved; when it does not, a writer task exists until the line is empty
  * again. Nothing is ever dropped from the middle: who reads too slowly for the line's limit is
  * disconnected (3008), and who takes nothing at all for the write timeout as well (3009).
@@ -26,7 +28,11 @@ struct outbox_limits {
 /* All the outboxes of one worker: those with something to send this turn, and the writers. */
 struct outbox_set {
     struct outbox_limits limits;
-    struct list dirty;
+    struct list dirty;       /* lines with something new of this turn */
+    struct list left;        /* those that earlier turns did not come to, oldest first */
+    struct loop_share share; /* of the turn, in connections */
+    unsigned granted;        /* of it, and not yet used */
+    unsigned may_take;       /* enum outbox_share */
     struct turn_hook *flush; /* queued when one becomes dirty; its owner calls outbox_set_flush() */
     struct group writers;
     struct outbox_line *idle_lines; /* kept for the next that needs one */
@@ -36,6 +42,7 @@ struct outbox_set {
     uint64_t waiting;           /* bytes in all the lines together */
     uint64_t sends, bytes_sent; /* counters */
     uint64_t backed_up;         /* times a socket did not take everything */
+    uint64_t put_off;           /* times a share was used up */
 
     /* The outbox can send no more: -ENOBUFS, -ETIMEDOUT, -EPIPE and the like. Once per outbox, from
      * inside any call that appends or flushes. Must not suspend, must not finish the outbox. */
@@ -60,7 +67,40 @@ void outbox_set_init(struct outbox_set *set, const struct outbox_limits *limits,
                      struct turn_hook *flush,
                      void (*broken)(struct outbox *o, int why)); /* in a task, the writers' owner */
 SUSPENDS void outbox_set_finish(struct outbox_set *set);
-void outbox_set_flush(struct outbox_set *set); /* at the end of the turn */
+
+/*
+ * How many connections may have been sent to since the loop last looked at its sockets: by what
+ * earlier turns left over, which comes first; then by those who send at once; then by all. So each
+ * has its part in each turn, and a lone message to a thousand leaves in one.
+ */
+enum outbox_share { OUTBOX_SHARE_LEFT = 512, OUTBOX_SHARE_DIRECT = 1024, OUTBOX_SHARE_ALL = 1280 };
+
+bool outbox_set_grant(struct outbox_set *set); /* private */
+
+/* Before each connection that is sent to at the turn's end. false: not in this turn, and who asked
+ * sees to it that the hook is queued again. */
+static inline bool outbox_set_may_send(struct outbox_set *set) {
+    if (set->granted == 0 && !outbox_set_grant(set))
+        return false;
+    set->granted--;
+    return true;
+}
+
+/* The same for some at once, without a look at each: how many. */
+static inline unsigned outbox_set_take(struct outbox_set *set) {
+    if (set->granted == 0 && !outbox_set_grant(set))
+        return 0;
+    unsigned n = set->granted;
+    set->granted = 0;
+    return n;
+}
+
+/* The parts of a turn's end, in this order, with sends of others in between. */
+static inline void outbox_set_share(struct outbox_set *set, enum outbox_share s) {
+    set->may_take = s;
+}
+void outbox_set_flush_left(struct outbox_set *set); /* what earlier turns have left */
+void outbox_set_flush(struct outbox_set *set);      /* this turn's */
 
 void outbox_init(struct outbox *o, struct outbox_set *set, struct stream *s);
 void outbox_finish(struct outbox *o); /* after outbox_drain() */

@@ -35,8 +35,21 @@ enum {
 
 static void on_turn_end(struct turn_hook *h) {
     struct worker *w = CONTAINER_OF(h, struct worker, flush);
-    channels_flush(&w->channels);
-    outbox_set_flush(&w->outboxes);
+    struct outbox_set *o = &w->outboxes;
+
+    outbox_set_share(o, OUTBOX_SHARE_LEFT);
+    if (w->turn_ends++ % 2) { /* either may be more than the share */
+        channels_flush_left(&w->channels);
+        outbox_set_flush_left(o);
+    } else {
+        outbox_set_flush_left(o);
+        channels_flush_left(&w->channels);
+    }
+    outbox_set_share(o, OUTBOX_SHARE_DIRECT);
+    if (channels_flush(&w->channels))
+        loop_at_turn_end(h);
+    outbox_set_share(o, OUTBOX_SHARE_ALL);
+    outbox_set_flush(o);
 }
 
 static void on_delivery(struct engine_sink *sink, struct publication *p) {
@@ -334,6 +347,7 @@ void worker_collect(struct worker *w) {
     metrics_put(m, COUNT_SENDS, w->outboxes.sends);
     metrics_put(m, COUNT_BYTES_OUT, w->outboxes.bytes_sent);
     metrics_put(m, COUNT_BACKED_UP, w->outboxes.backed_up);
+    metrics_put(m, COUNT_PUT_OFF, w->outboxes.put_off);
     collect_async(m);
     collect_stall(w);
 }

@@ -72,6 +72,7 @@ struct worker {
     struct outbox_set outboxes;
     struct wheel wheel;
     struct turn_hook flush;
+    unsigned turn_ends;
     struct batch_pool batches;
     struct buffer scratch; /* frames on their way into an outbox; within one call */
 
@@ -92,7 +93,6 @@ struct worker {
     struct list keeper_jobs;
     struct session *keeper_session; /* whose presence is being renewed; NULLed when it goes */
     struct timer check;             /* when to compare positions again */
-    int64_t no_check_before_ms;     /* by then no position is due */
     bool is_keeping, is_check_due;
 
     size_t publishes_running;

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "async/debug.h"
 #include "async/task.h"
 #include "daemon/session/hub.h"
 #include "daemon/worker_thread.h"
@@ -178,10 +179,87 @@ static void the_line_uses_its_room_again_and_forgets_nobody(void **state) {
                           due_again_meanwhile, NULL));
 }
 
+/* ---- positions ---- */
+
+static const char kept[] =
+        "client: {channel_position_check_delay: 40s, ping_interval: 3600s}\n"
+        "channel: {without_namespace: {allow_subscribe_for_client: true, history_size: 10,\n"
+        "  history_ttl: 7200s, force_positioning: true}}\n";
+
+/* As above. */
+static size_t n_compared, n_compared_in_turn, most_in_turn, n_walks;
+static uint64_t compared_in; /* turn */
+static const struct table *all_channels;
+
+int __real_engine_position(struct engine *e, struct str channel, struct keep keep,
+                           struct position *ret);
+int __wrap_engine_position(struct engine *e, struct str channel, struct keep keep,
+                           struct position *ret);
+struct table_entry *__real_table_first(const struct table *t);
+struct table_entry *__wrap_table_first(const struct table *t);
+
+int __wrap_engine_position(struct engine *e, struct str channel, struct keep keep,
+                           struct position *ret) {
+    struct async_stats stats;
+    async_stats(&stats);
+    n_compared_in_turn = stats.turns == compared_in ? n_compared_in_turn + 1 : 1;
+    most_in_turn = n_compared_in_turn > most_in_turn ? n_compared_in_turn : most_in_turn;
+    compared_in = stats.turns;
+    n_compared++;
+    return __real_engine_position(e, channel, keep, ret);
+}
+
+struct table_entry *__wrap_table_first(const struct table *t) {
+    n_walks += t == all_channels;
+    return __real_table_first(t);
+}
+
+enum { ROOMS = 150, OLD_ROOMS = 100 };
+
+static struct peer *enter(struct world *w, size_t i) {
+    struct peer *p = peer_open(w, NULL);
+    if (!p || !peer_connect(p, world_token(w, "{\"sub\":\"42\"}")))
+        return NULL;
+    peer_say(p, "{\"id\":2,\"subscribe\":{\"channel\":\"room-%zu\"}}", i);
+    return peer_expect(p, "{\"id\":2,\"subscribe\":*", __FILE__, __LINE__) ? p : NULL;
+}
+
+static int count_until(int64_t at_ms) {
+    n_compared = n_compared_in_turn = most_in_turn = n_walks = 0;
+    return task_sleep(at_ms - loop_now());
+}
+
+static int compared_in_turns(struct world *w, void *arg) {
+    (void) arg;
+    all_channels = &worker_of(w)->channels.table;
+    for (size_t i = 0; i < OLD_ROOMS; i++)
+        STORY_EXPECT(w, enter(w, i) != NULL);
+    STORY_EXPECT(w, task_sleep(30000) == 0);
+    for (size_t i = OLD_ROOMS; i < ROOMS; i++)
+        STORY_EXPECT(w, enter(w, i) != NULL);
+    int64_t from_ms = loop_now();
+
+    STORY_EXPECT(w, count_until(from_ms + 20000) == 0);
+    STORY_EXPECT(w, n_compared == OLD_ROOMS && most_in_turn == 64);
+    STORY_EXPECT(w, n_walks == 0); /* nobody looks at those that are not due */
+    STORY_EXPECT(w, count_until(from_ms + 48000) == 0);
+    STORY_EXPECT(w, n_compared == ROOMS - OLD_ROOMS);
+    STORY_EXPECT(w, count_until(from_ms + 70000) == 0);
+    STORY_EXPECT(w, n_compared == OLD_ROOMS);
+    return 0;
+}
+
+static void positions_are_compared_few_at_a_time_and_only_those_that_are_due(void **state) {
+    (void) state;
+    assert_null(world_run(&(struct world_options){ .config = kept, .workers = 1 },
+                          compared_in_turns, NULL));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_renewed_once_though_others_had_its_place_in_the_line),
         cmocka_unit_test(the_line_uses_its_room_again_and_forgets_nobody),
+        cmocka_unit_test(positions_are_compared_few_at_a_time_and_only_those_that_are_due),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

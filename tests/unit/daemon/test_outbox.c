@@ -32,7 +32,9 @@ static void on_broken(struct outbox *o, int why) {
 }
 
 static void on_flush(struct turn_hook *h) {
-    outbox_set_flush(&CONTAINER_OF(h, struct bench, flush)->set);
+    struct outbox_set *set = &CONTAINER_OF(h, struct bench, flush)->set;
+    outbox_set_flush_left(set);
+    outbox_set_flush(set);
 }
 
 static int open_bench(struct bench *b, size_t pipe_bytes, size_t max_bytes) {
