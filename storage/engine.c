@@ -158,7 +158,9 @@ const struct table_seed *engine_seed(const struct engine *e) {
 int engine_broadcast(struct engine *e, struct publication *p) {
     p->time_ms = loop_wall_ms();
     p->position = (struct position){ 0 };
-    return distribution_send(&e->distribution, engine_hash(e, p->channel), p);
+    uint64_t hash = engine_hash(e, p->channel);
+    return e->class->broadcast ? e->class->broadcast(e, hash, p)
+                               : distribution_send(&e->distribution, hash, p);
 }
 
 /* ---- sinks ---- */
@@ -172,11 +174,19 @@ void engine_remove_sink(struct engine *e, struct engine_sink *s) {
 }
 
 int engine_attach(struct engine *e, struct engine_sink *s, struct str channel) {
-    return distribution_attach(&e->distribution, s, channel);
+    int r = distribution_attach(&e->distribution, s, channel);
+    if (r == 0 && e->class->attach) {
+        r = e->class->attach(e, engine_hash(e, channel), channel);
+        if (r < 0)
+            distribution_detach(&e->distribution, s, channel);
+    }
+    return r;
 }
 
 void engine_detach(struct engine *e, struct engine_sink *s, struct str channel) {
     distribution_detach(&e->distribution, s, channel);
+    if (e->class->detach)
+        e->class->detach(e, engine_hash(e, channel), channel);
 }
 
 /* ---- reading ---- */
@@ -273,22 +283,66 @@ int engine_denials(struct engine *e, struct denials *ret) {
 
 int engine_presence_set(struct engine *e, struct str channel, const struct client_info *info,
                         int64_t ttl_ms) {
+    if (e->class->presence_set)
+        return e->class->presence_set(e, channel, info, ttl_ms);
     return presence_store_set(&e->presence, loop_now(), channel, info, ttl_ms);
 }
 
 int engine_presence_remove(struct engine *e, struct str channel, struct str client) {
+    if (e->class->presence_remove)
+        return e->class->presence_remove(e, channel, client);
     presence_store_remove(&e->presence, channel, client);
     return 0;
 }
 
 int engine_presence(struct engine *e, struct str channel, struct presence *ret) {
+    if (e->class->presence)
+        return e->class->presence(e, channel, ret);
     return presence_store_read(&e->presence, loop_now(), channel, ret);
 }
 
 int engine_presence_stats(struct engine *e, struct str channel, size_t *ret_clients,
                           size_t *ret_users) {
+    if (e->class->presence_stats)
+        return e->class->presence_stats(e, channel, ret_clients, ret_users);
     presence_store_count(&e->presence, loop_now(), channel, ret_clients, ret_users);
     return 0;
+}
+
+/* ---- other nodes ---- */
+
+void nodes_finish(struct nodes *n) {
+    free(n->items);
+    free(n->memory);
+    *n = (struct nodes){ 0 };
+}
+
+bool engine_is_shared(const struct engine *e) {
+    return e->class->signal;
+}
+
+int engine_nodes(struct engine *e, struct nodes *ret) {
+    if (e->class->nodes)
+        return e->class->nodes(e, ret);
+    *ret = (struct nodes){ 0 };
+    return 0;
+}
+
+int engine_set_about(struct engine *e, struct bytes about) {
+    return e->class->set_about ? e->class->set_about(e, about) : 0;
+}
+
+int engine_signal(struct engine *e, struct str to, struct bytes message) {
+    return e->class->signal ? e->class->signal(e, to, message) : 0;
+}
+
+int engine_listen(struct engine *e, struct engine_ear *ear) {
+    return e->class->listen ? e->class->listen(e, ear) : 0;
+}
+
+void engine_unlisten(struct engine *e, struct engine_ear *ear) {
+    if (e->class->unlisten)
+        e->class->unlisten(e, ear);
 }
 
 /* ---- numbers ---- */
