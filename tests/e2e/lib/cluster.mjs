@@ -4,18 +4,19 @@ import { Redis } from './redis.mjs';
 
 export class Cluster {
     // config: of every node. redis: servers that are there already (anything with an `address`), which stay the caller's; else
-    // as many of the cluster's own as `servers` says.
-    static async start({ config = {}, nodes = 2, redis = null, servers = 1, ...options } = {}) {
+    // as many of the cluster's own as `servers` says. addresses: by which node i knows them, if not all know them by the same.
+    static async start({ config = {}, nodes = 2, redis = null, servers = 1, addresses = null, ...options } = {}) {
         const cluster = new Cluster();
         cluster.own = redis ? [] : await Promise.all(Array.from({ length: servers }, () => Redis.start()));
         cluster.redis = redis ?? cluster.own;
         cluster.turn = 0;
-        const addresses = cluster.redis.map(({ address }) => address);
-        const shared = { ...config, engine: { ...config.engine, type: 'redis', redis: { address: addresses, ...config.engine?.redis } } };
+        const known = cluster.redis.map(({ address }) => address);
+        const configOf = (i) => ({ ...config, node: { name: `node-${i}` }, engine: { ...config.engine, type: 'redis',
+            redis: { address: addresses?.[i] ?? known, ...config.engine?.redis } } });
         cluster.nodes = [];
         try {
             for (let i = 0; i < nodes; i++)
-                cluster.nodes.push(await Parleyd.start({ ...options, config: { ...shared, node: { name: `node-${i}` } } }));
+                cluster.nodes.push(await Parleyd.start({ ...options, config: configOf(i) }));
         } catch (error) {
             await Promise.allSettled(cluster.nodes.map((node) => node.stop()));
             await Promise.allSettled(cluster.own.map((one) => one.stop()));

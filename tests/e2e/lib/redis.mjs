@@ -47,8 +47,9 @@ function parse(text) {
 
 export class Redis {
     // args: of redis-server, as ['--appendonly', 'yes']; sentinel: what a Sentinel's configuration says, which makes it one.
-    static async start({ args = [], sentinel = null, host = '127.0.0.1' } = {}) {
-        const redis = new Redis(args, sentinel, host);
+    // hosts: addresses it listens on; the first is the one that `address` names.
+    static async start({ args = [], sentinel = null, hosts = ['127.0.0.1'] } = {}) {
+        const redis = new Redis(args, sentinel, hosts);
         for (let tries = 0; ; tries++) {
             redis.port = await freePort();
             try {
@@ -60,8 +61,8 @@ export class Redis {
         }
     }
 
-    constructor(args, sentinel, host) {
-        Object.assign(this, { args, sentinel, host, log: [] });
+    constructor(args, sentinel, hosts) {
+        Object.assign(this, { args, sentinel, hosts, host: hosts[0], log: [] });
         this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'parley-redis-'));
     }
 
@@ -69,12 +70,12 @@ export class Redis {
     get address() { return `redis://${this.host}:${this.port}`; }
 
     async #spawn() {
-        const common = ['--port', String(this.port), '--bind', this.host, '--dir', this.folder, '--save', ''];
+        const common = ['--port', String(this.port), '--bind', ...this.hosts, '--dir', this.folder];
         const config = path.join(this.folder, 'sentinel.conf');
         if (this.sentinel && !fs.existsSync(config)) fs.writeFileSync(config, this.sentinel);
         this.process = spawn('redis-server', this.sentinel
-            ? [config, '--sentinel', '--port', String(this.port), '--bind', this.host, '--dir', this.folder]
-            : [...common, ...this.args], { stdio: ['ignore', 'pipe', 'inherit'] });
+            ? [config, '--sentinel', ...common]
+            : [...common, '--save', '', ...this.args], { stdio: ['ignore', 'pipe', 'inherit'] });
         this.exited = once(this.process, 'exit');
         this.process.stdout.setEncoding('utf8').on('data', (text) => {
             this.log.push(...text.trimEnd().split('\n'));
