@@ -18,7 +18,8 @@ static struct denial_call *denial_of(struct simple_call *call) {
     return CONTAINER_OF(call, struct denial_call, simple);
 }
 
-static struct denial_call denial_call_of(struct redis_engine *re, const struct simple_class *class) {
+static struct denial_call denial_call_of(struct redis_engine *re,
+                                         const struct simple_class *class) {
     return (struct denial_call){ .simple = { .class = class, .shard = &re->shards[0] } };
 }
 

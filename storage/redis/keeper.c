@@ -74,6 +74,7 @@ void redis_keeper_end(struct redis_keeper *k, int error, const char *format, ...
 /* ---- one after the other ---- */
 
 static void tell_down(struct redis_keeper *k, int error) {
+    k->error = error;
     (void) redis_why(&k->why, error, "%s", strerror(-error));
     if (strcmp(k->why.text, k->told.text) == 0)
         return;

@@ -30,6 +30,7 @@ struct redis_keeper {
     char run_id[REDIS_RUN_ID_MAX]; /* of the process that the line is, or was last, to */
     struct redis_why why;          /* of the newest attempt, or of the end of the line */
     struct redis_why told;         /* the operator has been told so; empty: that it is well */
+    int error;                     /* of the same */
     int end_error;                 /* somebody ended the line */
     int64_t pause_ms;
     struct event hurry; /* no pause now */

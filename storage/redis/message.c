@@ -65,7 +65,8 @@ int message_decode_publication(struct str channel, struct bytes b, struct public
         time_ms |= (uint64_t) b.data[2 + i] << 8 * i;
     drop(&b, 2 + TIME_SIZE);
     struct row row = { .channel = channel };
-    int r = kind > PUBLICATION_LEAVE || time_ms > INT64_MAX ? -EBADMSG : message_take_span(&b, &row.data);
+    int r = kind > PUBLICATION_LEAVE || time_ms > INT64_MAX ? -EBADMSG
+                                                            : message_take_span(&b, &row.data);
     if (r < 0)
         return r;
     row.extra = b;

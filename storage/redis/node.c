@@ -148,9 +148,11 @@ static int by_id(const void *a, const void *b) {
 static int nodes_parse(struct redis_engine *re, struct bytes all, struct nodes *ret) {
     size_t cap = 0;
     struct bytes id, info;
-    while (all.len > 0 && message_take_span(&all, &id) == 0 && message_take_span(&all, &info) == 0) {
+    while (all.len > 0 && message_take_span(&all, &id) == 0 &&
+           message_take_span(&all, &info) == 0) {
         struct node node;
-        if (id.len == 0 || str_equal(str_of(re->node_id), (struct str){ (const char *) id.data, id.len }) ||
+        if (id.len == 0 ||
+            str_equal(str_of(re->node_id), (struct str){ (const char *) id.data, id.len }) ||
             take_node(id, info, &node) < 0)
             continue;
         if (ret->n == cap) {

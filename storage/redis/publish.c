@@ -180,8 +180,12 @@ static void count(struct redis_engine *re, const struct publish_request *request
         c->stale++;
     else if (request->result == 0 && is_kept(request))
         c->publishes++;
-    if (request->inbox && (request->result == 0 || request->result != -ENOBUFS))
-        atomic_store_explicit(&c->last_error, request->result, memory_order_relaxed);
+    if (request->result < 0 && request->result != -ENOBUFS) {
+        atomic_store(&c->last_error, request->result);
+        atomic_store(&c->failed_ms, loop_now());
+    } else if (request->result == 0 && is_kept(request) && c->last_error) {
+        atomic_store(&c->last_error, 0);
+    }
 }
 
 static void publish_finish(struct op *op, int error) {
@@ -211,8 +215,8 @@ static void start(struct redis_engine *re, struct publish_request *request) {
     }
     *po = (struct publish_op){ .op.class = &publish_class, .request = request };
     /* Who publishes what is heard here, too, is answered after it is. */
-    bool wants_fence = request->inbox &&
-                       distribution_has(&re->engine.distribution, request->hash, channel);
+    bool wants_fence =
+            request->inbox && distribution_has(&re->engine.distribution, request->hash, channel);
     op_start(&po->op, shard_for(re, channel), wants_fence);
 }
 

@@ -170,8 +170,8 @@ static void begin(struct redis_engine *re, struct reading *rd) {
     rd->op = (struct op){ .class = rd->op.class };
     rd->page = (struct page){ 0 };
     /* What is called distributed is here, where somebody hears it. */
-    bool wants_fence = distribution_has(&re->engine.distribution,
-                                        engine_hash(&re->engine, channel), channel);
+    bool wants_fence =
+            distribution_has(&re->engine.distribution, engine_hash(&re->engine, channel), channel);
     atomic_fetch_add_explicit(&re->counts.reads, 1, memory_order_relaxed);
     op_start(&rd->op, shard_for(re, channel), wants_fence);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "async/deadline.h"
+#include "async/task.h"
 #include "storage/clock.h"
 #include "storage/redis/message.h"
 #include "storage/redis/redis_impl.h"
@@ -21,6 +22,8 @@ enum {
     BEATS_PER_TTL = 3,
     FENCE_MS = 1000, /* for a message to ourselves */
     QUEUE_MAX = 65536,
+    FAILURE_MS = 10000, /* after which a failed publish alone does not make us unhealthy */
+    ATTEMPT_MS = 50,    /* between looks at an attempt to connect */
 };
 
 /* ---- what is distributed ---- */
@@ -67,17 +70,28 @@ static void resubscribed(void *arg) {
 
 /* ---- the lines ---- */
 
-static void count_down(struct redis_engine *re) {
+/* The first server that is away. */
+static void note_problem(struct redis_engine *re) {
+    char text[ENGINE_PROBLEM_MAX] = "";
     unsigned down = 0;
-    for (unsigned i = 0; i < re->n_shards; i++)
-        down += !re->shards[i].is_up;
+    for (unsigned i = re->n_shards; i-- > 0;) {
+        const struct shard *s = &re->shards[i];
+        const char *why = s->server ? redis_server_problem(s->server) : "";
+        down += !s->is_up;
+        if (!s->is_up)
+            (void) snprintf(text, sizeof text, "%s: %s", s->name, why[0] ? why : "not there yet");
+    }
     atomic_store(&re->counts.down, down);
+    pthread_mutex_lock(&re->nodes_mutex);
+    memcpy(re->problem, text, sizeof text);
+    pthread_mutex_unlock(&re->nodes_mutex);
 }
 
 static void came_up(void *arg) {
     struct shard *s = arg;
     s->is_up = true;
-    count_down(s->engine);
+    atomic_store(&s->engine->counts.last_error, 0);
+    note_problem(s->engine);
     if (s->index == 0 && !s->engine->is_closing)
         node_beat(s->engine);
 }
@@ -86,7 +100,8 @@ static void went_down(void *arg, int error) {
     struct shard *s = arg;
     s->is_up = false;
     atomic_store(&s->engine->counts.last_error, error);
-    count_down(s->engine);
+    atomic_store(&s->engine->counts.failed_ms, loop_now());
+    note_problem(s->engine);
 }
 
 static void warn(void *arg, const char *text) {
@@ -139,15 +154,17 @@ static int listen_task(void *arg) {
     return r;
 }
 
-/* Half a second more than one attempt takes. Who does not answer may yet come; what answers, but not
- * as it should, will not change by itself. */
+/* Half a second more than one attempt takes. Who does not answer may yet come; what answers, but
+ * not as it should, will not change by itself. */
 static int wait_for(struct shard *s, int64_t until_ms, char **ret_why) {
-    int64_t left_ms = until_ms - loop_now();
-    DEADLINE(d, left_ms > 1 ? left_ms : 1);
-    int r = redis_server_wait_up(s->server);
-    if (r != -ETIMEDOUT || !deadline_passed(&d))
-        return r;
-    int error = redis_server_error(s->server);
+    int error;
+    do {
+        DEADLINE(d, ATTEMPT_MS);
+        int r = redis_server_wait_up(s->server);
+        if (r != -ETIMEDOUT || !deadline_passed(&d))
+            return r;
+        error = redis_server_error(s->server);
+    } while (error != -EACCES && error != -EPROTO && loop_now() < until_ms);
     if (error != -EACCES && error != -EPROTO)
         return 0;
     if (asprintf(ret_why, "%s cannot be used: %s", s->name, redis_server_problem(s->server)) < 0)
@@ -176,7 +193,7 @@ static void redis_stats(struct engine *e, struct engine_stats *ret) {
     re->inner->class->stats(re->inner, ret); /* of events, and of nothing else */
     uint64_t events = ret->events, events_rejected = ret->events_rejected;
     struct engine_stats base = {
-        .writable = atomic_load(&c->down) == 0 && atomic_load(&c->last_error) == 0,
+        .writable = ret->writable && atomic_load(&c->down) == 0 && atomic_load(&c->last_error) == 0,
         .last_error = atomic_load(&c->last_error),
         .publishes = atomic_load(&c->publishes),
         .reads = atomic_load(&c->reads),
@@ -189,6 +206,9 @@ static void redis_stats(struct engine *e, struct engine_stats *ret) {
         .events = events,
         .events_rejected = events_rejected,
     };
+    pthread_mutex_lock(&re->nodes_mutex);
+    memcpy(base.problem, re->problem, sizeof base.problem);
+    pthread_mutex_unlock(&re->nodes_mutex);
     *ret = base;
 }
 
@@ -204,10 +224,11 @@ static void redis_tick(struct engine *e) {
         queued += s->n_ops;
         if (s->fence_seen < s->fence && now - s->fence_at_ms >= FENCE_MS)
             shard_release_fences(s);
-        if (s->is_up && atomic_load(&re->counts.last_error) != 0)
-            shard_probe(s);
     }
     atomic_store(&re->counts.queued, queued);
+    if (now - atomic_load(&re->counts.failed_ms) >= FAILURE_MS)
+        atomic_store(&re->counts.last_error, 0);
+    note_problem(re);
 }
 
 static int refuse_map_read(struct engine *e, const struct map_query *q, struct map_page *ret) {

@@ -83,7 +83,6 @@ struct shard {
     bool is_fence_wanted;
     int64_t fence_at_ms;
     struct redis_command *fence_command; /* under way */
-    char *warning;                       /* the newest, for engine_open() */
 };
 
 struct ear_slot;
@@ -101,7 +100,8 @@ struct redis_counts {
     _Atomic uint64_t publishes, reads, duplicates, stale, rejected, queued, denials_refused;
     _Atomic uint64_t messages_refused;
     _Atomic int last_error;
-    _Atomic unsigned down; /* shards */
+    _Atomic unsigned down;     /* shards */
+    _Atomic int64_t failed_ms; /* when last_error was */
 };
 
 struct redis_engine {
@@ -118,6 +118,8 @@ struct redis_engine {
     bool keeps_epochs, is_closing;
     uint64_t epochs; /* made so far */
     struct redis_counts counts;
+    void (*warn)(void *arg, const char *text);
+    void *warn_arg;
     struct shard shards[REDIS_SHARDS_MAX];
     unsigned n_shards;
 
@@ -142,6 +144,7 @@ struct redis_engine {
     struct buffer about;
     struct buffer nodes; /* the newest reply */
     int64_t nodes_at_ms;
+    char problem[ENGINE_PROBLEM_MAX];
     int64_t started_ms, beat_at_ms;
     bool is_beating;
     struct ear_slot *ears[ENGINE_SINKS_MAX];

@@ -22,7 +22,8 @@ struct call {
     bool is_answered; /* the engine's loop's */
 };
 
-/* The result. When the wait is cut short, call->result says if it was done all the same: 0. -ECANCELED, -ETIMEDOUT, -ENOMEM as well. */
+/* The result. When the wait is cut short, call->result says if it was done all the same: 0.
+ * -ECANCELED, -ETIMEDOUT, -ENOMEM as well. */
 SUSPENDS MUST_CHECK int call_make(struct redis_engine *re, struct call *call);
 void call_answer(struct call *call, int result); /* on the engine's loop */
 

@@ -18,7 +18,8 @@ SCRIPT_BYTES(presence_read)
 SCRIPT_BYTES(denial_put)
 SCRIPT_BYTES(beat)
 
-#define SCRIPT(name) { redis_script_##name, redis_script_##name##_end }
+#define SCRIPT(name)                                                                               \
+    { redis_script_##name, redis_script_##name##_end }
 
 static const struct {
     const uint8_t *from, *to;

@@ -302,6 +302,10 @@ void redis_server_stats(const struct redis_server *s, struct redis_server_stats 
     };
 }
 
+int redis_server_error(const struct redis_server *s) {
+    return s->commands.line ? 0 : s->commands.error;
+}
+
 const char *redis_server_problem(const struct redis_server *s) {
     if (!s->commands.line)
         return s->commands.why.text[0] ? s->commands.why.text : s->commands.told.text;

@@ -135,5 +135,9 @@ struct redis_server_stats {
 
 void redis_server_stats(const struct redis_server *s, struct redis_server_stats *ret);
 
+/* Why there is no line for commands: of the newest attempt. -EACCES: it refuses us; -EPROTO: it is
+ * no Redis that we know; what connecting says. 0: there is one, or none was tried. */
+int redis_server_error(const struct redis_server *s);
+
 /* Why a line is down, with its address: good until the next suspending call. Empty: both are up. */
 const char *redis_server_problem(const struct redis_server *s);

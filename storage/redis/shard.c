@@ -10,8 +10,8 @@ enum { TRIES_MAX = 3 };
 
 /* ---- which server ---- */
 
-/* Jump consistent hash (Lamping, Veach 2014): of n servers a new one takes 1/n of the channels, from
- * all of them. */
+/* Jump consistent hash (Lamping, Veach 2014): of n servers a new one takes 1/n of the channels,
+ * from all of them. */
 unsigned shard_of_channel(struct str channel, unsigned n_shards) {
     uint64_t key = XXH3_64bits(channel.data ? channel.data : "", channel.len);
     int64_t at = -1, next = 0;
@@ -91,9 +91,9 @@ int redis_reply_error(const struct redisReply *reply) {
         const char *begins;
         int error;
     } known[] = {
-        { "OOM", -ENOSPC },        { "MISCONF", -ENOSPC },    { "READONLY", -EROFS },
-        { "LOADING", -EAGAIN },    { "BUSY", -EAGAIN },       { "MASTERDOWN", -EAGAIN },
-        { "NOREPLICAS", -EAGAIN }, { "NOPERM", -EACCES },     { "NOAUTH", -EACCES },
+        { "OOM", -ENOSPC },        { "MISCONF", -ENOSPC },  { "READONLY", -EROFS },
+        { "LOADING", -EAGAIN },    { "BUSY", -EAGAIN },     { "MASTERDOWN", -EAGAIN },
+        { "NOREPLICAS", -EAGAIN }, { "NOPERM", -EACCES },   { "NOAUTH", -EACCES },
         { "STALE", -ESTALE },      { "NOSCRIPT", -ESTALE },
     };
     /* Before Redis 7 what stopped a script stands inside the sentence. */
