@@ -136,6 +136,8 @@ static int open_server(struct shard *s, const struct redis_options *o) {
         .sentinel_tls = so->sentinel_tls,
         .connect_timeout_ms = o->connect_timeout_ms,
         .io_timeout_ms = o->io_timeout_ms,
+        .queue_max = s->engine->queue_max,
+        .queue_max_bytes = s->engine->queue_max_bytes,
         .wait_ms = o->wait_ms,
         .arg = s,
         .greet = script_greet,
@@ -437,6 +439,7 @@ int redis_engine_new(const struct engine_options *o, const char *epoch_base,
     re->patience_ms = connect_ms + io_ms;
     re->node_ttl_ms = ro->node_ttl_ms > 0 ? ro->node_ttl_ms : NODE_TTL_MS;
     re->queue_max = o->queue_max ? o->queue_max : QUEUE_MAX;
+    re->queue_max_bytes = o->queue_max_bytes;
     re->denials_max = o->denials_max ? o->denials_max : DENIALS_MAX;
     re->keeps_epochs = ro->keeps_epochs;
     re->started_ms = clock_wall_ms();

@@ -81,8 +81,7 @@ struct shard {
 
     uint64_t fence, fence_seen; /* the last that was wanted; that has come back */
     bool is_fence_wanted;
-    int64_t fence_at_ms;
-    struct redis_command *fence_command; /* under way */
+    int64_t fence_at_ms; /* since when the oldest is waited for */
 };
 
 struct ear_slot;
@@ -114,7 +113,7 @@ struct redis_engine {
     char *prefix, *pubsub_prefix, *node_id, *node_name;
     int64_t patience_ms; /* of whoever waits for a line */
     int64_t node_ttl_ms;
-    size_t queue_max, denials_max;
+    size_t queue_max, queue_max_bytes, denials_max;
     bool keeps_epochs, is_closing;
     uint64_t epochs; /* made so far */
     struct redis_counts counts;
