@@ -17,7 +17,7 @@ const config = {
         allowed_origins: ['*'],
         allow_anonymous_connect_without_token: true,
         token: { hmac_secret_key: 'a secret of the tests' },
-        channel_position_check_interval: '1s',
+        channel_position_check_delay: '1s',
     },
     channel: {
         namespaces: [
@@ -178,7 +178,7 @@ describe('two nodes', () => {
 
         const three = await Peer.user(b, 'mallory');
         await ask(a, 'block_user', { user: 'mallory' });
-        assert.equal((await three.wire.closed).code, 3508);
+        assert.equal((await three.wire.closed).code, 3507);
         await assert.rejects(Peer.user(b, 'mallory'));
     });
 
