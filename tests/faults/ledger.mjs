@@ -150,12 +150,24 @@ export class Ledger {
         this.#changed();
     }
 
+    // Until the answer is not "not now".
+    async #insist(wire, ...what) {
+        for (;;) {
+            try {
+                return await wire.call(...what);
+            } catch (error) {
+                if (!error.temporary) throw error;
+                await pause(PAUSE_MS);
+            }
+        }
+    }
+
     // With the epoch it is of.
     async history(channel) {
         const wire = await this.#open({});
         const all = [];
         for (let since; ;) {
-            const page = await wire.call('history', { channel, limit: 100, ...(since && { since }) });
+            const page = await this.#insist(wire, 'history', { channel, limit: 1000, ...(since && { since }) });
             all.push(...page.publications);
             all.epoch = page.epoch;
             if (!page.publications.length) break;
