@@ -33,7 +33,7 @@ const OTHER = '127.0.0.2'; // Redis is known to the second daemon by it
 
 const config = {
     client: { insecure: true, allowed_origins: ['*'], recovery_max_publication_limit: 1_000_000,
-        channel_position_check_delay: '1s' },
+        channel_position_check_delay: '1s', queue_max_size: '256MiB' },
     channel: { without_namespace: { history_size: 10_000_000, history_ttl: '24h', force_recovery: true } },
     engine: { redis: { io_timeout: `${IO_TIMEOUT_MS}ms` } },
 };
