@@ -25,6 +25,7 @@
 #include "daemon/node/desk.h"
 #include "daemon/session/hub.h"
 #include "daemon/worker_thread.h"
+#include "storage/redis/stats.h"
 
 enum { ALIVE_MS = 10000 };
 
@@ -41,7 +42,8 @@ static int make_redis_tls(const struct config_redis_tls *t, struct tls **ret, ch
                                                         .cert_file = text_or_null(t->cert_file),
                                                         .key_file = text_or_null(t->key_file),
                                                         .server_name = text_or_null(t->server_name),
-                                                        .trusts_anyone = t->insecure_skip_verify },
+                                                        .trusts_anyone = t->insecure_skip_verify,
+                                                        .is_not_http = true },
                           ret, ret_why);
 }
 
@@ -65,6 +67,11 @@ static int make_shards(struct daemon *d, struct redis_shard_options **ret, char 
     return r;
 }
 
+static void on_redis_warning(void *arg, const char *text) {
+    const struct daemon *d = arg;
+    LOG_WARNING(d->log, "redis", LOG_TEXT("state", text));
+}
+
 static int open_redis_engine(struct daemon *d, struct engine_options *options, char **ret_why) {
     const struct config_redis *c = &d->config->redis;
     struct redis_shard_options *shards;
@@ -78,7 +85,9 @@ static int open_redis_engine(struct daemon *d, struct engine_options *options, c
                                    .io_timeout_ms = c->io_timeout_ms,
                                    .wait_ms = c->publish_wait_ms,
                                    .node_ttl_ms = c->node_ttl_ms,
-                                   .keeps_epochs = c->keeps_epochs };
+                                   .keeps_epochs = c->keeps_epochs,
+                                   .warn = on_redis_warning,
+                                   .warn_arg = d };
     options->redis = &redis;
     if (d->config->data_dir.len == 0)
         options->data_dir = NULL;
@@ -347,10 +356,10 @@ bool daemon_is_alive(struct daemon *d, int64_t within_ms) {
     return workers_alive(d, within_ms) == d->n_workers;
 }
 
-static const char *engine_name(const struct daemon *d) {
-    return d->engine_kind == ENGINE_MEMORY  ? "memory"
-           : d->engine_kind == ENGINE_REDIS ? "redis"
-                                            : "sqlite";
+const char *daemon_engine_name(uint32_t engine_kind) {
+    return engine_kind == ENGINE_MEMORY  ? "memory"
+           : engine_kind == ENGINE_REDIS ? "redis"
+                                         : "sqlite";
 }
 
 int daemon_write_health(struct worker *asker, struct buffer *out) {
@@ -364,7 +373,7 @@ int daemon_write_health(struct worker *asker, struct buffer *out) {
     engine_stats(d->engine, &stats);
     struct health h = {
         .version = PARLEY_VERSION,
-        .engine = engine_name(d),
+        .engine = daemon_engine_name(d->engine_kind),
         .engine_stats = &stats,
         .delivery = &delivery,
         .workers = d->n_workers,
@@ -382,20 +391,24 @@ void daemon_write_metrics(struct daemon *d, struct buffer *out) {
     struct webhook_stats webhooks;
     webhooks_stats(d->webhooks, &webhooks);
     struct node_stats nodes;
+    struct redis_shard_stats *redis = calloc(REDIS_SHARDS_MAX, sizeof *redis);
     node_desk_stats(d, &nodes);
     for (size_t i = 0; i < d->n_workers; i++)
         all[i] = &d->threads[i].worker.metrics;
     struct metrics_node node = {
         .version = PARLEY_VERSION,
-        .engine = engine_name(d),
+        .engine = daemon_engine_name(d->engine_kind),
         .engine_stats = &stats,
         .webhook_stats = &webhooks,
         .node_stats = &nodes,
+        .redis = redis,
+        .n_redis = redis ? engine_redis_stats(d->engine, redis) : 0,
         .workers = d->n_workers,
         .workers_alive = workers_alive(d, ALIVE_MS),
         .uptime_ms = loop_now() - d->started_ms,
     };
     metrics_write(all, d->n_workers, &node, out);
+    free(redis);
 }
 
 /* Into memory first, then in one go: workers write side by side. */

@@ -25,7 +25,11 @@ void bus_silence(struct bus *b, const struct daemon *d, bool is_silent);
 /* The node is known no longer, as if it had not been heard of for long; it hears nothing. */
 void bus_bury(struct bus *b, const struct daemon *d);
 
-/* Publications of the others do not arrive at the node. Or again: then it is told so. */
+/* From now on every node is told of the nodes of this moment, whoever comes and goes. */
+void bus_freeze_lists(struct bus *b);
+
+/* Nothing of the others arrives at the node, and what it sends is refused. Or again: then it is
+ * told so. */
 void bus_break(struct bus *b, const struct daemon *d, bool is_broken);
 
 /* A signal of nobody's making, from one who need not exist. */
