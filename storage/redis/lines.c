@@ -63,6 +63,8 @@ static void commands_up(struct redis_keeper *k, struct redis_line *l) {
 static SUSPENDS int commands_listen(void *keeper) {
     struct redis_keeper *k = keeper;
     struct redis_server *s = k->server;
+    if (!k->line) /* the tasks beside this one could not be started */
+        return -ECANCELED;
     for (;;) {
         struct redisReply *reply;
         int r = redis_line_read(k->line, &reply);
@@ -141,6 +143,8 @@ static void subscribing_up(struct redis_keeper *k, struct redis_line *l) {
 
 static SUSPENDS int subscribing_listen(void *keeper) {
     struct redis_keeper *k = keeper;
+    if (!k->line)
+        return -ECANCELED;
     for (;;) {
         struct redisReply *reply;
         int r = redis_line_read(k->line, &reply);
