@@ -53,7 +53,6 @@ static void commands_up(struct redis_keeper *k, struct redis_line *l) {
         redis_keeper_end(&s->subscribing, -ESTALE,
                          "the server was restarted, or another took over");
     event_set(&s->subscribing.hurry);
-    s->is_pinged = false;
     redis_pipeline_up(&s->pipeline, l);
     event_set(&s->up);
     if (s->options.came_up)

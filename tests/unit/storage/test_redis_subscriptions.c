@@ -1,88 +1,9 @@
 /* Channels and Sentinels: what a server is subscribed to, and where its master is. */
 #include "storage/redis/subscriptions.h"
 
-#include "storage/redis/server.h"
-#include "tests/unit/async/expect.h"
-#include "tests/unit/storage/redis_script.h"
+#include "tests/unit/storage/redis_scene.h"
 
 enum { MANY = 10000, SEEDS = 20 };
-
-struct scene {
-    struct redis_script script;
-    struct redis_server *server;
-    struct redis_server_options options;
-    struct address addresses[2];
-    unsigned ups, resubscribed;
-    char warning[640], host[64];
-    struct buffer messages;
-};
-
-static void on_up(void *arg) {
-    ((struct scene *) arg)->ups++;
-}
-
-static void on_resubscribed(void *arg) {
-    ((struct scene *) arg)->resubscribed++;
-}
-
-static void on_message(void *arg, struct str channel, struct bytes payload) {
-    buffer_printf(&((struct scene *) arg)->messages, "%.*s=%.*s;", (int) channel.len, channel.data,
-                  (int) payload.len, (const char *) payload.data);
-}
-
-static void on_warning(void *arg, const char *text) {
-    struct scene *c = arg;
-    (void) snprintf(c->warning, sizeof c->warning, "%s", text);
-}
-
-static int scene_open(struct scene *c) {
-    struct redis_server_options *o = &c->options;
-    c->addresses[0] = (struct address){ "127.0.0.1:6379" };
-    c->addresses[1] = (struct address){ "127.0.0.2:6379" };
-    o->addresses = c->addresses;
-    if (o->n_addresses == 0)
-        o->n_addresses = 1;
-    o->name = "redis 1";
-    o->connect = redis_script_connect;
-    o->connect_arg = &c->script;
-    o->arg = c;
-    o->came_up = on_up;
-    o->resubscribed = on_resubscribed;
-    o->message = on_message;
-    o->warn = on_warning;
-    return redis_server_open(o, &c->server);
-}
-
-struct telling {
-    task_fn *story;
-    struct scene *scene;
-};
-
-static int tell(void *arg) {
-    struct telling *t = arg;
-    struct scene *c = t->scene;
-    int r = t->story(c);
-    c->server = redis_server_close(c->server);
-    redis_script_finish(&c->script);
-    buffer_finish(&c->messages);
-    return r;
-}
-
-static int play(task_fn *story, uint64_t seed) {
-    struct telling t = { story, calloc(1, sizeof *t.scene) };
-    int r = t.scene ? 0 : -ENOMEM;
-    if (r == 0)
-        r = seed ? run_seeded(seed, tell, &t) : run_virtual(tell, &t);
-    free(t.scene);
-    return r;
-}
-
-#define COMES(condition)                                                                           \
-    do {                                                                                           \
-        for (int ms_ = 0; ms_ < 60000 && !(condition); ms_ += 5)                                   \
-            EXPECT_EQUAL(task_sleep(5), 0);                                                        \
-        EXPECT(condition);                                                                         \
-    } while (0)
 
 static int join(struct scene *c, const char *name) {
     DEADLINE(patience, 30000);
@@ -124,7 +45,7 @@ static int counted(void *arg) {
     struct redis_server_stats stats;
     redis_server_stats(c->server, &stats);
     EXPECT_EQUAL(stats.channels, 1);
-    EXPECT_EQUAL(heard(c, "\nSUBSCRIBE a\n"), 1);
+    EXPECT_EQUAL(heard(c, "UNSUBSCRIBE a\nSUBSCRIBE a\n"), 1);
     leave(c, "a");
     COMES(heard(c, "UNSUBSCRIBE a\n") == 2);
     EXPECT_EQUAL(task_sleep(1000), 0);
@@ -161,10 +82,10 @@ static int fickle(void *arg) {
 
 static void channels_are_counted_and_redis_is_told_late(void **state) {
     (void) state;
-    assert_int_equal(play(counted, 0), 0);
+    assert_int_equal(scene_play(counted, 0), 0);
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        assert_int_equal(play(counted, seed), 0);
-        assert_int_equal(play(fickle, seed), 0);
+        assert_int_equal(scene_play(counted, seed), 0);
+        assert_int_equal(scene_play(fickle, seed), 0);
     }
 }
 
@@ -187,7 +108,7 @@ static int listening(void *arg) {
 static void messages_arrive_in_their_order(void **state) {
     (void) state;
     for (uint64_t seed = 0; seed <= SEEDS; seed++)
-        assert_int_equal(play(listening, seed), 0);
+        assert_int_equal(scene_play(listening, seed), 0);
 }
 
 /* ---- coming back ---- */
@@ -273,9 +194,9 @@ static int breaks_again(void *arg) {
 
 static void all_channels_come_back_after_a_break(void **state) {
     (void) state;
-    assert_int_equal(play(comes_back, 0), 0);
+    assert_int_equal(scene_play(comes_back, 0), 0);
     for (uint64_t seed = 0; seed <= SEEDS; seed++)
-        assert_int_equal(play(breaks_again, seed), 0);
+        assert_int_equal(scene_play(breaks_again, seed), 0);
 }
 
 static bool forbids(struct script_line *l, const struct bytes *words, size_t n) {
@@ -302,7 +223,7 @@ static int forbidden(void *arg) {
 
 static void what_is_forbidden_is_named(void **state) {
     (void) state;
-    assert_int_equal(play(forbidden, 0), 0);
+    assert_int_equal(scene_play(forbidden, 0), 0);
 }
 
 /* Another process answers to the address: both lines are to be with it. */
@@ -320,7 +241,7 @@ static int another_process(void *arg) {
 
 static void both_lines_are_to_the_same_process(void **state) {
     (void) state;
-    assert_int_equal(play(another_process, 0), 0);
+    assert_int_equal(scene_play(another_process, 0), 0);
 }
 
 /* ---- Sentinels ---- */
@@ -423,10 +344,10 @@ static int learns(void *arg) {
 
 static void the_master_is_where_sentinel_says(void **state) {
     (void) state;
-    assert_int_equal(play(switches, 0), 0);
-    assert_int_equal(play(unknown_master, 0), 0);
+    assert_int_equal(scene_play(switches, 0), 0);
+    assert_int_equal(scene_play(unknown_master, 0), 0);
     for (uint64_t seed = 0; seed <= SEEDS; seed++)
-        assert_int_equal(play(learns, seed), 0);
+        assert_int_equal(scene_play(learns, seed), 0);
 }
 
 int main(void) {
