@@ -9,6 +9,9 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 
+// Debian's redis-tools has the whole of Redis in it, under this name, without a service that starts by itself.
+const PROGRAM = 'redis-check-rdb', CALLED = 'redis-server';
+
 const START_MS = 20_000;
 const PAUSE_MS = 10;
 
@@ -73,9 +76,9 @@ export class Redis {
         const common = ['--port', String(this.port), '--bind', ...this.hosts, '--dir', this.folder];
         const config = path.join(this.folder, 'sentinel.conf');
         if (this.sentinel && !fs.existsSync(config)) fs.writeFileSync(config, this.sentinel);
-        this.process = spawn('redis-server', this.sentinel
+        this.process = spawn(PROGRAM, this.sentinel
             ? [config, '--sentinel', ...common]
-            : [...common, '--save', '', ...this.args], { stdio: ['ignore', 'pipe', 'inherit'] });
+            : [...common, '--save', '', ...this.args], { argv0: CALLED, stdio: ['ignore', 'pipe', 'inherit'] });
         this.exited = once(this.process, 'exit');
         this.process.stdout.setEncoding('utf8').on('data', (text) => {
             this.log.push(...text.trimEnd().split('\n'));
