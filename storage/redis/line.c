@@ -92,7 +92,11 @@ SUSPENDS int redis_line_write(void *line) {
 
 /* ---- reading ---- */
 
+/* What has piled up is taken bit by bit: others of the loop are not kept waiting for it. */
 static SUSPENDS int read_some(struct redis_line *l) {
+    int r = l->has_more ? task_yield() : 0;
+    if (r < 0)
+        return r;
     ssize_t n = stream_read(l->stream, l->in, IN_BYTES);
     if (n == 0)
         return redis_why(l->why, -ECONNRESET, "it closed the connection");
@@ -100,6 +104,7 @@ static SUSPENDS int read_some(struct redis_line *l) {
         return (int) n;
     if (n < 0)
         return redis_why(l->why, (int) n, "reading: %s", strerror((int) -n));
+    l->has_more = n == IN_BYTES;
     l->heard_ms = loop_now();
     return redis_replies_feed(l->replies, bytes_of(l->in, (size_t) n));
 }

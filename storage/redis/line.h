@@ -49,6 +49,7 @@ struct redis_line {
     struct turn_hook flushing;
     struct redis_why *why;
     uint8_t *in;
+    bool has_more; /* to read, it seems: the last time all of `in` was filled */
 };
 
 /* Connected, with TLS, authenticated, named and in its database. o, why: borrowed, why for as long
