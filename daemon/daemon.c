@@ -41,7 +41,8 @@ static int make_redis_tls(const struct config_redis_tls *t, struct tls **ret, ch
                                                         .cert_file = text_or_null(t->cert_file),
                                                         .key_file = text_or_null(t->key_file),
                                                         .server_name = text_or_null(t->server_name),
-                                                        .trusts_anyone = t->insecure_skip_verify },
+                                                        .trusts_anyone = t->insecure_skip_verify,
+                                                        .is_not_http = true },
                           ret, ret_why);
 }
 
@@ -65,6 +66,11 @@ static int make_shards(struct daemon *d, struct redis_shard_options **ret, char 
     return r;
 }
 
+static void on_redis_warning(void *arg, const char *text) {
+    const struct daemon *d = arg;
+    LOG_WARNING(d->log, "redis", LOG_TEXT("state", text));
+}
+
 static int open_redis_engine(struct daemon *d, struct engine_options *options, char **ret_why) {
     const struct config_redis *c = &d->config->redis;
     struct redis_shard_options *shards;
@@ -78,7 +84,9 @@ static int open_redis_engine(struct daemon *d, struct engine_options *options, c
                                    .io_timeout_ms = c->io_timeout_ms,
                                    .wait_ms = c->publish_wait_ms,
                                    .node_ttl_ms = c->node_ttl_ms,
-                                   .keeps_epochs = c->keeps_epochs };
+                                   .keeps_epochs = c->keeps_epochs,
+                                   .warn = on_redis_warning,
+                                   .warn_arg = d };
     options->redis = &redis;
     if (d->config->data_dir.len == 0)
         options->data_dir = NULL;

@@ -86,13 +86,6 @@ void node_answers_finish(struct node_answers *a) {
     *a = (struct node_answers){ 0 };
 }
 
-static struct str kept(struct arena *a, struct str from) {
-    char *to = arena_alloc(a, from.len ? from.len : 1);
-    if (to && from.len)
-        memcpy(to, from.data, from.len);
-    return (struct str){ to, to ? from.len : 0 };
-}
-
 static size_t left_of(struct node_desk *n, const struct asking *a) {
     (void) pthread_mutex_lock(&n->lock);
     size_t left = a->left;
@@ -100,28 +93,29 @@ static size_t left_of(struct node_desk *n, const struct asking *a) {
     return left;
 }
 
-static bool is_there(const struct nodes *all, struct str id) {
-    for (size_t i = 0; i < all->n; i++)
-        if (str_equal(all->items[i].id, id))
+static bool is_among(const struct node_answer *all, size_t n, struct str id) {
+    for (size_t i = 0; i < n; i++)
+        if (str_equal(all[i].id, id))
             return true;
     return false;
 }
 
 /* Those that have left will not answer. */
 static void look_round(struct node_desk *n, struct asking *a) {
-    struct nodes now = { 0 };
-    if (engine_nodes(n->daemon->engine, &now) < 0)
+    CLEANUP(arena_finish) struct arena arena = ARENA_INIT;
+    struct node_answer *now;
+    size_t n_now;
+    if (node_list(n, &arena, &now, &n_now) < 0)
         return;
     (void) pthread_mutex_lock(&n->lock);
     for (size_t i = 0; i < a->n; i++) {
-        if (a->has[i] || is_there(&now, a->items[i].id))
+        if (a->has[i] || is_among(now, n_now, a->items[i].id))
             continue;
         a->items[i].result = NODE_GONE;
         a->has[i] = true;
         a->left--;
     }
     (void) pthread_mutex_unlock(&n->lock);
-    nodes_finish(&now);
 }
 
 static int wait_for_all(struct node_desk *n, struct asking *a, int64_t within_ms) {
@@ -219,33 +213,24 @@ static int ask(struct worker *w, struct str to, const struct node_question *q,
 }
 
 /* Whom: all, or the one of that id. */
-static int list_nodes(struct engine *e, struct str id, struct node_answers *ret) {
-    struct nodes nodes = { 0 };
-    int r = engine_nodes(e, &nodes);
-    if (r == 0 && nodes.n > 0 &&
-        !(ret->items = arena_alloc(&ret->memory, nodes.n * sizeof *ret->items)))
-        r = -ENOMEM;
-    for (size_t i = 0; r == 0 && i < nodes.n; i++) {
-        const struct node *from = &nodes.items[i];
-        if (id.len && !str_equal(id, from->id))
-            continue;
-        struct node_answer *to = &ret->items[ret->n++];
-        *to = (struct node_answer){ .id = kept(&ret->memory, from->id),
-                                    .name = kept(&ret->memory, from->name),
-                                    .version = kept(&ret->memory, from->version) };
-        if (!to->id.data || !to->name.data || !to->version.data)
-            r = -ENOMEM;
-    }
-    nodes_finish(&nodes);
-    return r;
+static int list_nodes(struct node_desk *n, struct str id, struct node_answers *ret) {
+    int r = node_list(n, &ret->memory, &ret->items, &ret->n);
+    if (r < 0 || id.len == 0)
+        return r;
+    size_t i = 0;
+    while (i < ret->n && !str_equal(id, ret->items[i].id))
+        i++;
+    if (i == ret->n)
+        return -ENOENT;
+    ret->items += i;
+    ret->n = 1;
+    return 0;
 }
 
 static int ask_listed(struct worker *w, struct str to, const struct node_question *q,
                       struct node_answers *ret) {
     struct node_answers all = { 0 };
-    int r = list_nodes(w->daemon->engine, to, &all);
-    if (r == 0 && all.n == 0 && to.len)
-        r = -ENOENT;
+    int r = list_nodes(w->daemon->nodes, to, &all);
     if (r == 0 && all.n > 0)
         r = ask(w, to, q, &all);
     if (r < 0)

@@ -149,6 +149,10 @@ static void put_job(struct node_desk *n, struct str from, const struct node_mess
 
 /* ---- the ear ---- */
 
+static bool is_done_here(uint32_t kind) {
+    return kind == NODE_ANSWER || kind == NODE_ORDER_HELLO || kind == NODE_ORDER_GOODBYE;
+}
+
 static void on_signal(struct engine_ear *ear, struct str from, struct bytes message) {
     struct node_desk *n = CONTAINER_OF(ear, struct node_desk, ear);
     struct arena memory = ARENA_INIT;
@@ -160,9 +164,12 @@ static void on_signal(struct engine_ear *ear, struct str from, struct bytes mess
         node_count(r == -ENOMEM ? &n->counts.dropped : &n->counts.damaged);
     else if (m.kind == NODE_ANSWER)
         node_take_answer(n, from, &m);
+    else if (m.kind == NODE_ORDER_HELLO || m.kind == NODE_ORDER_GOODBYE)
+        node_take_passing(n, from, &m);
     else if (!node_server(m.kind))
         node_count(&n->counts.unknown);
-    if (r == 0 && m.kind != NODE_ANSWER && (m.id || node_server(m.kind)))
+    bool is_known = r == 0 && node_server(m.kind);
+    if (is_known || (r == 0 && m.id && !is_done_here(m.kind)))
         put_job(n, from, &m, &memory);
     else
         arena_finish(&memory);
@@ -206,10 +213,12 @@ int node_desk_open(struct daemon *d, struct node_desk **ret) {
     if (!n)
         return -ENOMEM;
     n->daemon = d;
+    n->ttl_ms = d->config->redis.node_ttl_ms;
     n->ear = (struct engine_ear){ .inbox = d->inbox, .hear = on_signal, .missed = on_missed };
     (void) pthread_mutex_init(&n->lock, NULL);
     list_init(&n->askings);
     list_init(&n->jobs);
+    list_init(&n->passing);
     int r = engine_listen(d->engine, &n->ear);
     if (r < 0) {
         node_desk_close(n);
@@ -230,14 +239,29 @@ void node_desk_start(struct node_desk *n) {
     (void) pthread_mutex_unlock(&n->lock);
     if (starts)
         start_server(n);
+    struct node_message hello = { .kind = NODE_ORDER_HELLO,
+                                  .name = str_of(n->daemon->node_name),
+                                  .body = str_bytes(STR(PARLEY_VERSION)) };
+    int r = node_send(n, (struct str){ 0 }, &hello, NODE_GOODBYE_MS);
+    (void) r; /* counted; they hear of it by the engine */
+}
+
+static void say_goodbye(struct node_desk *n) {
+    SHIELD(NODE_GOODBYE_MS);
+    int r = node_send(n, (struct str){ 0 }, &(struct node_message){ .kind = NODE_ORDER_GOODBYE },
+                      NODE_GOODBYE_MS);
+    (void) r;
 }
 
 struct node_desk *node_desk_close(struct node_desk *n) {
     struct link *k;
     if (!n)
         return NULL;
+    if (n->has_workers)
+        say_goodbye(n);
     if (n->is_listening)
         engine_unlisten(n->daemon->engine, &n->ear);
+    node_forget_passing(n);
     while ((k = list_pop(&n->jobs)))
         job_free(CONTAINER_OF(k, struct job, link));
     (void) pthread_mutex_destroy(&n->lock);
@@ -246,14 +270,15 @@ struct node_desk *node_desk_close(struct node_desk *n) {
 }
 
 void node_desk_stats(struct daemon *d, struct node_stats *ret) {
-    struct nodes nodes = { 0 };
+    CLEANUP(arena_finish) struct arena arena = ARENA_INIT;
+    struct node_answer *others;
     struct node_desk *n = d->nodes;
     *ret = (struct node_stats){ 0 };
     if (!n)
         return;
-    if (engine_nodes(d->engine, &nodes) == 0)
-        ret->others = nodes.n;
-    nodes_finish(&nodes);
+    size_t n_others;
+    if (node_list(n, &arena, &others, &n_others) == 0)
+        ret->others = n_others;
     struct node_counts *c = &n->counts;
     ret->sent = c->sent;
     ret->unsent = c->unsent;

@@ -23,6 +23,8 @@ enum {
     NODE_SERVED_WAITING = 4096, /* more: dropped, and counted */
     NODE_SERVED_MS = 60 * 1000, /* for one, whatever its asker would wait */
     NODE_ANSWER_MAX = 64 << 20, /* bytes; a larger one: NODE_TOO_LARGE */
+    NODE_PASSING_MAX = 256,     /* nodes that came or went lately; more: the engine says it later */
+    NODE_GOODBYE_MS = 1000,     /* for it to be sent */
     NODE_LOOK_MS = 200,         /* how often who waits looks whether the others are still there */
 };
 
@@ -31,9 +33,10 @@ enum {
 /* Hears from now on; what is to be done waits for node_desk_start(). On the main loop. -ENOMEM, and
  * what engine_listen() says. */
 MUST_CHECK int node_desk_open(struct daemon *d, struct node_desk **ret);
-void node_desk_start(struct node_desk *n); /* the workers are there */
-/* After the workers have gone. Takes NULL; returns NULL. */
-struct node_desk *node_desk_close(struct node_desk *n);
+/* The workers are there: the others are told of this node. */
+SUSPENDS void node_desk_start(struct node_desk *n);
+/* After the workers have gone: the others are told. Takes NULL; returns NULL. */
+SUSPENDS struct node_desk *node_desk_close(struct node_desk *n);
 
 struct node_stats {
     uint64_t others; /* nodes heard of lately */

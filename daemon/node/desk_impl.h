@@ -30,6 +30,16 @@ struct node_counts {
             serving, waiting, missed;
 };
 
+/* One that has said hello or goodbye, of which the engine's list may not know yet: it is told of
+ * others with its heartbeats. */
+struct passing {
+    struct link link; /* desk.passing, the oldest first; under the lock */
+    int64_t at_ms;
+    bool has_gone;
+    struct str id, name, version; /* of text */
+    char text[];
+};
+
 struct node_desk {
     struct daemon *daemon;
     struct engine_ear ear;
@@ -40,6 +50,9 @@ struct node_desk {
     struct list askings;
     struct list jobs; /* waiting, in the order in which they came */
     size_t n_jobs, serving;
+    int64_t ttl_ms; /* for which the engine's list may be wrong */
+    struct list passing;
+    size_t n_passing;
     _Atomic uint64_t last_id;
     struct node_counts counts;
 };
@@ -50,6 +63,15 @@ static inline void node_count(_Atomic uint64_t *c) {
 
 /* An answer has come. Takes nothing. On the main loop. */
 void node_take_answer(struct node_desk *n, struct str from, const struct node_message *m);
+
+/* A hello or a goodbye. On the main loop. */
+void node_take_passing(struct node_desk *n, struct str from, const struct node_message *m);
+void node_forget_passing(struct node_desk *n); /* all of them */
+
+/* Those that are there: the engine's list, without those that have gone and with those that have
+ * just come. -ENOMEM. */
+MUST_CHECK int node_list(struct node_desk *n, struct arena *a, struct node_answer **ret,
+                         size_t *ret_n);
 
 /* What serves a kind; NULL: it is not known. */
 node_serve_fn *node_server(uint32_t kind);

@@ -18,6 +18,8 @@ enum node_kind {
     NODE_ASK_API = 2,       /* a method (name) of the server API, its parameters: for who is here */
     NODE_ASK_EMULATION = 3, /* what a client sent (body), for a session (name) */
     NODE_ORDER_SINGLE = 4,  /* connections of a user (name) that came before `number` end */
+    NODE_ORDER_HELLO = 5,   /* a node has come: name, and its version in the body */
+    NODE_ORDER_GOODBYE = 6, /* it goes */
 };
 
 enum node_result {

@@ -1,6 +1,7 @@
 #include "tests/support/bus.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "async/inbox.h"
@@ -10,10 +11,15 @@
 #include "protocol/buffer.h"
 #include "storage/engine_impl.h"
 
+enum { FROZEN_MAX = 8 };
+
 struct bus {
     struct engine *shared;
     struct list nodes;
     struct buffer last;
+    bool is_frozen;
+    size_t n_frozen;
+    char frozen[FROZEN_MAX][2][NODE_ID_LEN + 1]; /* ids and names */
 };
 
 /* One daemon's engine. */
@@ -240,10 +246,24 @@ static int signal_nodes(struct engine *e, struct str to, struct bytes message) {
     return r;
 }
 
+static int frozen_nodes(const struct member *self, struct nodes *ret) {
+    const struct bus *b = self->bus;
+    ret->items = calloc(FROZEN_MAX, sizeof *ret->items);
+    for (size_t i = 0; ret->items && i < b->n_frozen; i++)
+        if (!str_equal(id_of(self), str_of(b->frozen[i][0])))
+            ret->items[ret->n++] = (struct node){ .id = str_of(b->frozen[i][0]),
+                                                  .name = str_of(b->frozen[i][1]),
+                                                  .version = STR("1"),
+                                                  .started_ms = 1 };
+    return ret->items ? 0 : -ENOMEM;
+}
+
 static int nodes(struct engine *e, struct nodes *ret) {
     struct member *self = member_of(e);
     size_t n = 0;
     *ret = (struct nodes){ 0 };
+    if (self->bus->is_frozen)
+        return frozen_nodes(self, ret);
     LIST_FOREACH (&self->bus->nodes, k)
         n++;
     ret->items = calloc(n, sizeof *ret->items);
@@ -385,6 +405,16 @@ void bus_silence(struct bus *b, const struct daemon *d, bool is_silent) {
 void bus_bury(struct bus *b, const struct daemon *d) {
     struct member *m = find(b, str_of(d->node_id));
     m->is_silent = m->is_buried = true;
+}
+
+void bus_freeze_lists(struct bus *b) {
+    b->is_frozen = true;
+    LIST_FOREACH (&b->nodes, k) {
+        const struct member *m = CONTAINER_OF(k, struct member, link);
+        char(*to)[NODE_ID_LEN + 1] = b->frozen[b->n_frozen++];
+        (void) snprintf(to[0], sizeof to[0], "%s", m->daemon->node_id);
+        (void) snprintf(to[1], sizeof to[1], "%.16s", m->daemon->node_name);
+    }
 }
 
 void bus_break(struct bus *b, const struct daemon *d, bool is_broken) {

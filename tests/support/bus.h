@@ -25,6 +25,9 @@ void bus_silence(struct bus *b, const struct daemon *d, bool is_silent);
 /* The node is known no longer, as if it had not been heard of for long; it hears nothing. */
 void bus_bury(struct bus *b, const struct daemon *d);
 
+/* From now on every node is told of the nodes of this moment, whoever comes and goes. */
+void bus_freeze_lists(struct bus *b);
+
 /* Publications of the others do not arrive at the node. Or again: then it is told so. */
 void bus_break(struct bus *b, const struct daemon *d, bool is_broken);
 
