@@ -225,6 +225,13 @@ static void redis_stats(struct engine *e, struct engine_stats *ret) {
     *ret = base;
 }
 
+static void note_stats(struct redis_engine *re) {
+    pthread_mutex_lock(&re->nodes_mutex);
+    for (unsigned i = 0; i < re->n_shards; i++)
+        redis_server_stats(re->shards[i].server, &re->shards[i].stats);
+    pthread_mutex_unlock(&re->nodes_mutex);
+}
+
 static void redis_tick(struct engine *e) {
     struct redis_engine *re = redis_of(e);
     int64_t now = loop_now();
@@ -242,6 +249,7 @@ static void redis_tick(struct engine *e) {
     if (now - atomic_load(&re->counts.failed_ms) >= FAILURE_MS)
         atomic_store(&re->counts.last_error, 0);
     note_problem(re);
+    note_stats(re);
 }
 
 static int refuse_map_read(struct engine *e, const struct map_query *q, struct map_page *ret) {
@@ -378,6 +386,19 @@ static const struct engine_class redis_class = {
     .tick = redis_tick,
     .close = redis_close,
 };
+
+size_t engine_redis_stats(struct engine *e, struct redis_shard_stats ret[static REDIS_SHARDS_MAX]) {
+    if (e->class != &redis_class)
+        return 0;
+    struct redis_engine *re = redis_of(e);
+    pthread_mutex_lock(&re->nodes_mutex);
+    for (unsigned i = 0; i < re->n_shards; i++) {
+        memcpy(ret[i].name, re->shards[i].name, sizeof ret[i].name);
+        ret[i].server = re->shards[i].stats;
+    }
+    pthread_mutex_unlock(&re->nodes_mutex);
+    return re->n_shards;
+}
 
 static char *copied(struct str s) {
     return strndup(s.data ? s.data : "", s.len);

@@ -17,6 +17,7 @@
 #include "storage/engine_impl.h"
 #include "storage/redis/options.h"
 #include "storage/redis/server.h"
+#include "storage/redis/stats.h"
 
 struct redis_engine;
 struct redisReply;
@@ -65,7 +66,8 @@ struct shard {
     struct redis_engine *engine;
     unsigned index;
     struct redis_server *server;
-    char name[24];
+    char name[REDIS_NAME_MAX];
+    struct redis_server_stats stats; /* of the last tick; under the engine's nodes_mutex */
     bool is_up;
     char run_id[RUN_ID_MAX];
     char generation[EPOCH_SIZE];

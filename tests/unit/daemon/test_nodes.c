@@ -13,6 +13,7 @@
 #include "async/loop.h"
 #include "async/stream.h"
 #include "async/task.h"
+#include "daemon/keys/denial.h"
 #include "daemon/node/desk.h"
 #include "daemon/session/single.h"
 #include "daemon/worker_thread.h"
@@ -565,6 +566,28 @@ static void a_node_may_close_while_it_is_asked(void **state) {
                 world_run(&(struct world_options){ .seed = (uint64_t) round }, closing, &round));
 }
 
+/* Without a line to the others what is here is done all the same. */
+static int cut_off(struct world *w, void *arg) {
+    struct cluster c;
+    OPEN(w, c);
+    struct peer *p = user_of(c.a, "u");
+    HEARS(p, "{\"id\":1,\"connect\":*");
+    bus_break(c.bus, c.a->daemon, true);
+    int64_t from = loop_now();
+    STORY_EXPECT(w, says(call(c.a, "disconnect", "{'user':'u'}"),
+                         "{'error':{'code':100,*node b could not be asked: see /health'}}"));
+    HEARS(p, "close 3503 *");
+    STORY_EXPECT(w,
+                 says(call(c.a, "info", "{}"),
+                      "{'result':{'nodes':[{*'name':'a',*},{*'name':'b',*'unanswered':true}]}}"));
+    STORY_EXPECT(w, loop_now() - from < 100 && stats_of(c.a).unsent == 2);
+    return 0;
+}
+
+static void a_node_that_is_cut_off_does_what_it_can(void **state) {
+    assert_null(world_run(NULL, cut_off, NULL));
+}
+
 /* The asker goes: the answer finds nobody. */
 static int asker_goes(struct world *w, void *arg) {
     const int *round = arg;
@@ -706,6 +729,38 @@ static void who_missed_something_hears_of_it_at_once(void **state) {
     assert_null(world_run(NULL, broken, NULL));
 }
 
+/* What others denied meanwhile, and what they took back, holds as soon as it can be read. */
+static int missed_denials(struct world *w, void *arg) {
+    struct cluster c;
+    OPEN(w, c);
+    STORY_EXPECT(w, says(call(c.a, "block_user", "{'user':'freed'}"), "{'result':{}}"));
+    struct peer *blocked = user_of(c.b, "u"), *revoked = user_of(c.b, "v"),
+                *old = user_of(c.b, "x"), *stays = user_of(c.b, "y");
+    HEARS(blocked, "{\"id\":1,\"connect\":*");
+    HEARS(revoked, "{\"id\":1,\"connect\":*");
+    HEARS(old, "{\"id\":1,\"connect\":*");
+    HEARS(stays, "{\"id\":1,\"connect\":*");
+    bus_break(c.bus, c.b->daemon, true);
+    (void) call(c.a, "block_user", "{'user':'u'}");
+    (void) call(c.a, "revoke_token", "{'uid':'t-v'}");
+    (void) call(c.a, "invalidate_user_tokens", "{'user':'x'}");
+    STORY_EXPECT(w, says(call(c.a, "unblock_user", "{'user':'freed'}"),
+                         "{'error':{'code':100,*did not answer in time*"));
+    STORY_EXPECT(w, strcmp(peer_hear(blocked, 1000), "nothing") == 0);
+    STORY_EXPECT(w, denial_is_user_blocked(c.b->daemon, STR("freed")));
+    bus_break(c.bus, c.b->daemon, false);
+    HEARS(blocked, "close 3507 *");
+    HEARS(revoked, "close 3005 *");
+    HEARS(old, "close 3005 *");
+    STORY_EXPECT(w, !denial_is_user_blocked(c.b->daemon, STR("freed")));
+    STORY_EXPECT(w, strcmp(peer_hear(stays, 1000), "nothing") == 0);
+    return 0;
+}
+
+static void denials_that_were_missed_are_read_again(void **state) {
+    assert_null(world_run(NULL, missed_denials, NULL));
+}
+
 /* ---- health ---- */
 
 static int probes(struct world *w, void *arg) {
@@ -744,10 +799,12 @@ int main(void) {
         cmocka_unit_test(a_node_that_leaves_is_not_waited_for),
         cmocka_unit_test(who_comes_and_goes_says_so),
         cmocka_unit_test(a_node_may_close_while_it_is_asked),
+        cmocka_unit_test(a_node_that_is_cut_off_does_what_it_can),
         cmocka_unit_test(an_asker_may_go_before_the_answer),
         cmocka_unit_test(damaged_and_unknown_messages_are_counted),
         cmocka_unit_test(an_older_version_says_what_it_does_not_know),
         cmocka_unit_test(who_missed_something_hears_of_it_at_once),
+        cmocka_unit_test(denials_that_were_missed_are_read_again),
         cmocka_unit_test(the_probe_of_one_node_is_not_anothers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
