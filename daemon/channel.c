@@ -67,6 +67,14 @@ static struct channel *channel_new(struct channels *all, struct str name) {
     return c;
 }
 
+void channels_missed(struct channels *all) {
+    TABLE_FOREACH (&all->table, e) {
+        struct channel *c = CONTAINER_OF(e, struct channel, entry);
+        LIST_FOREACH_SAFE (&c->joiners, k, after)
+            CONTAINER_OF(k, struct joiner, link)->is_overrun = true;
+    }
+}
+
 int channel_hold(struct channels *all, struct str name, struct channel **ret) {
     struct channel *c = channel_find(all, name);
     if (!c)

@@ -63,7 +63,7 @@ struct joiner {
     struct link link;
     struct publication **items; /* references */
     size_t n, capacity;
-    bool is_overrun; /* there were more than JOINER_MAX, or no memory */
+    bool is_overrun; /* there were more than JOINER_MAX, or no memory, or some did not come */
 };
 
 enum { JOINER_MAX = 4096 };
@@ -126,6 +126,10 @@ struct channel {
 void channels_init(struct channels *all, struct engine *e, struct engine_sink *sink,
                    struct wire *wire, void (*lost)(struct session *s, struct channel *c));
 void channels_finish(struct channels *all); /* none may be held */
+
+/* What was published may not have come, for a while: who is reading the past to go on from it must
+ * read it again. Those who have gone on are for channel_check(). */
+void channels_missed(struct channels *all);
 void channels_flush(
         struct channels *all); /* at the end of the turn: everything published goes out */
 

@@ -66,7 +66,10 @@ struct check {
     int result;
 };
 
-enum { CHECKS_AT_ONCE = 64, DUE_MIN = 64 };
+enum { CHECKS_AT_ONCE = 64, DUE_MIN = 64, CHECK_AGAIN_MS = 1000 };
+
+/* When a channel that is due whatever the interval was compared. */
+static const int64_t LONG_AGO_MS = INT64_MIN / 2;
 
 /* Channels whose position is to be compared, held. All are found in one walk: one that began anew
  * after each few of them would take the square of their number. */
@@ -95,8 +98,8 @@ static void collect_due(struct worker *w, struct due *ret) {
     bool is_forced = w->is_check_forced;
 
     w->is_check_forced = false;
-    if (every_ms == 0 && !is_forced)
-        return;
+    if (every_ms == 0)
+        every_ms = INT64_MAX / 4; /* only those that are due all the same */
     w->no_check_before_ms = now + every_ms;
     TABLE_FOREACH (&w->channels.table, e) {
         struct channel *c = CONTAINER_OF(e, struct channel, entry);
@@ -127,7 +130,9 @@ static int pass_inbox(struct worker *w) {
     return future_wait(&m.passed);
 }
 
-static void check_some(struct worker *w, struct check *checks, size_t n) {
+/* false: for some of them the engine has no answer now. */
+static bool check_some(struct worker *w, struct check *checks, size_t n) {
+    bool are_known = true;
     for (size_t i = 0; i < n; i++) {
         struct channel *c = checks[i].channel;
         /* Who keeps what is the namespace's to say; the position is there whatever is kept. */
@@ -139,14 +144,21 @@ static void check_some(struct worker *w, struct check *checks, size_t n) {
                 engine_position(w->daemon->engine, channel_name(c), keep, &checks[i].distributed);
     }
     int r = pass_inbox(w);
-    for (size_t i = 0; i < n; i++)
-        if (r == 0 && checks[i].result == 0)
+    for (size_t i = 0; i < n; i++) {
+        if (r == 0 && checks[i].result == 0) {
             channel_check(checks[i].channel, &checks[i].distributed);
+        } else {
+            checks[i].channel->checked_ms = LONG_AGO_MS;
+            are_known = false;
+        }
+    }
+    return are_known;
 }
 
 static void check_positions(struct worker *w) {
     struct check *checks = calloc(CHECKS_AT_ONCE, sizeof *checks);
     struct due due = { 0 };
+    bool are_known = true;
 
     if (checks)
         collect_due(w, &due);
@@ -154,13 +166,18 @@ static void check_positions(struct worker *w) {
         size_t n = 0, first = at;
         while (n < CHECKS_AT_ONCE && at < due.n)
             checks[n++] = (struct check){ .channel = due.channels[at++] };
-        if (!task_cancelled())
-            check_some(w, checks, n);
+        if (!task_cancelled() && !check_some(w, checks, n))
+            are_known = false;
         while (first < at)
             channel_release(due.channels[first++]);
     }
     free(due.channels);
     free(checks);
+    /* They may have missed something, and wait for no interval. */
+    if (!are_known && timer_set(&w->check, CHECK_AGAIN_MS) == 0) {
+        w->no_check_before_ms = 0;
+        w->is_check_wanted = true;
+    }
 }
 
 /* ---- whose turn it is ---- */
@@ -299,8 +316,9 @@ static bool has_positioned(struct worker *w) {
 
 void keeper_check(struct worker *w) {
     int64_t now = loop_now(), every_ms = w->config->client.position_check_ms;
-    if (every_ms == 0) /* since a reload */
+    if (every_ms == 0 && !w->is_check_wanted) /* since a reload */
         return;
+    w->is_check_wanted = false;
     /* Walking over a hundred thousand channels takes tens of milliseconds; a bound that is further
      * off than the interval is of a longer one, before a reload. */
     if (now < w->no_check_before_ms && w->no_check_before_ms <= now + every_ms) {

@@ -200,6 +200,7 @@ static void on_check(struct post *p) {
     struct checking *c = CONTAINER_OF(p, struct checking, post);
     struct worker *w = c->worker;
     if (survey_reaches(w)) {
+        channels_missed(&w->channels);
         keeper_check_all(w);
         if (w->index == 0 && group_spawn(&w->tasks, "denials", read_denials, w) < 0)
             metrics_count(&w->metrics, COUNT_OUT_OF_MEMORY);

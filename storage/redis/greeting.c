@@ -54,19 +54,31 @@ SUSPENDS int redis_line_check_master(struct redis_line *l) {
     return redis_why(l->why, -EROFS, "it is no master: its role is %.20s", reply->element[0]->str);
 }
 
-SUSPENDS int redis_line_run_id(struct redis_line *l, char ret[static REDIS_RUN_ID_MAX]) {
-    struct bytes words[] = { str_bytes(STR("INFO")), str_bytes(STR("server")) };
+/* The value of a field, or nothing. */
+static struct str info_field(const char *info, const char *name) {
+    const char *at = strstr(info, name);
+    if (!at)
+        return (struct str){ 0 };
+    at += strlen(name);
+    return (struct str){ .data = at, .len = strcspn(at, "\r\n") };
+}
+
+/* A process that is made a replica and then a master again has another data set than before, and
+ * its old run_id; but it remembers by another id whose replica it was last. A master's own
+ * replication id would do, too, but changes without need: when its first replica comes. */
+SUSPENDS int redis_line_identify(struct redis_line *l, char ret[static REDIS_IDENTITY_MAX]) {
+    struct bytes info = str_bytes(STR("INFO"));
     struct redisReply *reply CLEANUP(reply_freep) = NULL;
-    int r = redis_line_ask(l, words, ELEMENTS_OF(words), &reply);
+    int r = redis_line_ask(l, &info, 1, &reply);
     if (r < 0)
         return r;
     if (reply->type != REDIS_REPLY_STRING)
         return unexpected(l, "INFO", reply);
-    const char *at = strstr(reply->str, "\r\nrun_id:");
-    size_t n = at ? strcspn(at + 9, "\r\n") : 0;
-    if (n == 0 || n >= REDIS_RUN_ID_MAX)
+    struct str run = info_field(reply->str, "\r\nrun_id:");
+    struct str before = info_field(reply->str, "\r\nmaster_replid2:");
+    if (run.len == 0 || run.len + before.len + 2 > REDIS_IDENTITY_MAX)
         return redis_why(l->why, -EPROTO, "INFO names no run_id");
-    memcpy(ret, at + 9, n);
-    ret[n] = '\0';
+    (void) snprintf(ret, REDIS_IDENTITY_MAX, "%.*s/%.*s", (int) run.len, run.data, (int) before.len,
+                    before.data);
     return 0;
 }

@@ -22,7 +22,7 @@ static SUSPENDS int make_line(struct redis_keeper *k, struct redis_line **ret) {
     if (r == 0) {
         r = redis_line_check_master(*ret);
         if (r == 0)
-            r = redis_line_run_id(*ret, k->run_id);
+            r = redis_line_identify(*ret, k->identity);
         if (r == 0)
             r = k->kind->greet(k, *ret);
         if (r < 0)

@@ -24,14 +24,14 @@ struct redis_keeper {
     const struct redis_keeper_kind *kind; /* set by the owner */
     struct redis_server *server;
 
-    struct redis_line *line;       /* up */
-    struct group *serving;         /* the tasks of the line that is up */
-    struct address address;        /* of the newest attempt */
-    char run_id[REDIS_RUN_ID_MAX]; /* of the process that the line is, or was last, to */
-    struct redis_why why;          /* of the newest attempt, or of the end of the line */
-    struct redis_why told;         /* the operator has been told so; empty: that it is well */
-    int error;                     /* of the same */
-    int end_error;                 /* somebody ended the line */
+    struct redis_line *line;           /* up */
+    struct group *serving;             /* the tasks of the line that is up */
+    struct address address;            /* of the newest attempt */
+    char identity[REDIS_IDENTITY_MAX]; /* of the process that the line is, or was last, to */
+    struct redis_why why;              /* of the newest attempt, or of the end of the line */
+    struct redis_why told;             /* the operator has been told so; empty: that it is well */
+    int error;                         /* of the same */
+    int end_error;                     /* somebody ended the line */
     int64_t pause_ms;
     struct event hurry; /* no pause now */
     uint64_t connects, errors, breaks;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "async/task.h"
 #include "storage/redis/reply.h"
 #include "storage/redis/server.h"
 

@@ -12,11 +12,11 @@
 #include "async/loop.h"
 #include "async/stream.h"
 #include "protocol/buffer.h"
+#include "storage/redis/server.h"
 
-struct redisReply;
 struct redis_replies;
 
-enum { REDIS_WHY_MAX = 256, REDIS_RUN_ID_MAX = 64 };
+enum { REDIS_WHY_MAX = 256 };
 
 /* The first thing that went wrong; empty: nothing yet. */
 struct redis_why {
@@ -76,8 +76,9 @@ SUSPENDS int redis_line_write(void *line);
 /* It is a master? -EROFS: no. */
 SUSPENDS MUST_CHECK int redis_line_check_master(struct redis_line *l);
 
-/* Of the process at the other end. */
-SUSPENDS MUST_CHECK int redis_line_run_id(struct redis_line *l, char ret[static REDIS_RUN_ID_MAX]);
+/* Whose data set it is: as of redis_server_options.greet. -EPROTO. */
+SUSPENDS MUST_CHECK int redis_line_identify(struct redis_line *l,
+                                            char ret[static REDIS_IDENTITY_MAX]);
 
 /* -EROFS, -EBUSY, -EACCES: an error reply that says that this server, now, is not the one to talk
  * to, or does not let us. 0: it says something else. */

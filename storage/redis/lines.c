@@ -27,7 +27,7 @@ static int no_reply(struct redis_line *l, const struct redis_server *s) {
 
 /* Both lines are to the same process, or publications go where nobody hears them. */
 static int check_same(struct redis_keeper *k, const struct redis_keeper *other) {
-    if (!other->line || strcmp(k->run_id, other->run_id) == 0)
+    if (!other->line || strcmp(k->identity, other->identity) == 0)
         return 0;
     return redis_why(&k->why, -ESTALE, "it is another process than the other line's");
 }
@@ -40,7 +40,7 @@ static SUSPENDS int commands_greet(struct redis_keeper *k, struct redis_line *l)
         return 0;
     s->greeter = task_current();
     s->greeting = l;
-    int r = s->options.greet(s->options.arg, s, str_of(k->run_id));
+    int r = s->options.greet(s->options.arg, s, str_of(k->identity));
     s->greeter = NULL;
     s->greeting = NULL;
     return r;
@@ -49,7 +49,7 @@ static SUSPENDS int commands_greet(struct redis_keeper *k, struct redis_line *l)
 static void commands_up(struct redis_keeper *k, struct redis_line *l) {
     struct redis_server *s = k->server;
     /* The newer knows better. */
-    if (s->subscribing.line && strcmp(k->run_id, s->subscribing.run_id) != 0)
+    if (s->subscribing.line && strcmp(k->identity, s->subscribing.identity) != 0)
         redis_keeper_end(&s->subscribing, -ESTALE,
                          "the server was restarted, or another took over");
     event_set(&s->subscribing.hurry);

@@ -35,7 +35,7 @@ enum script {
     SCRIPTS
 };
 
-enum { SHA_SIZE = 41 /* in hex, terminator included */, RUN_ID_MAX = 64 };
+enum { SHA_SIZE = 41 /* in hex, terminator included */ };
 
 /* ---- one server, and what was asked of it, in order ---- */
 
@@ -69,7 +69,7 @@ struct shard {
     char name[REDIS_NAME_MAX];
     struct redis_server_stats stats; /* of the last tick; under the engine's nodes_mutex */
     bool is_up;
-    char run_id[RUN_ID_MAX];
+    char identity[REDIS_IDENTITY_MAX];
     char generation[EPOCH_SIZE];
     char shas[SCRIPTS][SHA_SIZE];
     struct op *first, **end;
@@ -167,7 +167,7 @@ void shard_release_fences(struct shard *s); /* what was distributed is lost, or 
 int redis_reply_error(const struct redisReply *reply);
 
 /* script.c */
-SUSPENDS int script_greet(void *arg, struct redis_server *server, struct str run_id);
+SUSPENDS int script_greet(void *arg, struct redis_server *server, struct str identity);
 void script_renew(struct shard *s);
 void epoch_make(struct redis_engine *re, char ret[static EPOCH_SIZE]);
 

@@ -67,7 +67,7 @@ static void generation_args(struct args *a, struct shard *s, char candidate[stat
     args_number(a, 2);
     args_name(a, re->prefix, "run", (struct str){ 0 });
     args_name(a, re->prefix, "generation", (struct str){ 0 });
-    args_str(a, str_of(s->run_id));
+    args_str(a, str_of(s->identity));
     args_str(a, str_of(candidate));
     args_number(a, re->keeps_epochs);
 }
@@ -81,12 +81,12 @@ static int take_generation(struct shard *s, const struct redisReply *reply) {
 
 /* ---- a new line ---- */
 
-int script_greet(void *arg, struct redis_server *server, struct str run_id) {
+int script_greet(void *arg, struct redis_server *server, struct str identity) {
     struct shard *s = arg;
-    if (run_id.len >= RUN_ID_MAX)
+    if (identity.len >= REDIS_IDENTITY_MAX)
         return -EPROTO;
-    memcpy(s->run_id, run_id.data, run_id.len);
-    s->run_id[run_id.len] = '\0';
+    memcpy(s->identity, identity.data, identity.len);
+    s->identity[identity.len] = '\0';
 
     struct redisReply *reply;
     int r = 0;

@@ -17,6 +17,8 @@ struct redisReply; /* hiredis's */
 struct redis_server;
 struct tls;
 
+enum { REDIS_IDENTITY_MAX = 128 };
+
 struct redis_server_options {
     const char *name;                /* for messages to the operator: "redis 1" */
     const struct address *addresses; /* one, of the server; with master_name: of its Sentinels */
@@ -48,9 +50,9 @@ struct redis_server_options {
 
     /* A line for commands is there, authenticated and in its database, of a master; nothing else
      * goes over it before this has returned 0: redis_server_ask() of the calling task, and of no
-     * other. Less ends the line. Within connect_timeout_ms. run_id: of the process at the other
-     * end, from INFO. May be NULL. */
-    SUSPENDS int (*greet)(void *arg, struct redis_server *s, struct str run_id);
+     * other. Less ends the line. Within connect_timeout_ms. identity: of the process at the other
+     * end and of the master that it was a replica of last, from INFO. May be NULL. */
+    SUSPENDS int (*greet)(void *arg, struct redis_server *s, struct str identity);
     void (*came_up)(void *arg);              /* commands are taken. May be NULL */
     void (*went_down)(void *arg, int error); /* they are not. May be NULL */
 
