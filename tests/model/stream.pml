@@ -14,6 +14,9 @@
 #ifndef EVENTS
 #define EVENTS 3 /* promotions, demotions and restarts */
 #endif
+#ifndef RESTARTS
+#define RESTARTS 1 /* 0: no restarts among them */
+#endif
 #ifndef BREAKS
 #define BREAKS 1 /* of lines, by themselves */
 #endif
@@ -449,12 +452,12 @@ end:
     :: d_step { events < EVENTS && server[0].is_master && server[1].is_master -> demote(1) }
 
     /* With all it had; with what it had once, as its replica has; with nothing. */
-    :: d_step { events < EVENTS && server[0].is_master -> restart(0) }
-    :: d_step { events < EVENTS && server[1].is_master -> restart(1) }
-    :: d_step { events < EVENTS && server[0].is_master && !server[1].is_master -> restart(0); copy_data(0, 1) }
-    :: d_step { events < EVENTS && server[1].is_master && !server[0].is_master -> restart(1); copy_data(1, 0) }
-    :: d_step { events < EVENTS && server[0].is_master -> restart(0); empty_data(0) }
-    :: d_step { events < EVENTS && server[1].is_master -> restart(1); empty_data(1) }
+    :: d_step { RESTARTS && events < EVENTS && server[0].is_master -> restart(0) }
+    :: d_step { RESTARTS && events < EVENTS && server[1].is_master -> restart(1) }
+    :: d_step { RESTARTS && events < EVENTS && server[0].is_master && !server[1].is_master -> restart(0); copy_data(0, 1) }
+    :: d_step { RESTARTS && events < EVENTS && server[1].is_master && !server[0].is_master -> restart(1); copy_data(1, 0) }
+    :: d_step { RESTARTS && events < EVENTS && server[0].is_master -> restart(0); empty_data(0) }
+    :: d_step { RESTARTS && events < EVENTS && server[1].is_master -> restart(1); empty_data(1) }
     od
 }
 
