@@ -60,6 +60,7 @@ int engine_open(const struct engine_options *o, struct engine **ret, char **ret_
     struct engine *e = NULL;
     int r = o->kind == ENGINE_MEMORY   ? memory_engine_new(o, base, &seed, &e)
             : o->kind == ENGINE_SQLITE ? sqlite_engine_new(o, base, &seed, &e, ret_why)
+            : o->kind == ENGINE_REDIS  ? redis_engine_new(o, base, &seed, &e, ret_why)
                                        : -EINVAL;
     if (r < 0) {
         if (!*ret_why && asprintf(ret_why, "the engine cannot start: %s", strerror(-r)) < 0)
@@ -212,19 +213,25 @@ int engine_position(struct engine *e, struct str channel, struct keep keep, stru
 
 /* ---- maps ---- */
 
+/* Ephemeral maps are; where others share the engine there is no such map. */
+static bool is_of_this_process(const struct engine *e, const struct keep *keep) {
+    return keep_is_nothing(keep) && !engine_is_shared(e);
+}
+
 int engine_map_read(struct engine *e, const struct map_query *q, struct map_page *ret) {
-    return keep_is_nothing(&q->keep) ? ephemera_map_read(e, q, ret) : e->class->map_read(e, q, ret);
+    return is_of_this_process(e, &q->keep) ? ephemera_map_read(e, q, ret)
+                                           : e->class->map_read(e, q, ret);
 }
 
 int engine_map_stats(struct engine *e, struct str channel, struct keep keep, uint64_t *ret_keys) {
-    if (!keep_is_nothing(&keep))
+    if (!is_of_this_process(e, &keep))
         return e->class->map_count(e, channel, ret_keys);
     *ret_keys = ephemera_map_count(e, channel);
     return 0;
 }
 
 int engine_map_clear(struct engine *e, struct str channel, struct keep keep) {
-    if (!keep_is_nothing(&keep))
+    if (!is_of_this_process(e, &keep))
         return e->class->map_clear(e, channel, &keep);
     ephemera_map_clear(e, channel, &keep);
     return 0;

@@ -131,5 +131,9 @@ SUSPENDS MUST_CHECK int sqlite_engine_new(const struct engine_options *o, const 
                                           const struct table_seed *seed, struct engine **ret,
                                           char **ret_why);
 
+SUSPENDS MUST_CHECK int redis_engine_new(const struct engine_options *o, const char *epoch_base,
+                                         const struct table_seed *seed, struct engine **ret,
+                                         char **ret_why);
+
 /* base, at most EPOCH_BASE_SIZE - 1 bytes, followed by the generation in base 36. */
 void epoch_format(char epoch[static EPOCH_SIZE], const char *base, uint64_t generation);

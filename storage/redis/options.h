@@ -31,4 +31,6 @@ struct redis_options {
     bool keeps_epochs;   /* each Redis has all it ever acknowledged when it comes back
                             (appendfsync always, no failover): streams go on. Else streams
                             get a new epoch, since something may be missing */
+    void (*warn)(void *arg, const char *text); /* a line is gone, or back. May be NULL */
+    void *warn_arg;
 };

@@ -33,14 +33,23 @@ struct redis_server_options {
     int64_t backoff_min_ms, backoff_max_ms; /* 0: 50 ms, 5 s */
     size_t queue_max;       /* commands without a reply; past it -ENOBUFS. 0: 65536 */
     size_t queue_max_bytes; /* of them; past it -ENOBUFS. 0: 64 MiB */
+    size_t reply_max_bytes; /* a longer reply ends the line. 0: 64 MiB */
     int64_t wait_ms;        /* commands wait for a line that is down for so long, within the
                                limits above; 0: they fail with -ENOTCONN at once */
 
-    void *arg; /* of all callbacks, which run on the loop, outside tasks unless marked SUSPENDS */
+    /* Makes connections, as stream_connect() does, which it is if NULL: for tests and simulations.
+     */
+    SUSPENDS int (*connect)(void *arg, const struct address *a, const struct tls *tls,
+                            struct stream **ret);
+    void *connect_arg;
+
+    void *arg; /* of all callbacks below, which run on the loop and must not suspend, unless marked
+                */
 
     /* A line for commands is there, authenticated and in its database, of a master; nothing else
-     * goes over it before this has returned 0 (redis_server_ask()). Less ends the line. run_id: of
-     * the process at the other end, from INFO. May be NULL. */
+     * goes over it before this has returned 0: redis_server_ask() of the calling task, and of no
+     * other. Less ends the line. Within connect_timeout_ms. run_id: of the process at the other
+     * end, from INFO. May be NULL. */
     SUSPENDS int (*greet)(void *arg, struct redis_server *s, struct str run_id);
     void (*came_up)(void *arg);              /* commands are taken. May be NULL */
     void (*went_down)(void *arg, int error); /* they are not. May be NULL */
@@ -58,12 +67,16 @@ struct redis_server_options {
  * It returns at once; lines come up by themselves. -ENOMEM. */
 MUST_CHECK int redis_server_open(const struct redis_server_options *o, struct redis_server **ret);
 
-/* Ends both lines; what has no reply fails with -ECANCELED. Suspends, shielded. Takes NULL; returns
- * NULL. */
+/* Ends both lines; what has no reply fails with -ECANCELED, and so does who waits in a call of it.
+ * Suspends, shielded. Takes NULL; returns NULL. */
 SUSPENDS struct redis_server *redis_server_close(struct redis_server *s);
 
 /* Until commands are taken. 0, -ECANCELED, -ETIMEDOUT. */
 SUSPENDS MUST_CHECK int redis_server_wait_up(struct redis_server *s);
+
+/* The line for commands is of no use: it ends, and another one is made and greeted. why: one
+ * clause, for the operator. Does nothing while it is down. */
+void redis_server_renew(struct redis_server *s, const char *why);
 
 /* ---- commands ---- */
 
@@ -114,9 +127,17 @@ struct redis_server_stats {
     uint64_t refused;                  /* -ENOBUFS, -ENOTCONN */
     uint64_t waiting, waiting_bytes;   /* now: without a reply */
     uint64_t connects, connect_errors; /* of both lines */
+    uint64_t breaks;                   /* lines that were up and ended */
     uint64_t messages;
     uint64_t channels; /* subscribed now */
     int64_t reply_us;  /* of the newest reply: since its command was sent */
 };
 
 void redis_server_stats(const struct redis_server *s, struct redis_server_stats *ret);
+
+/* Why there is no line for commands: of the newest attempt. -EACCES: it refuses us; -EPROTO: it is
+ * no Redis that we know; what connecting says. 0: there is one, or none was tried. */
+int redis_server_error(const struct redis_server *s);
+
+/* Why a line is down, with its address: good until the next suspending call. Empty: both are up. */
+const char *redis_server_problem(const struct redis_server *s);
