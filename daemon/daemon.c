@@ -42,6 +42,11 @@ static int open_engine(struct daemon *d, const struct daemon_options *o, char **
         .events_max = c->webhooks.queue_max,
         .denials_max = c->engine_denials_max,
     };
+    if (o->redis) {
+        options.kind = ENGINE_REDIS;
+        options.redis = o->redis;
+        options.data_dir = NULL;
+    }
     return engine_open(&options, &d->engine, ret_why);
 }
 
@@ -93,7 +98,7 @@ static struct daemon *daemon_new(const struct daemon_options *o) {
     if (!d)
         return NULL;
     d->config = config_ref(o->config);
-    d->engine_kind = o->config->engine;
+    d->engine_kind = o->redis ? ENGINE_REDIS : o->config->engine;
     d->log = o->log;
     d->assets = o->assets;
     d->http = o->http;

@@ -21,6 +21,7 @@ struct http_client_options;
 struct log;
 struct polls;
 struct rates;
+struct redis_options;
 struct stream;
 struct tls;
 struct user_counts;
@@ -32,10 +33,12 @@ struct daemon_options {
     struct log *log;       /* borrowed; NULL: silent */
     const int *fds;        /* listening sockets from systemd; owned from here on */
     size_t n_fds;
-    const char *engine_vfs;    /* sqlite: name of a registered VFS; NULL: the system's */
-    struct asset_table assets; /* the web page; n 0: none */
-    bool is_single_threaded;   /* all workers on the caller's loop: tests and simulation */
-    bool has_no_listeners;     /* connections come by daemon_accept() only */
+    const char *engine_vfs;            /* sqlite: name of a registered VFS; NULL: the system's */
+    const struct redis_options *redis; /* an engine on Redis, whatever the configuration says, its
+                                          events in memory: simulations. NULL: as configured */
+    struct asset_table assets;         /* the web page; n 0: none */
+    bool is_single_threaded;           /* all workers on the caller's loop: tests and simulation */
+    bool has_no_listeners;             /* connections come by daemon_accept() only */
     const struct http_client_options *http; /* of the workers' clients, borrowed; NULL: as usual */
 };
 

@@ -127,6 +127,8 @@ static int open_server(struct shard *s, const struct redis_options *o) {
         .connect_timeout_ms = o->connect_timeout_ms,
         .io_timeout_ms = o->io_timeout_ms,
         .wait_ms = o->wait_ms,
+        .connect = o->connect,
+        .connect_arg = o->connect_arg,
         .arg = s,
         .greet = script_greet,
         .came_up = came_up,

@@ -45,6 +45,7 @@ struct redis_process {
 struct redis_line {
     struct link link;
     struct redis_process *process;
+    const void *owner;
     struct stream *stream;
     struct buffer in, out;
     struct event has_output;

@@ -41,7 +41,7 @@ struct redis_model *redis_model_close(struct redis_model *m) {
     return NULL;
 }
 
-int redis_model_connect(struct redis_model *m, struct stream **ret) {
+int redis_model_connect(struct redis_model *m, const void *owner, struct stream **ret) {
     struct redis_process *p = m->master;
     struct stream *ours, *theirs;
 
@@ -56,6 +56,7 @@ int redis_model_connect(struct redis_model *m, struct stream **ret) {
     if (!l)
         abort();
     l->process = p;
+    l->owner = owner;
     l->stream = ours;
     l->is_known = !m->options.password;
     l->id = (unsigned) ++m->lines;
@@ -170,21 +171,21 @@ void redis_model_pause(struct redis_model *m, int64_t ms) {
     m->paused_until_ms = loop_now() + ms;
 }
 
-static void cut(struct redis_model *m, bool all) {
+static void cut(struct redis_model *m, const void *owner, bool only_subscribed) {
     LIST_FOREACH (&m->processes, p)
         LIST_FOREACH (&CONTAINER_OF(p, struct redis_process, link)->lines, k) {
             struct redis_line *l = CONTAINER_OF(k, struct redis_line, link);
-            if (all || line_is_subscribed(l))
+            if ((!owner || l->owner == owner) && (!only_subscribed || line_is_subscribed(l)))
                 line_cut(l);
         }
 }
 
 void redis_model_cut_subscribers(struct redis_model *m) {
-    cut(m, false);
+    cut(m, NULL, true);
 }
 
-void redis_model_cut(struct redis_model *m) {
-    cut(m, true);
+void redis_model_cut(struct redis_model *m, const void *owner) {
+    cut(m, owner, false);
 }
 
 static void order(struct redis_model *m, const char *const *words, size_t n) {

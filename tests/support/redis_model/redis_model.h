@@ -27,8 +27,8 @@ MUST_CHECK int redis_model_open(const struct redis_model_options *o, struct redi
 SUSPENDS struct redis_model *redis_model_close(struct redis_model *m); /* takes NULL */
 
 /* A new line to the master; now and then, where there are two who think they are, to the other one.
- * -ECONNREFUSED: nobody is there. */
-MUST_CHECK int redis_model_connect(struct redis_model *m, struct stream **ret);
+ * owner: whose it is, for redis_model_cut(). -ECONNREFUSED: nobody is there. */
+MUST_CHECK int redis_model_connect(struct redis_model *m, const void *owner, struct stream **ret);
 
 /* Runs a command in the master, as if it came over a line. The answer is appended. False: nobody is
  * there. */
@@ -53,8 +53,8 @@ void redis_model_fail_over(struct redis_model *m, size_t lag_writes, int64_t spl
 
 void redis_model_pause(struct redis_model *m, int64_t ms); /* nobody is answered */
 void redis_model_cut_subscribers(struct redis_model *m);   /* lines that are subscribed break */
-void redis_model_cut(struct redis_model *m);               /* all of them do */
-void redis_model_flush(struct redis_model *m);             /* FLUSHALL, by somebody else */
+void redis_model_cut(struct redis_model *m, const void *owner); /* all of an owner; NULL: all */
+void redis_model_flush(struct redis_model *m);                  /* FLUSHALL, by somebody else */
 void redis_model_evict(struct redis_model *m); /* some key goes, as for want of memory */
 void redis_model_forget_scripts(struct redis_model *m);
 

@@ -104,7 +104,7 @@ static void close_stream(struct stream **s) {
 #define LINE(name, model)                                                                          \
     struct stream *name CLEANUP(close_stream) = NULL;                                              \
     do {                                                                                           \
-        int r_ = redis_model_connect((model), &name);                                              \
+        int r_ = redis_model_connect((model), NULL, &name);                                              \
         if (r_ < 0)                                                                                \
             return r_;                                                                             \
     } while (0)
@@ -176,7 +176,7 @@ static int story_of_crash(struct redis_model *m) {
     TALK(one, set_b, "+OK\r\n");
     redis_model_crash(m, 1, 100);
     TALK(one, get_both, "-");
-    if (redis_model_connect(m, &refused) != -ECONNREFUSED)
+    if (redis_model_connect(m, NULL, &refused) != -ECONNREFUSED)
         return -EBADMSG;
     if (task_sleep(101) < 0)
         return -ECANCELED;
