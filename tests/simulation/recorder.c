@@ -38,10 +38,14 @@ int recorder_catch_up(struct scene_node *n) {
     for (uint32_t i = 0; i < s->script.channels; i++) {
         char name[16];
         struct page page;
+        const struct ledger_stream *known = &s->ledger.streams[i];
         if (channel_is_map(s->script.modes[i]))
             continue;
         scene_channel_name(s, i, name);
         struct history_query q = { .channel = str_of(name), .keep = scene_keep(s), .limit = PAGE };
+        /* Others go on meanwhile. */
+        uint32_t epoch = known->newest;
+        uint64_t top = ledger_top(&s->ledger, i);
         int r = engine_history(n->engine, &q, &page);
         if (r < 0)
             return r;
@@ -49,12 +53,10 @@ int recorder_catch_up(struct scene_node *n) {
             record(s, page.items[k], 0);
         if (s->script.engine == ENGINE_REDIS)
             ledger_current(&s->ledger, i, page.top.epoch);
-        const struct ledger_stream *known = &s->ledger.streams[i];
-        if (known->n > 0 && strcmp(known->epochs[known->newest].name, page.top.epoch) == 0 &&
-            ledger_top(&s->ledger, i) > page.top.offset)
+        if (known->n > 0 && strcmp(known->epochs[epoch].name, page.top.epoch) == 0 &&
+            top > page.top.offset)
             ledger_fault(&s->ledger, "channel %u ends at %llu, but %llu was distributed", i,
-                         (unsigned long long) page.top.offset,
-                         (unsigned long long) ledger_top(&s->ledger, i));
+                         (unsigned long long) page.top.offset, (unsigned long long) top);
         page_finish(&page);
     }
     return 0;

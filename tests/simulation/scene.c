@@ -346,8 +346,10 @@ static int check_presence(struct scene *s) {
     for (uint32_t i = 0; i < s->script.channels;) {
         size_t clients, wanted;
         int r = count_present(s, i, &clients, &wanted);
-        if (r < 0)
+        bool is_temporary = s->script.engine == ENGINE_REDIS && r != -ECANCELED;
+        if (r < 0 && !(is_temporary && loop_now() < until))
             return r;
+        clients = r < 0 ? SIZE_MAX : clients;
         if (clients != wanted && loop_now() < until) {
             r = task_sleep(10);
             if (r < 0)
@@ -381,7 +383,8 @@ static int start_all(struct scene *s) {
     int r = s->script.engine == ENGINE_REDIS ? redis_begin(s) : 0;
     for (unsigned i = 0; i < s->script.nodes && r == 0; i++) {
         s->nodes[i] = (struct scene_node){ .scene = s, .index = i };
-        r = start(&s->nodes[i]);
+        /* Lines may break from the beginning. */
+        r = s->script.engine == ENGINE_REDIS ? start_again(&s->nodes[i]) : start(&s->nodes[i]);
     }
     return r;
 }
