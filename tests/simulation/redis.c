@@ -71,6 +71,7 @@ void redis_node_options(struct scene_node *n, struct redis_options *ret) {
                                    .n_shards = 1,
                                    .node_id = ids[n->index],
                                    .node_name = ids[n->index],
+                                   .wait_ms = n->scene->script.wait_ms,
                                    .keeps_epochs = n->scene->script.keeps_epochs,
                                    .connect = reach,
                                    .connect_arg = n };

@@ -56,6 +56,7 @@ struct script {
     bool has_bad_lines; /* that break, before and after a command is run */
     bool has_pauses;    /* it answers nobody */
     bool has_splits;    /* nodes are cut off from it */
+    int64_t wait_ms;    /* publishes wait for it; 0: they fail at once */
 };
 
 /* engine: a value of enum engine_kind, or below 0: the seed's choice of those without a server. */

@@ -70,6 +70,7 @@ static void draw_shared(uint64_t seed, struct script *ret) {
     ret->has_bad_lines = script_more(&state, 2);
     ret->has_pauses = script_more(&state, 3) == 0;
     ret->has_splits = script_more(&state, 3) == 0;
+    ret->wait_ms = script_more(&state, 2) ? 1 + (int64_t) script_more(&state, 5000) : 0;
 }
 
 void script_draw(uint64_t seed, int engine, struct script *ret) {
