@@ -17,11 +17,12 @@
 struct daemon;
 struct denial_register;
 struct engine;
+struct engine_options;
 struct http_client_options;
 struct log;
+struct node_desk;
 struct polls;
 struct rates;
-struct redis_options;
 struct stream;
 struct tls;
 struct user_counts;
@@ -33,13 +34,15 @@ struct daemon_options {
     struct log *log;       /* borrowed; NULL: silent */
     const int *fds;        /* listening sockets from systemd; owned from here on */
     size_t n_fds;
-    const char *engine_vfs;            /* sqlite: name of a registered VFS; NULL: the system's */
-    const struct redis_options *redis; /* an engine on Redis, whatever the configuration says, its
-                                          events in memory: simulations. NULL: as configured */
-    struct asset_table assets;         /* the web page; n 0: none */
-    bool is_single_threaded;           /* all workers on the caller's loop: tests and simulation */
-    bool has_no_listeners;             /* connections come by daemon_accept() only */
+    const char *engine_vfs;    /* sqlite: name of a registered VFS; NULL: the system's */
+    struct asset_table assets; /* the web page; n 0: none */
+    bool is_single_threaded;   /* all workers on the caller's loop: tests and simulation */
+    bool has_no_listeners;     /* connections come by daemon_accept() only */
     const struct http_client_options *http; /* of the workers' clients, borrowed; NULL: as usual */
+    /* An engine in place of the configured one: tests. NULL: none. As engine_open(). */
+    int (*open_engine)(void *arg, struct daemon *d, const struct engine_options *o,
+                       struct engine **ret);
+    void *open_engine_arg;
 };
 
 /*
@@ -95,7 +98,7 @@ bool daemon_is_alive(struct daemon *d, int64_t within_ms);
 
 /* ---- what workers use ---- */
 
-enum { NODE_ID_LEN = 32 };
+enum { NODE_ID_LEN = 32, NODE_NAME_MAX = 255 };
 
 enum { DAEMON_ADDRESSES_MAX = CONFIG_LISTENERS_MAX + 32 };
 
@@ -106,14 +109,18 @@ struct daemon {
     struct engine *engine;
     struct inbox *inbox; /* the main loop's */
     struct tls *tls;     /* NULL: not configured. Main loop only, workers have their own */
+    struct tls *redis_tls, *sentinel_tls; /* the engine's; NULL: plain */
     struct asset_table assets;
     const struct http_client_options *http;
-    struct user_counts *user_counts; /* of all workers; any thread */
-    struct polls *polls;             /* likewise */
-    struct webhooks *webhooks;       /* any thread; NULL before there is an engine */
-    struct rates *rates;             /* the same */
-    struct denial_register *denials; /* the same */
-    char node_id[NODE_ID_LEN + 1];   /* names this run of the daemon to emulated transports */
+    struct user_counts *user_counts;   /* of all workers; any thread */
+    struct polls *polls;               /* likewise */
+    struct webhooks *webhooks;         /* any thread; NULL before there is an engine */
+    struct rates *rates;               /* the same */
+    struct denial_register *denials;   /* the same */
+    char node_id[NODE_ID_LEN + 1];     /* names this run of the daemon to emulated transports, and
+                                          among the nodes that share an engine */
+    char node_name[NODE_NAME_MAX + 1]; /* for people */
+    struct node_desk *nodes;           /* NULL: the engine is nobody else's. Any thread */
     struct worker_thread *threads;
     size_t n_workers; /* while it opens and ends not all of them are there */
     struct survey_desk surveys;
@@ -124,6 +131,6 @@ struct daemon {
     int64_t started_ms;
     _Atomic bool is_stopping;
     _Atomic uint32_t connections; /* of all workers, for the limit */
-    _Atomic uint64_t entered;     /* sessions so far that are to be their users' only ones */
+    _Atomic uint64_t entered;     /* the clock of session/single.c */
     _Atomic int64_t opening_us;   /* for client.connection_rate_limit: transport/transport.c */
 };

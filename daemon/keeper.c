@@ -92,14 +92,17 @@ static bool due_add(struct due *d, struct channel *c) {
 static void collect_due(struct worker *w, struct due *ret) {
     int64_t now = loop_now(), every_ms = w->config->client.position_check_ms;
 
-    if (every_ms == 0)
+    bool is_forced = w->is_check_forced;
+
+    w->is_check_forced = false;
+    if (every_ms == 0 && !is_forced)
         return;
     w->no_check_before_ms = now + every_ms;
     TABLE_FOREACH (&w->channels.table, e) {
         struct channel *c = CONTAINER_OF(e, struct channel, entry);
         if (c->n_positioned == 0)
             continue;
-        if (now - c->checked_ms >= every_ms && due_add(ret, c))
+        if ((is_forced || now - c->checked_ms >= every_ms) && due_add(ret, c))
             c->checked_ms = now;
         else if (c->checked_ms + every_ms < w->no_check_before_ms)
             w->no_check_before_ms = c->checked_ms + every_ms;
@@ -308,5 +311,10 @@ void keeper_check(struct worker *w) {
         return;
     keeper_watch_positions(w);
     w->is_check_due = true;
+    keep(w);
+}
+
+void keeper_check_all(struct worker *w) {
+    w->is_check_due = w->is_check_forced = true;
     keep(w);
 }

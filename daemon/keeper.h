@@ -25,3 +25,6 @@ void keeper_keep_presence(struct worker *w, struct str channel, struct str clien
 void keeper_watch_positions(struct worker *w);
 void keeper_finish(struct worker *w);
 void keeper_check(struct worker *w); /* the wheel's: the time has come */
+
+/* Publications may have been missed: all positions are compared, at once. */
+void keeper_check_all(struct worker *w);

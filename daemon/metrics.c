@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/backend/webhook.h"
+#include "daemon/node/desk.h"
 #include "storage/engine.h"
 
 enum { OTHER_CODE = 0 }; /* index of codes that are in no table */
@@ -346,6 +347,37 @@ static void write_webhooks(const struct webhook_stats *s, struct buffer *out) {
                  "counter", s->store_errors, out);
 }
 
+static void write_others(const struct node_stats *s, struct buffer *out) {
+    write_number("node_others", "Other nodes of the cluster, heard of lately.", "gauge", s->others,
+                 out);
+    write_number("node_signals_sent_total", "Messages to other nodes.", "counter", s->sent, out);
+    write_number("node_signals_unsent_total", "Of them, that Redis did not take.", "counter",
+                 s->unsent, out);
+    write_number("node_signals_received_total", "Messages from other nodes.", "counter",
+                 s->received, out);
+    write_number("node_signals_damaged_total",
+                 "Of them, not to be read: no messages of nodes, or of a later version.", "counter",
+                 s->damaged, out);
+    write_number("node_signals_unknown_total", "Of them, of a kind this version does not know.",
+                 "counter", s->unknown, out);
+    write_number("node_signals_dropped_total",
+                 "Of them, dropped: 4096 waited already, or no memory.", "counter", s->dropped,
+                 out);
+    write_number("node_answers_late_total", "Answers nobody waited for any more.", "counter",
+                 s->late, out);
+    write_number("node_questions_total", "Questions, counted for each node that was asked.",
+                 "counter", s->questions, out);
+    write_number("node_unanswered_total", "Of them, not answered within node.survey_timeout.",
+                 "counter", s->unanswered, out);
+    write_number("node_serving", "What other nodes asked for and is being done.", "gauge",
+                 s->serving, out);
+    write_number("node_waiting", "What they asked for and waits its turn.", "gauge", s->waiting,
+                 out);
+    write_number("node_missed_total",
+                 "Times that a line to Redis was broken: messages may have been missed.", "counter",
+                 s->missed, out);
+}
+
 /* Where one worker's share of the work is to be compared with another's. */
 static void write_shares(const struct metrics *const *workers, size_t n, struct buffer *out) {
     write_about("worker_connections", "Sockets open, by worker.", "gauge", out);
@@ -371,6 +403,8 @@ static void write_node(const struct metrics_node *node, struct buffer *out) {
         write_engine(node->engine_stats, node->engine, out);
     if (node->webhook_stats)
         write_webhooks(node->webhook_stats, out);
+    if (node->node_stats)
+        write_others(node->node_stats, out);
 }
 
 void metrics_write(const struct metrics *const *workers, size_t n, const struct metrics_node *node,
@@ -452,9 +486,12 @@ static const char INTRODUCTION[] =
 void metrics_document(struct buffer *out) {
     struct engine_stats stats = { 0 };
     struct webhook_stats webhooks = { 0 };
+    struct node_stats nodes = { 0 };
     struct buffer text = BUFFER_INIT;
     metrics_write(NULL, 0,
-                  &(struct metrics_node){ .engine_stats = &stats, .webhook_stats = &webhooks },
+                  &(struct metrics_node){ .engine_stats = &stats,
+                                          .webhook_stats = &webhooks,
+                                          .node_stats = &nodes },
                   &text);
     buffer_append_byte(&text, '\0');
 

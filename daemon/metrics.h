@@ -252,6 +252,7 @@ void metrics_count_error(struct metrics *m, uint32_t code);
 void metrics_count_unsubscribe(struct metrics *m, uint32_t code);
 
 struct engine_stats;
+struct node_stats;
 struct webhook_stats;
 
 /* The rest of what a scrape says; any pointer may be NULL. */
@@ -260,6 +261,7 @@ struct metrics_node {
     const char *engine; /* "sqlite" */
     const struct engine_stats *engine_stats;
     const struct webhook_stats *webhook_stats;
+    const struct node_stats *node_stats; /* of what it says to others */
     size_t workers;
     size_t workers_alive;
     int64_t uptime_ms;

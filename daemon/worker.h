@@ -90,7 +90,7 @@ struct worker {
     struct session *keeper_session; /* whose presence is being renewed; NULLed when it goes */
     struct timer check;             /* when to compare positions again */
     int64_t no_check_before_ms;     /* by then no position is due */
-    bool is_keeping, is_check_due;
+    bool is_keeping, is_check_due, is_check_forced;
 
     size_t publishes_running;
     struct input *inputs; /* not lent */

@@ -201,7 +201,8 @@ static bool is_as(struct denial_register *r, struct bytes key, const struct entr
 }
 
 /* In memory first: from here on nobody gets in who would not be found by who looks for sessions. */
-static int deny(struct worker *w, struct bytes key, int64_t before_s, int64_t expire_at_s) {
+static int deny(struct worker *w, struct bytes key, int64_t before_s, int64_t expire_at_s,
+                bool is_learnt) {
     struct denial_register *r = w->daemon->denials;
     struct entry now;
     bool is_new;
@@ -213,6 +214,8 @@ static int deny(struct worker *w, struct bytes key, int64_t before_s, int64_t ex
     (void) pthread_mutex_lock(&r->lock);
     int e = merge(r, key, before_s, expire_at_s, &now, &is_new);
     (void) pthread_mutex_unlock(&r->lock);
+    if (is_learnt)
+        return e;
     /* Others may extend it while it is written; who writes last writes the sum. */
     do {
         struct denial d = denial_of(key, &now);
@@ -279,7 +282,7 @@ static int put_out(struct worker *w, survey_fn *ask, struct target *t) {
 
 /* Denies what has one name, and ends those whom it means. */
 static int deny_name(struct worker *w, enum denial_kind kind, struct str name, int64_t expire_at_s,
-                     survey_fn *ask, struct target *t) {
+                     bool is_learnt, survey_fn *ask, struct target *t) {
     CLEANUP(buffer_finish) struct buffer key = BUFFER_INIT;
 
     int r = check_name(name);
@@ -288,16 +291,16 @@ static int deny_name(struct worker *w, enum denial_kind kind, struct str name, i
     make_key(&key, kind, name, (struct str){ 0 });
     r = buffer_error(&key);
     if (r == 0)
-        r = deny(w, buffer_bytes(&key), 0, expire_at_s);
+        r = deny(w, buffer_bytes(&key), 0, expire_at_s, is_learnt);
     return r < 0 ? r : put_out(w, ask, t);
 }
 
-int denial_block_user(struct worker *w, struct str user, int64_t expire_at_s) {
-    return deny_name(w, DENIAL_USER, user, expire_at_s, put_out_user,
+int denial_block_user(struct worker *w, struct str user, int64_t expire_at_s, bool is_learnt) {
+    return deny_name(w, DENIAL_USER, user, expire_at_s, is_learnt, put_out_user,
                      &(struct target){ .user = user });
 }
 
-int denial_unblock_user(struct worker *w, struct str user) {
+int denial_unblock_user(struct worker *w, struct str user, bool is_learnt) {
     CLEANUP(buffer_finish) struct buffer key = BUFFER_INIT;
 
     int r = check_name(user);
@@ -305,20 +308,20 @@ int denial_unblock_user(struct worker *w, struct str user) {
         return r;
     make_key(&key, DENIAL_USER, user, (struct str){ 0 });
     r = buffer_error(&key);
-    if (r == 0)
+    if (r == 0 && !is_learnt)
         r = engine_denial_remove(w->daemon->engine, DENIAL_USER, user);
     if (r == 0)
         forget(w->daemon->denials, buffer_bytes(&key));
     return r;
 }
 
-int denial_revoke_token(struct worker *w, struct str id, int64_t expire_at_s) {
-    return deny_name(w, DENIAL_TOKEN, id, expire_at_s, put_out_token,
+int denial_revoke_token(struct worker *w, struct str id, int64_t expire_at_s, bool is_learnt) {
+    return deny_name(w, DENIAL_TOKEN, id, expire_at_s, is_learnt, put_out_token,
                      &(struct target){ .token_id = id });
 }
 
 int denial_invalidate_tokens(struct worker *w, struct str user, struct str channel,
-                             int64_t issued_before_s, int64_t expire_at_s) {
+                             int64_t issued_before_s, int64_t expire_at_s, bool is_learnt) {
     CLEANUP(buffer_finish) struct buffer key = BUFFER_INIT;
     struct target t = { .user = user, .before_s = issued_before_s > 0 ? issued_before_s : now_s() };
 
@@ -330,7 +333,7 @@ int denial_invalidate_tokens(struct worker *w, struct str user, struct str chann
     make_key(&key, channel.len ? DENIAL_CHANNEL_TOKEN : DENIAL_USER_TOKENS, user, channel);
     r = buffer_error(&key);
     if (r == 0)
-        r = deny(w, buffer_bytes(&key), t.before_s, expire_at_s);
+        r = deny(w, buffer_bytes(&key), t.before_s, expire_at_s, is_learnt);
     return r < 0 || channel.len ? r : put_out(w, put_out_tokens, &t);
 }
 

@@ -21,8 +21,10 @@ local m = call('HMGET', meta, 'e', 's', 'g', 'v', 'w')
 local epoch, top, is_new = m[1], tonumber(m[2]) or 0, m[3] ~= ARGV[1]
 if is_new then
     epoch = ARGV[2]
-    if not m[1] then
-        call('DEL', stream) -- whose meta was evicted
+    -- Whose meta was evicted. Asked for first: once something is written, even in vain, Redis
+    -- thinks it too late to be out of memory.
+    if not m[1] and call('EXISTS', stream) == 1 then
+        call('DEL', stream)
     end
 end
 

@@ -11,7 +11,7 @@ end
 local m = call('HMGET', KEYS[1], 'e', 's', 'g')
 local epoch, top = m[1], tonumber(m[2]) or 0
 if m[3] ~= ARGV[1] then
-    if not epoch then
+    if not epoch and call('EXISTS', KEYS[2]) == 1 then
         call('DEL', KEYS[2]) -- whose meta was evicted
     end
     epoch = ARGV[2]

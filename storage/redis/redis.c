@@ -62,13 +62,15 @@ static void hear(void *arg, struct str name, struct bytes payload) {
         shard_fence_seen(s, fence);
 }
 
-static void resubscribed(void *arg) {
-    struct shard *s = arg;
-    shard_release_fences(s);
-    node_missed(s->engine);
-}
-
 /* ---- the lines ---- */
+
+/* Both lines. */
+static bool is_there(const struct shard *s) {
+    struct redis_server_stats stats = { 0 };
+    if (s->server)
+        redis_server_stats(s->server, &stats);
+    return s->is_up && stats.is_subscribed;
+}
 
 /* The first server that is away. */
 static void note_problem(struct redis_engine *re) {
@@ -77,14 +79,22 @@ static void note_problem(struct redis_engine *re) {
     for (unsigned i = re->n_shards; i-- > 0;) {
         const struct shard *s = &re->shards[i];
         const char *why = s->server ? redis_server_problem(s->server) : "";
-        down += !s->is_up;
-        if (!s->is_up)
+        bool is_down = !is_there(s);
+        down += is_down;
+        if (is_down)
             (void) snprintf(text, sizeof text, "%s: %s", s->name, why[0] ? why : "not there yet");
     }
     atomic_store(&re->counts.down, down);
     pthread_mutex_lock(&re->nodes_mutex);
     memcpy(re->problem, text, sizeof text);
     pthread_mutex_unlock(&re->nodes_mutex);
+}
+
+static void resubscribed(void *arg) {
+    struct shard *s = arg;
+    shard_release_fences(s);
+    note_problem(s->engine);
+    node_missed(s->engine);
 }
 
 static void came_up(void *arg) {
@@ -162,8 +172,8 @@ static int wait_for(struct shard *s, int64_t until_ms, char **ret_why) {
     int error;
     do {
         DEADLINE(d, ATTEMPT_MS);
-        int r = redis_server_wait_up(s->server);
-        if (r != -ETIMEDOUT || !deadline_passed(&d))
+        int r = s->is_up ? task_sleep(1) : redis_server_wait_up(s->server);
+        if (is_there(s) || (r < 0 && (r != -ETIMEDOUT || !deadline_passed(&d))))
             return r;
         error = redis_server_error(s->server);
     } while (error != -EACCES && error != -EPROTO && loop_now() < until_ms);
@@ -184,6 +194,7 @@ static int start(struct redis_engine *re, const struct redis_options *o, char **
         r = group_spawn(&re->tasks, "redis-listen", listen_task, &re->shards[i]);
     for (unsigned i = 0; r == 0 && i < re->n_shards; i++)
         r = wait_for(&re->shards[i], until_ms, ret_why);
+    note_problem(re);
     return r;
 }
 

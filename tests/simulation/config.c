@@ -60,6 +60,7 @@ static void append_map(const struct scene *s, const char *name, const char *mode
 }
 
 int scene_config(const struct scene *s, uint32_t history_size, struct config **ret) {
+    static const char *const engines[] = { "memory", "sqlite", "redis" };
     struct buffer text = BUFFER_INIT;
     const struct script *c = &s->script;
 
@@ -67,14 +68,15 @@ int scene_config(const struct scene *s, uint32_t history_size, struct config **r
                   "{\"workers\": %u, \"engine\": {\"type\": \"%s\"}, \"data_dir\": \"/sim\","
                   " \"client\": {\"insecure\": true, \"queue_max_size\": %u},"
                   " \"channel\": {\"namespaces\": [",
-                  /* Which Redis it is, daemon_options says. */
-                  c->workers, c->engine == ENGINE_SQLITE ? "sqlite" : "memory", c->queue_max_bytes);
+                  c->workers, engines[c->engine], c->queue_max_bytes);
     append_namespace(s, history_size, "sim", "", &text);
     buffer_append_str(&text, STR(", "));
     append_namespace(s, history_size, "cch",
                      ", \"force_recovery_mode\": \"cache\", \"auto_cache_recover\": true", &text);
-    append_map(s, "map", "recoverable", &text);
-    append_map(s, "eph", "ephemeral", &text);
+    if (c->engine != ENGINE_REDIS)
+        append_map(s, "map", "recoverable", &text);
+    if (c->engine != ENGINE_REDIS)
+        append_map(s, "eph", "ephemeral", &text);
     buffer_append_str(&text, STR("]}}"));
     int r = buffer_error(&text);
     if (r == 0)

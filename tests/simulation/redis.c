@@ -1,6 +1,7 @@
 /* The Redis that the nodes share, and what goes wrong with it. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "async/loop.h"
@@ -62,19 +63,29 @@ static int reach(void *arg, const struct address *a, const struct tls *tls, stru
     return n->is_cut_off ? -ECONNREFUSED : redis_model_connect(n->scene->redis, n, ret);
 }
 
-void redis_node_options(struct scene_node *n, struct redis_options *ret) {
-    static const struct redis_shard_options shard = { .addresses = { { "redis:6379" } },
-                                                      .n_addresses = 1 };
-    static const struct str ids[] = { { "node-0", 6 }, { "node-1", 6 } };
+int redis_open_engine(void *arg, struct daemon *d, const struct engine_options *o,
+                      struct engine **ret) {
+    struct scene_node *n = arg;
+    const struct redis_shard_options shard = { .addresses = { { "redis:6379" } },
+                                               .n_addresses = 1 };
+    const struct redis_options redis = { .shards = &shard,
+                                         .n_shards = 1,
+                                         .node_id = str_of(d->node_id),
+                                         .node_name = str_of(d->node_name),
+                                         .wait_ms = n->scene->script.wait_ms,
+                                         .keeps_epochs = n->scene->script.keeps_epochs,
+                                         .connect = reach,
+                                         .connect_arg = n };
+    struct engine_options options = *o;
+    char *why = NULL;
 
-    *ret = (struct redis_options){ .shards = &shard,
-                                   .n_shards = 1,
-                                   .node_id = ids[n->index],
-                                   .node_name = ids[n->index],
-                                   .wait_ms = n->scene->script.wait_ms,
-                                   .keeps_epochs = n->scene->script.keeps_epochs,
-                                   .connect = reach,
-                                   .connect_arg = n };
+    options.redis = &redis;
+    options.data_dir = NULL; /* what is each node's own is in memory */
+    int r = engine_open(&options, ret, &why);
+    if (r < 0)
+        scene_say(n->scene, "node %u: %s", n->index, why ? why : strerror(-r));
+    free(why);
+    return r;
 }
 
 void redis_cut_off(struct scene_node *n, bool is_cut_off) {

@@ -12,7 +12,6 @@
 #include "async/task.h"
 #include "daemon/wire.h"
 #include "protocol/json.h"
-#include "storage/redis/options.h"
 #include "tests/simulation/recorder.h"
 #include "tests/support/sim_vfs.h"
 
@@ -126,7 +125,6 @@ static int reload(struct scene *s) {
 
 static int start(struct scene_node *n) {
     struct scene *s = n->scene;
-    struct redis_options redis;
     struct daemon_options o = { .engine_vfs = s->vfs,
                                 .is_single_threaded = true,
                                 .has_no_listeners = true };
@@ -138,8 +136,8 @@ static int start(struct scene_node *n) {
         return r;
     }
     if (s->script.engine == ENGINE_REDIS) {
-        redis_node_options(n, &redis);
-        o.redis = &redis;
+        o.open_engine = redis_open_engine;
+        o.open_engine_arg = n;
     }
     n->life++;
     r = daemon_open(&o, &n->daemon, &why);

@@ -144,10 +144,12 @@ struct config;
 MUST_CHECK int scene_config(const struct scene *s, uint32_t history_size, struct config **ret);
 
 /* redis.c: the Redis that nodes share, and what goes wrong with it. */
-struct redis_options;
+struct engine_options;
 MUST_CHECK int redis_begin(struct scene *s);
 SUSPENDS void redis_end(struct scene *s);
-void redis_node_options(struct scene_node *n, struct redis_options *ret);
+/* Of a node: for daemon_options. */
+SUSPENDS MUST_CHECK int redis_open_engine(void *scene_node, struct daemon *d,
+                                          const struct engine_options *o, struct engine **ret);
 void redis_disturb(struct scene *s); /* one thing, or none */
 void redis_heal(struct scene *s);
 void redis_cut_off(struct scene_node *n, bool is_cut_off);

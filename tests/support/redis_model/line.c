@@ -8,7 +8,7 @@
 
 enum { READ_BYTES = 4096, WORDS_MAX = 1024 * 1024 };
 
-void line_cut(struct redis_line *l) {
+void line_cut(struct model_line *l) {
     if (l->is_cut)
         return;
     l->is_cut = true;
@@ -28,7 +28,7 @@ void line_cut(struct redis_line *l) {
     stream_pair_cut(l->stream);
 }
 
-static void line_free(struct redis_line *l) {
+static void line_free(struct model_line *l) {
     process_forget(l->process, l);
     list_remove(&l->link);
     stream_close(l->stream);
@@ -103,7 +103,7 @@ static ssize_t read_request(struct bytes in, struct request **ret) {
     return at;
 }
 
-static int take_requests(struct redis_line *l) {
+static int take_requests(struct model_line *l) {
     struct request *r;
     ssize_t used;
 
@@ -118,7 +118,7 @@ static int take_requests(struct redis_line *l) {
 /* ---- its tasks ---- */
 
 static int write_answers(void *arg) {
-    struct redis_line *l = arg;
+    struct model_line *l = arg;
     int r = 0;
 
     while (r == 0) {
@@ -135,7 +135,7 @@ static int write_answers(void *arg) {
     return r;
 }
 
-static int serve(struct redis_line *l, uint8_t *part) {
+static int serve(struct model_line *l, uint8_t *part) {
     GROUP(writer);
     int r = group_spawn(&writer, "redis answers", write_answers, l);
 
@@ -150,7 +150,7 @@ static int serve(struct redis_line *l, uint8_t *part) {
 }
 
 int line_run(void *arg) {
-    struct redis_line *l = arg;
+    struct model_line *l = arg;
     uint8_t *part = malloc(READ_BYTES);
 
     if (!part)

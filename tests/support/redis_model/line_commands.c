@@ -6,7 +6,7 @@
 
 #include "tests/support/redis_model/model_impl.h"
 
-bool line_is_subscribed(const struct redis_line *l) {
+bool line_is_subscribed(const struct model_line *l) {
     return l->n_channels + l->n_patterns > 0;
 }
 
@@ -22,11 +22,11 @@ static void put_words(struct buffer *out, const struct bytes *words, size_t n) {
 }
 
 int64_t process_publish(void *arg, struct bytes channel, struct bytes payload) {
-    struct redis_process *p = arg;
+    struct model_process *p = arg;
     int64_t n = 0;
 
     LIST_FOREACH (&p->lines, k) {
-        struct redis_line *l = CONTAINER_OF(k, struct redis_line, link);
+        struct model_line *l = CONTAINER_OF(k, struct model_line, link);
         for (size_t i = 0; i < l->n_channels; i++)
             if (bytes_equal(blob_bytes(&l->channels[i]), channel)) {
                 put_words(&l->out, (struct bytes[]){ str_bytes(STR("message")), channel, payload },
@@ -46,7 +46,7 @@ int64_t process_publish(void *arg, struct bytes channel, struct bytes payload) {
     return n;
 }
 
-static void confirm(struct redis_line *l, const char *what, const struct bytes *name,
+static void confirm(struct model_line *l, const char *what, const struct bytes *name,
                     struct buffer *out) {
     buffer_printf(out, "*3\r\n$%zu\r\n%s\r\n", strlen(what), what);
     if (name) {
@@ -78,7 +78,7 @@ static void unsubscribe(struct blob *names, size_t *n, struct bytes name) {
         }
 }
 
-static bool execute_subscription(struct redis_line *l, const struct bytes *argv, size_t n,
+static bool execute_subscription(struct model_line *l, const struct bytes *argv, size_t n,
                                  struct buffer *out) {
     bool is_pattern = argv[0].len && (argv[0].data[0] | 0x20) == 'p';
     struct bytes verb = is_pattern ? bytes_of(argv[0].data + 1, argv[0].len - 1) : argv[0];
@@ -116,7 +116,7 @@ static void say_ok(struct buffer *out) {
     buffer_append_str(out, STR("+OK\r\n"));
 }
 
-static void execute_auth(struct redis_line *l, const struct bytes *argv, size_t n,
+static void execute_auth(struct model_line *l, const struct bytes *argv, size_t n,
                          struct buffer *out) {
     const char *password = l->process->model->options.password;
     struct bytes given = argv[n - 1];
@@ -134,7 +134,7 @@ static void execute_auth(struct redis_line *l, const struct bytes *argv, size_t 
     }
 }
 
-static void execute_info(const struct redis_process *p, struct buffer *out) {
+static void execute_info(const struct model_process *p, struct buffer *out) {
     struct buffer text = BUFFER_INIT;
 
     buffer_printf(&text,
@@ -148,7 +148,7 @@ static void execute_info(const struct redis_process *p, struct buffer *out) {
     buffer_finish(&text);
 }
 
-static void execute_role(const struct redis_process *p, struct buffer *out) {
+static void execute_role(const struct model_process *p, struct buffer *out) {
     if (p->is_replica)
         buffer_append_str(out, STR("*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:6379\r\n$9\r\n"
                                    "connected\r\n:1\r\n"));
@@ -156,7 +156,7 @@ static void execute_role(const struct redis_process *p, struct buffer *out) {
         buffer_printf(out, "*3\r\n$6\r\nmaster\r\n:%zu\r\n*0\r\n", p->log.n);
 }
 
-static void execute_client(const struct redis_line *l, const struct bytes *argv, size_t n,
+static void execute_client(const struct model_line *l, const struct bytes *argv, size_t n,
                            struct buffer *out) {
     if (n > 1 && bytes_are(argv[1], "id"))
         buffer_printf(out, ":%u\r\n", l->id);
@@ -166,7 +166,7 @@ static void execute_client(const struct redis_line *l, const struct bytes *argv,
         buffer_append_str(out, STR("-ERR unknown subcommand. Try CLIENT HELP.\r\n"));
 }
 
-bool line_execute(struct redis_line *l, const struct bytes *argv, size_t n, struct buffer *out) {
+bool line_execute(struct model_line *l, const struct bytes *argv, size_t n, struct buffer *out) {
     const struct bytes name = argv[0];
 
     if (bytes_are(name, "auth") && n >= 2 && n <= 3)

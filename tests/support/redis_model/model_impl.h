@@ -8,9 +8,9 @@ struct redis_model {
     struct redis_model_options options;
     struct group tasks; /* of lines */
     struct list processes;
-    struct redis_process *master; /* NULL: nobody is there */
-    struct redis_process *former; /* NULL: nobody else thinks or thought it was */
-    struct redis_process *down;   /* to be started again */
+    struct model_process *master; /* NULL: nobody is there */
+    struct model_process *former; /* NULL: nobody else thinks or thought it was */
+    struct model_process *down;   /* to be started again */
     struct timer restart, demotion, departure;
     size_t down_keeps; /* records that it had on its disk */
     int64_t paused_until_ms;

@@ -9,8 +9,8 @@ enum { LATE_MS = 3 };
 
 static void work(struct timer *t);
 
-struct redis_process *process_new(struct redis_model *m, const struct log *log, size_t n) {
-    struct redis_process *p = calloc(1, sizeof *p);
+struct model_process *process_new(struct redis_model *m, const struct log *log, size_t n) {
+    struct model_process *p = calloc(1, sizeof *p);
     uint8_t random[RUN_ID_LEN];
 
     if (!p)
@@ -38,7 +38,7 @@ void request_free(struct request *r) {
     free(r);
 }
 
-static struct request *pop(struct redis_process *p) {
+static struct request *pop(struct model_process *p) {
     struct request *r = p->first;
     if (r) {
         p->first = r->next;
@@ -48,16 +48,16 @@ static struct request *pop(struct redis_process *p) {
     return r;
 }
 
-void process_kill(struct redis_process *p) {
+void process_kill(struct model_process *p) {
     p->is_dead = true;
     timer_clear(&p->work);
     LIST_FOREACH_SAFE (&p->lines, k, after)
-        line_cut(CONTAINER_OF(k, struct redis_line, link));
+        line_cut(CONTAINER_OF(k, struct model_line, link));
     for (struct request *r; (r = pop(p));)
         request_free(r);
 }
 
-void process_free(struct redis_process *p) {
+void process_free(struct model_process *p) {
     process_kill(p);
     list_remove(&p->link);
     database_finish(&p->database);
@@ -67,14 +67,14 @@ void process_free(struct redis_process *p) {
 
 /* ---- what is lost ---- */
 
-static void tell_lost(struct redis_process *p, const struct bytes *argv, size_t n) {
+static void tell_lost(struct model_process *p, const struct bytes *argv, size_t n) {
     struct redis_model *m = p->model;
     m->lost++;
     if (m->options.lost)
         m->options.lost(m->options.arg, argv, n);
 }
 
-void process_log_lost(struct redis_process *p, size_t from) {
+void process_log_lost(struct model_process *p, size_t from) {
     for (size_t i = from; i < p->log.n; i++) {
         struct bytes *argv = calloc(p->log.records[i].n, sizeof *argv);
         if (!argv)
@@ -87,14 +87,14 @@ void process_log_lost(struct redis_process *p, size_t from) {
 
 /* ---- running ---- */
 
-static void plan(struct redis_process *p) {
+static void plan(struct model_process *p) {
     int64_t in_ms = loop_random_below(4) ? 0 : (int64_t) loop_random_below(LATE_MS);
     int64_t pause_ms = p->model->paused_until_ms - loop_now();
     if (p->work.index == 0 && p->first && timer_set(&p->work, pause_ms > 0 ? pause_ms : in_ms) < 0)
         abort();
 }
 
-void process_take(struct redis_process *p, struct request *r) {
+void process_take(struct model_process *p, struct request *r) {
     if (p->is_dead) {
         request_free(r);
         return;
@@ -104,13 +104,13 @@ void process_take(struct redis_process *p, struct request *r) {
     plan(p);
 }
 
-void process_forget(struct redis_process *p, const struct redis_line *l) {
+void process_forget(struct model_process *p, const struct model_line *l) {
     for (struct request *r = p->first; r; r = r->next)
         if (r->line == l)
             r->line = NULL;
 }
 
-static void execute(struct redis_process *p, const struct bytes *argv, size_t n,
+static void execute(struct model_process *p, const struct bytes *argv, size_t n,
                     struct buffer *out) {
     struct redis_model *m = p->model;
     int64_t now_ms = loop_wall_ms();
@@ -125,14 +125,14 @@ static void execute(struct redis_process *p, const struct bytes *argv, size_t n,
         (void) snprintf(m->unknown, sizeof m->unknown, "%s", p->database.unknown);
 }
 
-static bool is_broken(const struct redis_line *l, unsigned chance) {
+static bool is_broken(const struct model_line *l, unsigned chance) {
     return l && !line_is_subscribed(l) && chance && loop_random_below(10000) < chance;
 }
 
-static void run(struct redis_process *p, struct request *r) {
+static void run(struct model_process *p, struct request *r) {
     struct redis_model *m = p->model;
     struct buffer out = BUFFER_INIT;
-    struct redis_line *l = r->line;
+    struct model_line *l = r->line;
 
     if (is_broken(l, m->break_before)) {
         line_cut(l);
@@ -157,7 +157,7 @@ static void run(struct redis_process *p, struct request *r) {
 }
 
 static void work(struct timer *t) {
-    struct redis_process *p = CONTAINER_OF(t, struct redis_process, work);
+    struct model_process *p = CONTAINER_OF(t, struct model_process, work);
 
     if (p->model->paused_until_ms <= loop_now())
         for (struct request *r; !p->is_dead && (r = pop(p));) {

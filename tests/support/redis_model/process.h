@@ -16,17 +16,17 @@
 
 enum { RUN_ID_LEN = 40 };
 
-struct redis_line;
+struct model_line;
 
 /* A command that has arrived. */
 struct request {
     struct request *next;
-    struct redis_line *line; /* NULL: it has left */
+    struct model_line *line; /* NULL: it has left */
     struct blob *argv;
     size_t n;
 };
 
-struct redis_process {
+struct model_process {
     struct link link;
     struct redis_model *model;
     char run_id[RUN_ID_LEN + 1];
@@ -42,9 +42,9 @@ struct redis_process {
 };
 
 /* A client's connection, from this end. */
-struct redis_line {
+struct model_line {
     struct link link;
-    struct redis_process *process;
+    struct model_process *process;
     const void *owner;
     struct stream *stream;
     struct buffer in, out;
@@ -57,20 +57,20 @@ struct redis_line {
 };
 
 /* With the first n records of that log (NULL: of none). Aborts without memory. */
-struct redis_process *process_new(struct redis_model *m, const struct log *log, size_t n);
-void process_kill(struct redis_process *p); /* its lines break */
-void process_free(struct redis_process *p); /* no line of it is left */
-void process_take(struct redis_process *p, struct request *r);
-void process_forget(struct redis_process *p, const struct redis_line *l);
-void process_log_lost(struct redis_process *p,
+struct model_process *process_new(struct redis_model *m, const struct log *log, size_t n);
+void process_kill(struct model_process *p); /* its lines break */
+void process_free(struct model_process *p); /* no line of it is left */
+void process_take(struct model_process *p, struct request *r);
+void process_forget(struct model_process *p, const struct model_line *l);
+void process_log_lost(struct model_process *p,
                       size_t from); /* its records from there on are gone */
 
 /* A command of a line that has to do with lines; false: it is one for the database. */
-bool line_execute(struct redis_line *l, const struct bytes *argv, size_t n, struct buffer *out);
+bool line_execute(struct model_line *l, const struct bytes *argv, size_t n, struct buffer *out);
 int64_t process_publish(void *process, struct bytes channel, struct bytes payload);
 
 /* The task of a line, which it frees. */
 SUSPENDS int line_run(void *line);
-void line_cut(struct redis_line *l); /* what is under way in it is lost */
-bool line_is_subscribed(const struct redis_line *l);
+void line_cut(struct model_line *l); /* what is under way in it is lost */
+bool line_is_subscribed(const struct model_line *l);
 void request_free(struct request *r);

@@ -33,16 +33,16 @@ struct redis_model *redis_model_close(struct redis_model *m) {
     timer_clear(&m->demotion);
     timer_clear(&m->departure);
     LIST_FOREACH (&m->processes, k)
-        process_kill(CONTAINER_OF(k, struct redis_process, link));
+        process_kill(CONTAINER_OF(k, struct model_process, link));
     group_finish(&m->tasks);
     for (struct link *k; (k = list_first(&m->processes));)
-        process_free(CONTAINER_OF(k, struct redis_process, link));
+        process_free(CONTAINER_OF(k, struct model_process, link));
     free(m);
     return NULL;
 }
 
 int redis_model_connect(struct redis_model *m, const void *owner, struct stream **ret) {
-    struct redis_process *p = m->master;
+    struct model_process *p = m->master;
     struct stream *ours, *theirs;
 
     if (m->former && !m->former->is_dead && loop_random_below(100) < ASTRAY_PERCENT)
@@ -52,7 +52,7 @@ int redis_model_connect(struct redis_model *m, const void *owner, struct stream 
     int r = stream_pair(1024 + (size_t) loop_random_below(65536), &ours, &theirs);
     if (r < 0)
         return r;
-    struct redis_line *l = calloc(1, sizeof *l);
+    struct model_line *l = calloc(1, sizeof *l);
     if (!l)
         abort();
     l->process = p;
@@ -96,7 +96,7 @@ static void set_timer(struct timer *t, int64_t in_ms) {
         abort();
 }
 
-static size_t keeps(const struct redis_process *p, size_t lost_writes) {
+static size_t keeps(const struct model_process *p, size_t lost_writes) {
     return p->log.n > lost_writes ? p->log.n - lost_writes : 0;
 }
 
@@ -112,7 +112,7 @@ void redis_model_crash(struct redis_model *m, size_t lost_writes, int64_t down_m
 }
 
 void redis_model_fail_over(struct redis_model *m, size_t lag_writes, int64_t split_ms) {
-    struct redis_process *old = m->master;
+    struct model_process *old = m->master;
     if (!old)
         return;
     if (m->former) { /* from before */
@@ -136,11 +136,11 @@ void redis_model_fail_over(struct redis_model *m, size_t lag_writes, int64_t spl
 
 static void on_demotion(struct timer *t) {
     struct redis_model *m = CONTAINER_OF(t, struct redis_model, demotion);
-    struct redis_process *p = m->former;
+    struct model_process *p = m->former;
 
     p->is_replica = p->database.is_readonly = true;
     LIST_FOREACH_SAFE (&p->lines, k, after)
-        line_cut(CONTAINER_OF(k, struct redis_line, link));
+        line_cut(CONTAINER_OF(k, struct model_line, link));
     set_timer(&m->departure, (int64_t) loop_random_below(DEMOTED_MS));
 }
 
@@ -173,8 +173,8 @@ void redis_model_pause(struct redis_model *m, int64_t ms) {
 
 static void cut(struct redis_model *m, const void *owner, bool only_subscribed) {
     LIST_FOREACH (&m->processes, p)
-        LIST_FOREACH (&CONTAINER_OF(p, struct redis_process, link)->lines, k) {
-            struct redis_line *l = CONTAINER_OF(k, struct redis_line, link);
+        LIST_FOREACH (&CONTAINER_OF(p, struct model_process, link)->lines, k) {
+            struct model_line *l = CONTAINER_OF(k, struct model_line, link);
             if ((!owner || l->owner == owner) && (!only_subscribed || line_is_subscribed(l)))
                 line_cut(l);
         }
