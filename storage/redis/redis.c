@@ -100,6 +100,7 @@ static void resubscribed(void *arg) {
 static void came_up(void *arg) {
     struct shard *s = arg;
     s->is_up = true;
+    shard_came_up(s);
     atomic_store(&s->engine->counts.last_error, 0);
     note_problem(s->engine);
     if (s->index == 0 && !s->engine->is_closing)
