@@ -29,8 +29,9 @@ static void record(struct scene *s, const struct publication *p, int64_t at_ms) 
 static void deliver(struct engine_sink *sink, struct publication *p) {
     struct recorder *r = CONTAINER_OF(sink, struct recorder, sink);
 
+    /* It may have been long on its way. */
     if (p->kind == PUBLICATION_DATA)
-        record(r->node->scene, p, loop_now());
+        record(r->node->scene, p, loop_now() - (loop_wall_ms() - p->time_ms));
 }
 
 int recorder_catch_up(struct scene_node *n) {

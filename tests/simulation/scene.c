@@ -284,6 +284,12 @@ static int disturb(struct scene *s) {
                 return r;
         }
     }
+    /* What is missed at the end, nothing later tells. */
+    if (s->script.engine == ENGINE_REDIS && loop_random_below(2)) {
+        redis_disturb(s);
+        if (task_sleep((int64_t) loop_random_below(300)) < 0)
+            return -ECANCELED;
+    }
     heal(s);
     return 0;
 }
