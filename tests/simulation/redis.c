@@ -180,6 +180,19 @@ void redis_disturb(struct scene *s) {
     }
 }
 
+/* Publications are missed that nothing follows. */
+bool redis_disturb_last(struct scene *s) {
+    const struct script *c = &s->script;
+
+    if (!c->has_bad_lines && !c->has_losses)
+        return false;
+    if (c->has_losses && loop_random_below(2))
+        lose_something(s);
+    else
+        redis_model_cut_subscribers(s->redis);
+    return true;
+}
+
 void redis_heal(struct scene *s) {
     if (!s->redis)
         return;

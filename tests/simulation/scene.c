@@ -285,11 +285,9 @@ static int disturb(struct scene *s) {
         }
     }
     /* What is missed at the end, nothing later tells. */
-    if (s->script.engine == ENGINE_REDIS && loop_random_below(2)) {
-        redis_disturb(s);
-        if (task_sleep((int64_t) loop_random_below(300)) < 0)
-            return -ECANCELED;
-    }
+    if (s->script.engine == ENGINE_REDIS && redis_disturb_last(s) &&
+        task_sleep((int64_t) loop_random_below(80)) < 0)
+        return -ECANCELED;
     heal(s);
     return 0;
 }

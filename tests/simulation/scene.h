@@ -150,7 +150,8 @@ SUSPENDS void redis_end(struct scene *s);
 /* Of a node: for daemon_options. */
 SUSPENDS MUST_CHECK int redis_open_engine(void *scene_node, struct daemon *d,
                                           const struct engine_options *o, struct engine **ret);
-void redis_disturb(struct scene *s); /* one thing, or none */
+void redis_disturb(struct scene *s);      /* one thing, or none */
+bool redis_disturb_last(struct scene *s); /* has something happened? */
 void redis_heal(struct scene *s);
 void redis_cut_off(struct scene_node *n, bool is_cut_off);
 
