@@ -99,7 +99,7 @@ void redis_cut_off(struct scene_node *n, bool is_cut_off) {
 static void lose_something(struct scene *s) {
     size_t writes = (size_t) loop_random_below(LOST_MAX);
 
-    switch (loop_random_below(5)) {
+    switch (loop_random_below(6)) {
     case 0:
         redis_model_crash(s->redis, writes, (int64_t) loop_random_below(3000));
         scene_say(s, "Redis crashes, and loses %zu", writes);
@@ -113,6 +113,10 @@ static void lose_something(struct scene *s) {
         scene_say(s, "Redis fails over to a replica %zu behind, and goes on", writes);
         break;
     case 3:
+        redis_model_fail_over_and_back(s->redis, writes, (int64_t) loop_random_below(3000));
+        scene_say(s, "Redis fails over to a replica %zu behind, and back", writes);
+        break;
+    case 4:
         if (loop_random_below(3) == 0) {
             redis_model_flush(s->redis);
             scene_say(s, "Redis is emptied");

@@ -140,8 +140,8 @@ static void execute_info(const struct model_process *p, struct buffer *out) {
     buffer_printf(&text,
                   "# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\nrun_id:%s\r\n"
                   "\r\n# Persistence\r\nloading:0\r\n"
-                  "\r\n# Replication\r\nrole:%s\r\nmaster_link_status:up\r\n",
-                  p->run_id, p->is_replica ? "slave" : "master");
+                  "\r\n# Replication\r\nrole:%s\r\nmaster_replid:%s\r\nmaster_replid2:%s\r\n",
+                  p->run_id, p->is_replica ? "slave" : "master", p->replication_id, p->former_id);
     buffer_printf(out, "$%zu\r\n", text.len);
     buffer_append_bytes(out, buffer_bytes(&text));
     buffer_append_str(out, STR("\r\n"));

@@ -12,7 +12,8 @@ struct redis_model {
     struct model_process *former; /* NULL: nobody else thinks or thought it was */
     struct model_process *down;   /* to be started again */
     struct timer restart, demotion, departure;
-    size_t down_keeps; /* records that it had on its disk */
+    size_t down_keeps;  /* records that it had on its disk */
+    bool is_down_alive; /* its process goes on */
     int64_t paused_until_ms;
     unsigned break_before, break_after;
     uint64_t commands, writes, lost, lines, cuts;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/support/redis_model/model_impl.h"
 
@@ -9,18 +10,30 @@ enum { LATE_MS = 3 };
 
 static void work(struct timer *t);
 
+static void make_id(char id[static RUN_ID_LEN + 1]) {
+    uint8_t random[RUN_ID_LEN];
+    loop_random(random, sizeof random);
+    for (size_t i = 0; i < RUN_ID_LEN; i++)
+        id[i] = "0123456789abcdef"[random[i] % 16];
+    id[RUN_ID_LEN] = 0;
+}
+
+void process_continue(struct model_process *p, const struct model_process *as) {
+    memcpy(p->run_id, as->run_id, sizeof p->run_id);
+    memcpy(p->former_id, as->replication_id, sizeof p->former_id);
+}
+
 struct model_process *process_new(struct redis_model *m, const struct log *log, size_t n) {
     struct model_process *p = calloc(1, sizeof *p);
-    uint8_t random[RUN_ID_LEN];
 
     if (!p)
         abort();
     p->model = m;
     p->end = &p->first;
     p->work.run = work;
-    loop_random(random, sizeof random);
-    for (size_t i = 0; i < RUN_ID_LEN; i++)
-        p->run_id[i] = "0123456789abcdef"[random[i] % 16];
+    make_id(p->run_id);
+    make_id(p->replication_id);
+    memset(p->former_id, '0', RUN_ID_LEN);
     database_init(&p->database);
     if (log)
         log_copy(&p->log, log, n);

@@ -30,6 +30,7 @@ struct model_process {
     struct link link;
     struct redis_model *model;
     char run_id[RUN_ID_LEN + 1];
+    char replication_id[RUN_ID_LEN + 1], former_id[RUN_ID_LEN + 1]; /* of the data's history */
     struct database database;
     struct log log;
     struct list lines;
@@ -58,6 +59,7 @@ struct model_line {
 
 /* With the first n records of that log (NULL: of none). Aborts without memory. */
 struct model_process *process_new(struct redis_model *m, const struct log *log, size_t n);
+void process_continue(struct model_process *p, const struct model_process *as); /* it is that one */
 void process_kill(struct model_process *p); /* its lines break */
 void process_free(struct model_process *p); /* no line of it is left */
 void process_take(struct model_process *p, struct request *r);

@@ -88,6 +88,9 @@ bool redis_model_ask(struct redis_model *m, const char *const *words, size_t n,
 static void on_restart(struct timer *t) {
     struct redis_model *m = CONTAINER_OF(t, struct redis_model, restart);
     m->master = process_new(m, &m->down->log, m->down_keeps);
+    if (m->is_down_alive)
+        process_continue(m->master, m->down);
+    m->is_down_alive = false;
     m->down = NULL;
 }
 
@@ -132,6 +135,11 @@ void redis_model_fail_over(struct redis_model *m, size_t lag_writes, int64_t spl
         process_kill(old);
     }
     set_timer(&m->restart, (int64_t) loop_random_below(ELECTION_MS));
+}
+
+void redis_model_fail_over_and_back(struct redis_model *m, size_t lag_writes, int64_t away_ms) {
+    redis_model_crash(m, lag_writes, away_ms);
+    m->is_down_alive = m->down != NULL && m->master == NULL;
 }
 
 static void on_demotion(struct timer *t) {

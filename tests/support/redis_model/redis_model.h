@@ -51,6 +51,10 @@ void redis_model_crash(struct redis_model *m, size_t lost_writes, int64_t down_m
  */
 void redis_model_fail_over(struct redis_model *m, size_t lag_writes, int64_t split_ms);
 
+/* As if a replica had been master for away_ms, unseen, and the old one, its process never ended,
+ * were that again: with the replica's data, which were lag_writes behind. */
+void redis_model_fail_over_and_back(struct redis_model *m, size_t lag_writes, int64_t away_ms);
+
 void redis_model_pause(struct redis_model *m, int64_t ms); /* nobody is answered */
 void redis_model_cut_subscribers(struct redis_model *m);   /* lines that are subscribed break */
 void redis_model_cut(struct redis_model *m, const void *owner); /* all of an owner; NULL: all */
