@@ -28,9 +28,12 @@ struct redis_options {
     int64_t connect_timeout_ms, io_timeout_ms; /* 0: defaults of storage/redis/server.h */
     int64_t wait_ms; /* publishes wait for a Redis that is away for so long; 0: they fail at once */
     int64_t node_ttl_ms; /* a node not heard of for so long is gone. 0: 15 s */
-    bool keeps_epochs;   /* each Redis has all it ever acknowledged when it comes back
-                            (appendfsync always, no failover): streams go on. Else streams
-                            get a new epoch, since something may be missing */
+    /* As of redis_server_options: what makes connections in tests and simulations. NULL: TCP. */
+    int (*connect)(void *arg, const struct address *a, const struct tls *tls, struct stream **ret);
+    void *connect_arg;
+    bool keeps_epochs; /* each Redis has all it ever acknowledged when it comes back
+                          (appendfsync always, no failover): streams go on. Else streams
+                          get a new epoch, since something may be missing */
     void (*warn)(void *arg, const char *text); /* a line is gone, or back. May be NULL */
     void *warn_arg;
 };

@@ -213,7 +213,9 @@ static void start(struct redis_engine *re, struct publish_request *request) {
         publish_answer(re, request);
         return;
     }
-    *po = (struct publish_op){ .op.class = &publish_class, .request = request };
+    *po = (struct publish_op){ .op.class = &publish_class,
+                               .op.is_ordered = true,
+                               .request = request };
     /* Who publishes what is heard here, too, is answered after it is. */
     bool wants_fence =
             request->inbox && distribution_has(&re->engine.distribution, request->hash, channel);

@@ -100,6 +100,7 @@ static void resubscribed(void *arg) {
 static void came_up(void *arg) {
     struct shard *s = arg;
     s->is_up = true;
+    shard_came_up(s);
     atomic_store(&s->engine->counts.last_error, 0);
     note_problem(s->engine);
     if (s->index == 0 && !s->engine->is_closing)
@@ -139,6 +140,8 @@ static int open_server(struct shard *s, const struct redis_options *o) {
         .queue_max = s->engine->queue_max,
         .queue_max_bytes = s->engine->queue_max_bytes,
         .wait_ms = o->wait_ms,
+        .connect = o->connect,
+        .connect_arg = o->connect_arg,
         .arg = s,
         .greet = script_greet,
         .came_up = came_up,

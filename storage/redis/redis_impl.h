@@ -59,6 +59,7 @@ struct op {
     uint64_t fence; /* is not answered before what was distributed before it is here. 0: no need */
     int error;
     uint8_t tries;
+    bool is_ordered; /* the maker's: it must not come after what was asked for later */
     bool is_sent, is_replied, is_refused; /* refused: to be sent again */
 };
 
@@ -162,6 +163,7 @@ void op_start(struct op *op, struct shard *s, bool wants_fence); /* never calls 
 void op_done(struct redis_command *c, int error, const struct redisReply *reply);
 void shard_post(struct shard *s);
 void shard_resume(struct shard *s); /* sends again what was refused or held back */
+void shard_came_up(struct shard *s);
 void shard_fence_seen(struct shard *s, uint64_t fence);
 void shard_release_fences(struct shard *s); /* what was distributed is lost, or not for us */
 int redis_reply_error(const struct redisReply *reply);

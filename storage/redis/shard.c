@@ -47,6 +47,7 @@ static void advance(struct shard *s) {
 
 static void fail(struct op *op, int error) {
     op->is_replied = true;
+    op->is_refused = false;
     op->error = error;
     op->fence = 0;
     shard_post(op->shard);
@@ -128,12 +129,39 @@ void op_done(struct redis_command *c, int error, const struct redisReply *reply)
     shard_post(s);
 }
 
-/* In the order in which they were asked for: by now all that was sent before has its reply. */
+/* The last that has an order with others and was done. NULL: none. */
+static const struct op *last_done(const struct shard *s) {
+    const struct op *last = NULL;
+    for (const struct op *op = s->first; op; op = op->next)
+        if (op->is_ordered && op->is_replied && op->error == 0)
+            last = op;
+    return last;
+}
+
+/* In the order in which they were asked for: by now all that was sent before has its reply. What
+ * was refused and has been overtaken (another node loaded the scripts in between) is not tried
+ * again: it would come after what was asked for later. */
 void shard_resume(struct shard *s) {
-    for (struct op *op = s->first; op && !s->is_renewing; op = op->next)
-        if (!op->is_replied && (op->is_refused || !op->is_sent))
+    const struct op *last = last_done(s);
+    for (struct op *op = s->first; op && !s->is_renewing; op = op->next) {
+        if (op == last)
+            last = NULL;
+        if (last && op->is_ordered && op->is_refused)
+            fail(op, -EAGAIN);
+        else if (!op->is_replied && (op->is_refused || !op->is_sent))
             send_op(op);
+    }
     shard_post(s);
+}
+
+/* What waits for a line was put together before it, perhaps for another generation, and may be
+ * refused: what is asked for from now on stays behind it. */
+void shard_came_up(struct shard *s) {
+    for (const struct op *op = s->first; op; op = op->next)
+        if (op->is_sent && !op->is_replied) {
+            script_renew(s);
+            return;
+        }
 }
 
 /* ---- fences ---- */

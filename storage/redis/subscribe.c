@@ -124,7 +124,8 @@ struct detaching {
 
 static void detach_run(struct post *post) {
     struct detaching *x = CONTAINER_OF(post, struct detaching, post);
-    redis_server_unsubscribe(x->shard->server, (struct str){ .data = x->name, .len = x->len });
+    if (x->shard->server) /* else the engine is closing, and its line is gone */
+        redis_server_unsubscribe(x->shard->server, (struct str){ .data = x->name, .len = x->len });
     free(x);
 }
 
