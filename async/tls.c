@@ -74,6 +74,17 @@ int tls_share(const struct tls *t, struct tls **ret) {
     return 0;
 }
 
+/* Who this end is. */
+static int use_certificate(struct tls *t, const char *cert_file, const char *key_file,
+                           char **ret_why) {
+    if (SSL_CTX_use_certificate_chain_file(t->context, cert_file) != 1)
+        return explain(ret_why, "certificate", cert_file);
+    if (SSL_CTX_use_PrivateKey_file(t->context, key_file, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(t->context) != 1)
+        return explain(ret_why, "key", key_file);
+    return 0;
+}
+
 /* ---- server ---- */
 
 /* A client that offers protocols, but not ours, is told so rather than misunderstood. */
@@ -113,11 +124,9 @@ int tls_server_new(const struct tls_server_options *o, struct tls **ret, char **
     SSL_CTX_set_session_cache_mode(t->context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_session_id_context(t->context, session_scope, sizeof session_scope - 1);
 
-    if (SSL_CTX_use_certificate_chain_file(t->context, o->cert_file) != 1)
-        return explain(ret_why, "certificate", o->cert_file);
-    if (SSL_CTX_use_PrivateKey_file(t->context, o->key_file, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(t->context) != 1)
-        return explain(ret_why, "key", o->key_file);
+    int r = use_certificate(t, o->cert_file, o->key_file, ret_why);
+    if (r < 0)
+        return r;
     if (o->previous && o->previous->is_server)
         carry_ticket_keys(o->previous, t);
     *ret = TAKE(t);
@@ -136,8 +145,14 @@ int tls_client_new(const struct tls_client_options *o, struct tls **ret, char **
         return -ENOMEM;
     SSL_CTX_set_verify(t->context, o->trusts_anyone ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     /* 0 is success, of all OpenSSL's calls in this one. */
-    if (SSL_CTX_set_alpn_protos(t->context, ALPN_HTTP11, sizeof ALPN_HTTP11 - 1) != 0)
+    if (!o->is_not_http &&
+        SSL_CTX_set_alpn_protos(t->context, ALPN_HTTP11, sizeof ALPN_HTTP11 - 1) != 0)
         return -ENOMEM;
+    if (o->cert_file) {
+        int r = use_certificate(t, o->cert_file, o->key_file, ret_why);
+        if (r < 0)
+            return r;
+    }
     if (o->ca_file) {
         if (SSL_CTX_load_verify_file(t->context, o->ca_file) != 1)
             return explain(ret_why, "certificate authorities", o->ca_file);

@@ -27,6 +27,9 @@ struct tls_client_options {
     const char *ca_file;     /* PEM: who is trusted instead of the system's; or NULL */
     bool trusts_anyone;      /* no verification: only for a tool's explicit --insecure */
     const char *server_name; /* to ask for and to verify instead of the address's; or NULL */
+    const char *cert_file; /* PEM: who we are, for servers that ask; its chain behind it. Or NULL */
+    const char *key_file;  /* PEM; with cert_file */
+    bool is_not_http;      /* offers no protocol by ALPN, instead of http/1.1 */
 };
 
 MUST_CHECK int tls_client_new(const struct tls_client_options *o, struct tls **ret, char **ret_why);

@@ -32,6 +32,7 @@ void channels_init(struct channels *all, struct engine *e, struct engine_sink *s
     list_init(&all->dirty);
     list_init(&all->left);
     list_init(&all->positioned);
+    list_init(&all->unanswered);
 }
 
 void channels_finish(struct channels *all) {
@@ -63,6 +64,14 @@ static struct channel *channel_new(struct channels *all, struct str name) {
         return NULL;
     }
     return c;
+}
+
+void channels_missed(struct channels *all) {
+    TABLE_FOREACH (&all->table, e) {
+        struct channel *c = CONTAINER_OF(e, struct channel, entry);
+        LIST_FOREACH_SAFE (&c->joiners, k, after)
+            CONTAINER_OF(k, struct joiner, link)->is_overrun = true;
+    }
 }
 
 int channel_hold(struct channels *all, struct str name, struct channel **ret) {

@@ -63,7 +63,7 @@ struct joiner {
     struct link link;
     struct publication **items; /* references */
     size_t n, capacity;
-    bool is_overrun; /* there were more than JOINER_MAX, or no memory */
+    bool is_overrun; /* there were more than JOINER_MAX, or no memory, or some did not come */
 };
 
 enum { JOINER_MAX = 4096 };
@@ -75,6 +75,7 @@ struct channels {
     size_t n_dirty;
     struct list positioned; /* channels with positioned subscribers, the keeper's: longest unchecked
                                first */
+    struct list unanswered; /* of those: the engine could not say where they stand, lately */
     struct list left;       /* those whose subscribers did not all have their turn, oldest first */
     unsigned sends_granted; /* of this turn, and not made yet */
     struct engine *engine;
@@ -139,6 +140,10 @@ void channels_finish(struct channels *all); /* none may be held */
  * allows, and then at the end of the next ones: what is left first. Is anything left? */
 void channels_flush_left(struct channels *all);
 bool channels_flush(struct channels *all);
+
+/* What was published may not have come, for a while: who is reading the past to go on from it must
+ * read it again. Those who have gone on are for channel_check(). */
+void channels_missed(struct channels *all);
 
 /*
  * The channel of that name, made if need be, and attached to the engine on return: whatever is

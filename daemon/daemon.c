@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "async/deadline.h"
 #include "async/debug.h"
@@ -12,6 +13,7 @@
 #include "async/task.h"
 #include "async/tls.h"
 #include "daemon/backend/webhook.h"
+#include "daemon/config/redis.h"
 #include "daemon/cpus.h"
 #include "daemon/health.h"
 #include "daemon/keys/denial.h"
@@ -20,12 +22,80 @@
 #include "daemon/log.h"
 #include "daemon/map/poll.h"
 #include "daemon/metrics.h"
+#include "daemon/node/desk.h"
 #include "daemon/session/hub.h"
 #include "daemon/worker_thread.h"
+#include "storage/redis/stats.h"
 
 enum { ALIVE_MS = 10000 };
 
 /* ---- opening ---- */
+
+static const char *text_or_null(struct str s) {
+    return s.len ? s.data : NULL;
+}
+
+static int make_redis_tls(const struct config_redis_tls *t, struct tls **ret, char **ret_why) {
+    if (*ret)
+        return 0;
+    return tls_client_new(&(struct tls_client_options){ .ca_file = text_or_null(t->ca_file),
+                                                        .cert_file = text_or_null(t->cert_file),
+                                                        .key_file = text_or_null(t->key_file),
+                                                        .server_name = text_or_null(t->server_name),
+                                                        .trusts_anyone = t->insecure_skip_verify,
+                                                        .is_not_http = true },
+                          ret, ret_why);
+}
+
+/* As the configuration's, with contexts for TLS. The caller's to free. */
+static int make_shards(struct daemon *d, struct redis_shard_options **ret, char **ret_why) {
+    const struct config_redis *c = &d->config->redis;
+    struct redis_shard_options *all = calloc(c->n_shards ? c->n_shards : 1, sizeof *all);
+    int r = all ? 0 : -ENOMEM;
+
+    for (size_t i = 0; i < c->n_shards && r == 0; i++) {
+        const struct config_redis_shard *from = &c->shards[i];
+        all[i] = from->it;
+        if (from->is_tls)
+            r = make_redis_tls(&c->tls, &d->redis_tls, ret_why);
+        if (r == 0 && from->is_sentinel_tls)
+            r = make_redis_tls(&c->sentinel_tls, &d->sentinel_tls, ret_why);
+        all[i].tls = from->is_tls ? d->redis_tls : NULL;
+        all[i].sentinel_tls = from->is_sentinel_tls ? d->sentinel_tls : NULL;
+    }
+    *ret = all;
+    return r;
+}
+
+static void on_redis_warning(void *arg, const char *text) {
+    const struct daemon *d = arg;
+    LOG_WARNING(d->log, "redis", LOG_TEXT("state", text));
+}
+
+static int open_redis_engine(struct daemon *d, struct engine_options *options, char **ret_why) {
+    const struct config_redis *c = &d->config->redis;
+    struct redis_shard_options *shards;
+    int r = make_shards(d, &shards, ret_why);
+    struct redis_options redis = { .shards = shards,
+                                   .n_shards = c->n_shards,
+                                   .prefix = c->prefix,
+                                   .node_id = str_of(d->node_id),
+                                   .node_name = str_of(d->node_name),
+                                   .connect_timeout_ms = c->connect_timeout_ms,
+                                   .io_timeout_ms = c->io_timeout_ms,
+                                   .wait_ms = c->publish_wait_ms,
+                                   .node_ttl_ms = c->node_ttl_ms,
+                                   .keeps_epochs = c->keeps_epochs,
+                                   .warn = on_redis_warning,
+                                   .warn_arg = d };
+    options->redis = &redis;
+    if (d->config->data_dir.len == 0)
+        options->data_dir = NULL;
+    if (r == 0)
+        r = engine_open(options, &d->engine, ret_why);
+    free(shards);
+    return r;
+}
 
 static int open_engine(struct daemon *d, const struct daemon_options *o, char **ret_why) {
     const struct config *c = d->config;
@@ -42,6 +112,10 @@ static int open_engine(struct daemon *d, const struct daemon_options *o, char **
         .events_max = c->webhooks.queue_max,
         .denials_max = c->engine_denials_max,
     };
+    if (o->open_engine)
+        return o->open_engine(o->open_engine_arg, d, &options, &d->engine);
+    if (c->engine == ENGINE_REDIS)
+        return open_redis_engine(d, &options, ret_why);
     return engine_open(&options, &d->engine, ret_why);
 }
 
@@ -88,6 +162,15 @@ static void make_node_id(char id[static NODE_ID_LEN + 1]) {
     id[NODE_ID_LEN] = '\0';
 }
 
+/* As it is called, or as the host is. */
+static void name_node(struct daemon *d) {
+    struct str name = d->config->node_name;
+    if (name.len)
+        (void) snprintf(d->node_name, sizeof d->node_name, "%s", name.data);
+    else
+        (void) gethostname(d->node_name, sizeof d->node_name - 1);
+}
+
 static struct daemon *daemon_new(const struct daemon_options *o) {
     struct daemon *d = calloc(1, sizeof *d);
     if (!d)
@@ -101,6 +184,7 @@ static struct daemon *daemon_new(const struct daemon_options *o) {
     d->started_ms = loop_now();
     group_init(&d->tasks);
     make_node_id(d->node_id);
+    name_node(d);
     struct table_seed seed;
     loop_random(&seed, sizeof seed);
     d->user_counts = user_counts_new();
@@ -131,11 +215,15 @@ int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_
     if (r == 0)
         r = open_engine(d, o, &why);
     if (r == 0)
+        r = node_desk_open(d, &d->nodes);
+    if (r == 0)
         r = denials_open(d->engine, &d->denials);
     if (r == 0)
         r = webhooks_open(d, &d->webhooks);
     if (r == 0)
         r = start_workers(d);
+    if (r == 0)
+        node_desk_start(d->nodes);
     if (r == 0 && !o->has_no_listeners)
         r = daemon_listen(d, o->fds, o->n_fds, &why);
     if (r < 0) {
@@ -196,9 +284,12 @@ struct daemon *daemon_close(struct daemon *d) {
         worker_thread_stop(&d->threads[i]);
     group_finish(&d->tasks);
     survey_desk_finish(&d->surveys);
+    d->nodes = node_desk_close(d->nodes);
     d->denials = denials_close(d->denials);
     d->webhooks = webhooks_close(d->webhooks);
     d->engine = engine_close(d->engine);
+    d->redis_tls = tls_free(d->redis_tls);
+    d->sentinel_tls = tls_free(d->sentinel_tls);
     d->tls = tls_free(d->tls);
     inbox_close(d->inbox);
     config_unref(d->config);
@@ -265,8 +356,10 @@ bool daemon_is_alive(struct daemon *d, int64_t within_ms) {
     return workers_alive(d, within_ms) == d->n_workers;
 }
 
-static const char *engine_name(const struct daemon *d) {
-    return d->engine_kind == ENGINE_MEMORY ? "memory" : "sqlite";
+const char *daemon_engine_name(uint32_t engine_kind) {
+    return engine_kind == ENGINE_MEMORY  ? "memory"
+           : engine_kind == ENGINE_REDIS ? "redis"
+                                         : "sqlite";
 }
 
 int daemon_write_health(struct worker *asker, struct buffer *out) {
@@ -280,7 +373,7 @@ int daemon_write_health(struct worker *asker, struct buffer *out) {
     engine_stats(d->engine, &stats);
     struct health h = {
         .version = PARLEY_VERSION,
-        .engine = engine_name(d),
+        .engine = daemon_engine_name(d->engine_kind),
         .engine_stats = &stats,
         .delivery = &delivery,
         .workers = d->n_workers,
@@ -297,18 +390,25 @@ void daemon_write_metrics(struct daemon *d, struct buffer *out) {
     engine_stats(d->engine, &stats);
     struct webhook_stats webhooks;
     webhooks_stats(d->webhooks, &webhooks);
+    struct node_stats nodes;
+    struct redis_shard_stats *redis = calloc(REDIS_SHARDS_MAX, sizeof *redis);
+    node_desk_stats(d, &nodes);
     for (size_t i = 0; i < d->n_workers; i++)
         all[i] = &d->threads[i].worker.metrics;
     struct metrics_node node = {
         .version = PARLEY_VERSION,
-        .engine = engine_name(d),
+        .engine = daemon_engine_name(d->engine_kind),
         .engine_stats = &stats,
         .webhook_stats = &webhooks,
+        .node_stats = &nodes,
+        .redis = redis,
+        .n_redis = redis ? engine_redis_stats(d->engine, redis) : 0,
         .workers = d->n_workers,
         .workers_alive = workers_alive(d, ALIVE_MS),
         .uptime_ms = loop_now() - d->started_ms,
     };
     metrics_write(all, d->n_workers, &node, out);
+    free(redis);
 }
 
 /* Into memory first, then in one go: workers write side by side. */

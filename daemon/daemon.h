@@ -17,8 +17,10 @@
 struct daemon;
 struct denial_register;
 struct engine;
+struct engine_options;
 struct http_client_options;
 struct log;
+struct node_desk;
 struct polls;
 struct rates;
 struct stream;
@@ -37,6 +39,10 @@ struct daemon_options {
     bool is_single_threaded;   /* all workers on the caller's loop: tests and simulation */
     bool has_no_listeners;     /* connections come by daemon_accept() only */
     const struct http_client_options *http; /* of the workers' clients, borrowed; NULL: as usual */
+    /* An engine in place of the configured one: tests. NULL: none. As engine_open(). */
+    int (*open_engine)(void *arg, struct daemon *d, const struct engine_options *o,
+                       struct engine **ret);
+    void *open_engine_arg;
 };
 
 /*
@@ -55,6 +61,8 @@ SUSPENDS void daemon_drain(struct daemon *d);
 
 /* Ends the rest and frees. Takes NULL; returns NULL. */
 SUSPENDS struct daemon *daemon_close(struct daemon *d);
+
+const char *daemon_engine_name(uint32_t engine_kind);
 
 /* How many workers a configuration means, here and now. */
 unsigned daemon_workers(const struct config *c);
@@ -92,7 +100,7 @@ bool daemon_is_alive(struct daemon *d, int64_t within_ms);
 
 /* ---- what workers use ---- */
 
-enum { NODE_ID_LEN = 32 };
+enum { NODE_ID_LEN = 32, NODE_NAME_MAX = 255 };
 
 enum { DAEMON_ADDRESSES_MAX = CONFIG_LISTENERS_MAX + 32 };
 
@@ -103,14 +111,18 @@ struct daemon {
     struct engine *engine;
     struct inbox *inbox; /* the main loop's */
     struct tls *tls;     /* NULL: not configured. Main loop only, workers have their own */
+    struct tls *redis_tls, *sentinel_tls; /* the engine's; NULL: plain */
     struct asset_table assets;
     const struct http_client_options *http;
-    struct user_counts *user_counts; /* of all workers; any thread */
-    struct polls *polls;             /* likewise */
-    struct webhooks *webhooks;       /* any thread; NULL before there is an engine */
-    struct rates *rates;             /* the same */
-    struct denial_register *denials; /* the same */
-    char node_id[NODE_ID_LEN + 1];   /* names this run of the daemon to emulated transports */
+    struct user_counts *user_counts;   /* of all workers; any thread */
+    struct polls *polls;               /* likewise */
+    struct webhooks *webhooks;         /* any thread; NULL before there is an engine */
+    struct rates *rates;               /* the same */
+    struct denial_register *denials;   /* the same */
+    char node_id[NODE_ID_LEN + 1];     /* names this run of the daemon to emulated transports, and
+                                          among the nodes that share an engine */
+    char node_name[NODE_NAME_MAX + 1]; /* for people */
+    struct node_desk *nodes;           /* NULL: the engine is nobody else's. Any thread */
     struct worker_thread *threads;
     size_t n_workers; /* while it opens and ends not all of them are there */
     struct survey_desk surveys;
@@ -121,6 +133,6 @@ struct daemon {
     int64_t started_ms;
     _Atomic bool is_stopping;
     _Atomic uint32_t connections; /* of all workers, for the limit */
-    _Atomic uint64_t entered;     /* sessions so far that are to be their users' only ones */
+    _Atomic uint64_t entered;     /* the clock of session/single.c */
     _Atomic int64_t opening_us;   /* for client.connection_rate_limit: transport/transport.c */
 };

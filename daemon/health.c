@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/probe.h"
+#include "protocol/json.h"
 #include "storage/engine.h"
 
 static const char *state_of(const struct health *h) {
@@ -45,6 +46,10 @@ int health_write(const struct health *h, struct buffer *out) {
         bool is_writable = h->engine_stats->writable;
         buffer_printf(out, ",\"engine\":{\"type\":\"%s\",\"writable\":%s",
                       h->engine ? h->engine : "", is_writable ? "true" : "false");
+        if (h->engine_stats->problem[0]) {
+            buffer_append_str(out, STR(",\"problem\":"));
+            json_append_string(out, str_of(h->engine_stats->problem));
+        }
         if (!is_writable && h->engine_stats->last_error) {
             char why[96];
             int error = h->engine_stats->last_error;

@@ -6,6 +6,7 @@
 
 #include "async/deadline.h"
 #include "async/future.h"
+#include "async/group.h"
 #include "async/task.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
@@ -13,6 +14,7 @@
 #include "daemon/session/session.h"
 #include "daemon/session/subscription.h"
 #include "daemon/worker.h"
+#include "storage/node.h"
 
 enum { DONE_PER_TURN = 128 };
 
@@ -61,12 +63,17 @@ static void renew(struct worker *w, struct session *s) {
 /* ---- positions ---- */
 
 struct check {
+    struct engine *engine;
     struct channel *channel;
+    struct keep keep;
     struct position distributed;
     int result;
 };
 
-enum { CHECKS_AT_ONCE = 64 };
+enum { CHECKS_AT_ONCE = 64, CHECK_AGAIN_MS = 1000 };
+
+/* When a channel was compared that is due whatever the interval. */
+static const int64_t LONG_AGO_MS = INT64_MIN / 2;
 
 /* Channels whose position was not compared since then, held, and at the end of the line from now
  * on: of the others none is looked at. */
@@ -79,13 +86,23 @@ static size_t take_due(struct worker *w, int64_t since_ms, struct check *checks)
         struct channel *c = CONTAINER_OF(k, struct channel, positioned);
         if (c->checked_ms > since_ms)
             break;
-        c->checked_ms = loop_now();
+        int64_t now_ms = loop_now();
+        c->checked_ms = now_ms > since_ms ? now_ms : since_ms + 1;
         list_remove(k);
         list_append(line, k);
         c->users++;
-        checks[n++] = (struct check){ .channel = c };
+        checks[n++] = (struct check){ .engine = w->daemon->engine, .channel = c };
     }
     return n;
+}
+
+/* Those that the engine had no answer for are the first. */
+static void take_unanswered(struct worker *w) {
+    struct link *k;
+    while ((k = list_pop(&w->channels.unanswered))) {
+        CONTAINER_OF(k, struct channel, positioned)->checked_ms = LONG_AGO_MS;
+        list_prepend(&w->channels.positioned, k);
+    }
 }
 
 struct marker {
@@ -106,35 +123,64 @@ static int pass_inbox(struct worker *w) {
     return future_wait(&m.passed);
 }
 
+static int ask_position(void *arg) {
+    struct check *c = arg;
+    c->result = engine_position(c->engine, channel_name(c->channel), c->keep, &c->distributed);
+    return 0;
+}
+
+/* Another server is asked for all of them together. */
+static void ask_positions(struct check *checks, size_t n) {
+    bool is_far = engine_is_shared(checks[0].engine);
+    GROUP(asking);
+    for (size_t i = 0; i < n; i++)
+        if (!is_far || group_spawn(&asking, "position", ask_position, &checks[i]) < 0)
+            (void) ask_position(&checks[i]);
+    int r = group_wait_all(&asking);
+    (void) r; /* cancelled: those that are under way are, too */
+}
+
 static void check_some(struct worker *w, struct check *checks, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        struct channel *c = checks[i].channel;
         /* Who keeps what is the namespace's to say; the position is there whatever is kept. */
-        struct keep keep = { 0 };
-        const struct namespace *ns = config_namespace_of(w->config, channel_name(c));
-        if (ns)
-            keep = publish_keep_of(ns);
-        checks[i].result =
-                engine_position(w->daemon->engine, channel_name(c), keep, &checks[i].distributed);
+        const struct namespace *ns =
+                config_namespace_of(w->config, channel_name(checks[i].channel));
+        checks[i].keep = ns ? publish_keep_of(ns) : (struct keep){ 0 };
+        checks[i].result = -ECANCELED;
     }
+    ask_positions(checks, n);
     int r = pass_inbox(w);
-    for (size_t i = 0; i < n; i++)
-        if (r == 0 && checks[i].result == 0)
-            channel_check(checks[i].channel, &checks[i].distributed);
+    for (size_t i = 0; i < n; i++) {
+        struct channel *c = checks[i].channel;
+        if (r == 0 && checks[i].result == 0) {
+            channel_check(c, &checks[i].distributed);
+        } else if (c->n_positioned > 0) {
+            list_remove(&c->positioned);
+            list_append(&w->channels.unanswered, &c->positioned);
+        }
+    }
 }
 
 /* Each few of them wait for the inbox, and others have their turn. */
 static void check_positions(struct worker *w) {
-    int64_t every_ms = w->config->client.position_check_ms, since_ms = loop_now() - every_ms;
-    struct check *checks = every_ms > 0 ? calloc(CHECKS_AT_ONCE, sizeof *checks) : NULL;
+    int64_t every_ms = w->config->client.position_check_ms;
+    int64_t since_ms = w->is_check_forced ? loop_now()
+                       : every_ms > 0     ? loop_now() - every_ms
+                                          : LONG_AGO_MS;
+    struct check *checks = calloc(CHECKS_AT_ONCE, sizeof *checks);
     size_t n;
 
+    w->is_check_forced = false;
+    take_unanswered(w);
     while (checks && !task_cancelled() && (n = take_due(w, since_ms, checks)) > 0) {
         check_some(w, checks, n);
         while (n > 0)
             channel_release(checks[--n].channel);
     }
     free(checks);
+    /* They may have missed something, and wait for no interval. */
+    if (!list_is_empty(&w->channels.unanswered))
+        w->is_check_wanted = timer_set(&w->check, CHECK_AGAIN_MS) == 0;
 }
 
 /* ---- whose turn it is ---- */
@@ -267,11 +313,20 @@ void keeper_watch_positions(struct worker *w) {
 void keeper_check(struct worker *w) {
     int64_t every_ms = w->config->client.position_check_ms;
     struct link *oldest = list_first(&w->channels.positioned);
-    if (every_ms == 0 || !oldest) /* since a reload; the next subscription begins anew */
-        return;
+    bool is_wanted = w->is_check_wanted;
+
+    w->is_check_wanted = false;
+    if (!is_wanted && (every_ms == 0 || !oldest))
+        return; /* since a reload; the next subscription begins anew */
     keeper_watch_positions(w);
-    if (loop_now() - CONTAINER_OF(oldest, struct channel, positioned)->checked_ms < every_ms)
+    if (!is_wanted &&
+        loop_now() - CONTAINER_OF(oldest, struct channel, positioned)->checked_ms < every_ms)
         return;
     w->is_check_due = true;
+    keep(w);
+}
+
+void keeper_check_all(struct worker *w) {
+    w->is_check_due = w->is_check_forced = true;
     keep(w);
 }

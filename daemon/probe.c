@@ -12,11 +12,16 @@
 #include "daemon/daemon.h"
 #include "daemon/worker.h"
 #include "daemon/worker_thread.h"
+#include "storage/node.h"
 
 enum { LOOK_MIN_MS = 1, LOOK_MAX_MS = 32 };
 
-/* No client and no API can name it: it is no UTF-8. */
-static const struct str CHANNEL = { "\xffhealth", 7 };
+/* It is no UTF-8. */
+static const char CHANNEL[] = "\xffhealth";
+
+static struct str channel_of(const struct worker *w) {
+    return (struct str){ w->probe.channel, w->probe.channel_len };
+}
 
 static const struct keep KEEP = { .history_size = 1,
                                   .history_ttl_ms = 60 * 1000,
@@ -28,24 +33,33 @@ struct payload {
     uint64_t number;
 };
 
+/* Where other nodes see what is published here each has one of its own. */
+static void name_channel(struct worker *w) {
+    struct daemon *d = w->daemon;
+    int len = snprintf(w->probe.channel, sizeof w->probe.channel, "%s%s", CHANNEL,
+                       engine_is_shared(d->engine) ? d->node_id : "");
+    w->probe.channel_len = (uint8_t) len;
+}
+
 int probe_open(struct worker *w) {
+    name_channel(w);
     event_init(&w->probe.ended);
     future_init(&w->probe.published);
-    int r = engine_attach(w->daemon->engine, &w->sink, CHANNEL);
+    int r = engine_attach(w->daemon->engine, &w->sink, channel_of(w));
     w->probe.is_attached = r == 0;
     return r;
 }
 
 void probe_close(struct worker *w) {
     if (w->probe.is_attached)
-        engine_detach(w->daemon->engine, &w->sink, CHANNEL);
+        engine_detach(w->daemon->engine, &w->sink, channel_of(w));
     w->probe.is_attached = false;
 }
 
 bool probe_take(struct worker *w, const struct publication *p) {
     struct payload payload;
 
-    if (p->channel.len != CHANNEL.len || !str_equal(p->channel, CHANNEL))
+    if (!str_equal(p->channel, channel_of(w)))
         return false;
     if (p->data.len != sizeof payload) /* kept by another version, perhaps */
         return true;
@@ -70,7 +84,7 @@ static int publish(struct worker *w) {
     const struct payload payload = { w->index, ++p->number };
     struct publication *publication = publication_new(
             &(struct publication_parts){ .kind = PUBLICATION_DATA,
-                                         .channel = CHANNEL,
+                                         .channel = channel_of(w),
                                          .data = bytes_of(&payload, sizeof payload) });
     if (!publication)
         return -ENOMEM;

@@ -15,6 +15,7 @@
 struct worker;
 
 enum {
+    PROBE_CHANNEL_MAX = 64,
     PROBE_TIMEOUT_MS = 2000, /* from publishing to the last worker */
     PROBE_FRESH_MS = 1000,   /* for which a result is good */
 };
@@ -28,6 +29,8 @@ struct probe_result {
 struct probe {
     /* private, all */
     _Atomic uint64_t seen[CONFIG_WORKERS_MAX]; /* here: the last one of each worker's */
+    char channel[PROBE_CHANNEL_MAX];           /* of this node; no client and no API can name it */
+    uint8_t channel_len;
     bool is_attached;
     bool is_running;
     bool is_publishing; /* request is the engine's */

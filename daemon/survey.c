@@ -58,7 +58,7 @@ bool survey_post(struct daemon *d, unsigned index, struct post *p) {
     return post_to(&d->surveys, index, p);
 }
 
-static bool is_here(struct worker *w) {
+bool survey_reaches(struct worker *w) {
     struct survey_desk *d = &w->daemon->surveys;
     (void) pthread_mutex_lock(&d->lock);
     bool is = d->inboxes[w->index] != NULL;
@@ -111,7 +111,7 @@ static void on_there(struct post *p) {
     struct asked *one = CONTAINER_OF(p, struct asked, there);
     const struct survey *s = one->asking->survey;
 
-    if (!is_here(one->worker)) { /* it began to end while this was on its way */
+    if (!survey_reaches(one->worker)) { /* it began to end while this was on its way */
         answer(one, -ECANCELED);
         return;
     }

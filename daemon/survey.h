@@ -54,6 +54,9 @@ void survey_desk_finish(struct survey_desk *d);                           /* tak
 struct post;
 bool survey_post(struct daemon *d, unsigned index, struct post *p);
 
+/* On the worker's loop, in a post that has come: has it not begun to end? */
+bool survey_reaches(struct worker *w);
+
 /* A worker can be asked from enter to leave; after leave its inbox may be closed. */
 void survey_enter(struct worker *w);
 void survey_leave(struct worker *w);

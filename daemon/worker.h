@@ -94,6 +94,8 @@ struct worker {
     struct session *keeper_session; /* whose presence is being renewed; NULLed when it goes */
     struct timer check;             /* when to compare positions again */
     bool is_keeping, is_check_due;
+    bool is_check_forced; /* of all, whatever their interval */
+    bool is_check_wanted; /* soon: some could not be compared */
 
     size_t publishes_running;
     struct publish_op *publish_ops; /* session/publish.c's, not in use */

@@ -206,6 +206,14 @@ static uint64_t mask_of(struct interest_shard *shard, uint64_t hash, struct str 
     return e ? CONTAINER_OF(e, struct interest, entry)->mask : 0;
 }
 
+bool distribution_has(struct distribution *d, uint64_t hash, struct str channel) {
+    struct interest_shard *shard = shard_of(d, hash);
+    pthread_mutex_lock(&shard->mutex);
+    uint64_t mask = mask_of(shard, hash, channel);
+    pthread_mutex_unlock(&shard->mutex);
+    return mask != 0;
+}
+
 /* The reserve holds enough. Under the shard's lock: attaching and distributing have an order. */
 static void send_to(struct distribution *d, struct delivery_reserve *r, uint64_t mask,
                     uint64_t hash, struct publication *p, struct wakes *wakes) {

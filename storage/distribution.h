@@ -41,6 +41,9 @@ MUST_CHECK int distribution_attach(struct distribution *d, struct engine_sink *s
                                    struct str channel); /* -ENOMEM */
 void distribution_detach(struct distribution *d, struct engine_sink *s, struct str channel);
 
+/* Is some sink attached to the channel? */
+bool distribution_has(struct distribution *d, uint64_t hash, struct str channel);
+
 /* To every sink of its channel, or on -ENOMEM to none. hash: of the channel's name. p: borrowed. */
 MUST_CHECK int distribution_send(struct distribution *d, uint64_t hash, struct publication *p);
 

@@ -60,6 +60,7 @@ int engine_open(const struct engine_options *o, struct engine **ret, char **ret_
     struct engine *e = NULL;
     int r = o->kind == ENGINE_MEMORY   ? memory_engine_new(o, base, &seed, &e)
             : o->kind == ENGINE_SQLITE ? sqlite_engine_new(o, base, &seed, &e, ret_why)
+            : o->kind == ENGINE_REDIS  ? redis_engine_new(o, base, &seed, &e, ret_why)
                                        : -EINVAL;
     if (r < 0) {
         if (!*ret_why && asprintf(ret_why, "the engine cannot start: %s", strerror(-r)) < 0)
@@ -158,7 +159,9 @@ const struct table_seed *engine_seed(const struct engine *e) {
 int engine_broadcast(struct engine *e, struct publication *p) {
     p->time_ms = loop_wall_ms();
     p->position = (struct position){ 0 };
-    return distribution_send(&e->distribution, engine_hash(e, p->channel), p);
+    uint64_t hash = engine_hash(e, p->channel);
+    return e->class->broadcast ? e->class->broadcast(e, hash, p)
+                               : distribution_send(&e->distribution, hash, p);
 }
 
 /* ---- sinks ---- */
@@ -172,11 +175,19 @@ void engine_remove_sink(struct engine *e, struct engine_sink *s) {
 }
 
 int engine_attach(struct engine *e, struct engine_sink *s, struct str channel) {
-    return distribution_attach(&e->distribution, s, channel);
+    int r = distribution_attach(&e->distribution, s, channel);
+    if (r == 0 && e->class->attach) {
+        r = e->class->attach(e, engine_hash(e, channel), channel);
+        if (r < 0)
+            distribution_detach(&e->distribution, s, channel);
+    }
+    return r;
 }
 
 void engine_detach(struct engine *e, struct engine_sink *s, struct str channel) {
     distribution_detach(&e->distribution, s, channel);
+    if (e->class->detach)
+        e->class->detach(e, engine_hash(e, channel), channel);
 }
 
 /* ---- reading ---- */
@@ -202,19 +213,25 @@ int engine_position(struct engine *e, struct str channel, struct keep keep, stru
 
 /* ---- maps ---- */
 
+/* Ephemeral maps are; where others share the engine there is no such map. */
+static bool is_of_this_process(const struct engine *e, const struct keep *keep) {
+    return keep_is_nothing(keep) && !engine_is_shared(e);
+}
+
 int engine_map_read(struct engine *e, const struct map_query *q, struct map_page *ret) {
-    return keep_is_nothing(&q->keep) ? ephemera_map_read(e, q, ret) : e->class->map_read(e, q, ret);
+    return is_of_this_process(e, &q->keep) ? ephemera_map_read(e, q, ret)
+                                           : e->class->map_read(e, q, ret);
 }
 
 int engine_map_stats(struct engine *e, struct str channel, struct keep keep, uint64_t *ret_keys) {
-    if (!keep_is_nothing(&keep))
+    if (!is_of_this_process(e, &keep))
         return e->class->map_count(e, channel, ret_keys);
     *ret_keys = ephemera_map_count(e, channel);
     return 0;
 }
 
 int engine_map_clear(struct engine *e, struct str channel, struct keep keep) {
-    if (!keep_is_nothing(&keep))
+    if (!is_of_this_process(e, &keep))
         return e->class->map_clear(e, channel, &keep);
     ephemera_map_clear(e, channel, &keep);
     return 0;
@@ -273,22 +290,66 @@ int engine_denials(struct engine *e, struct denials *ret) {
 
 int engine_presence_set(struct engine *e, struct str channel, const struct client_info *info,
                         int64_t ttl_ms) {
+    if (e->class->presence_set)
+        return e->class->presence_set(e, channel, info, ttl_ms);
     return presence_store_set(&e->presence, loop_now(), channel, info, ttl_ms);
 }
 
 int engine_presence_remove(struct engine *e, struct str channel, struct str client) {
+    if (e->class->presence_remove)
+        return e->class->presence_remove(e, channel, client);
     presence_store_remove(&e->presence, channel, client);
     return 0;
 }
 
 int engine_presence(struct engine *e, struct str channel, struct presence *ret) {
+    if (e->class->presence)
+        return e->class->presence(e, channel, ret);
     return presence_store_read(&e->presence, loop_now(), channel, ret);
 }
 
 int engine_presence_stats(struct engine *e, struct str channel, size_t *ret_clients,
                           size_t *ret_users) {
+    if (e->class->presence_stats)
+        return e->class->presence_stats(e, channel, ret_clients, ret_users);
     presence_store_count(&e->presence, loop_now(), channel, ret_clients, ret_users);
     return 0;
+}
+
+/* ---- other nodes ---- */
+
+void nodes_finish(struct nodes *n) {
+    free(n->items);
+    free(n->memory);
+    *n = (struct nodes){ 0 };
+}
+
+bool engine_is_shared(const struct engine *e) {
+    return e->class->signal;
+}
+
+int engine_nodes(struct engine *e, struct nodes *ret) {
+    if (e->class->nodes)
+        return e->class->nodes(e, ret);
+    *ret = (struct nodes){ 0 };
+    return 0;
+}
+
+int engine_set_about(struct engine *e, struct bytes about) {
+    return e->class->set_about ? e->class->set_about(e, about) : 0;
+}
+
+int engine_signal(struct engine *e, struct str to, struct bytes message) {
+    return e->class->signal ? e->class->signal(e, to, message) : 0;
+}
+
+int engine_listen(struct engine *e, struct engine_ear *ear) {
+    return e->class->listen ? e->class->listen(e, ear) : 0;
+}
+
+void engine_unlisten(struct engine *e, struct engine_ear *ear) {
+    if (e->class->unlisten)
+        e->class->unlisten(e, ear);
 }
 
 /* ---- numbers ---- */

@@ -14,9 +14,10 @@
 struct engine;
 struct table_seed;
 struct loop;
+struct redis_options;
 struct sqlite3_vfs;
 
-enum engine_kind { ENGINE_MEMORY, ENGINE_SQLITE };
+enum engine_kind { ENGINE_MEMORY, ENGINE_SQLITE, ENGINE_REDIS };
 
 struct engine_options {
     enum engine_kind kind;
@@ -34,6 +35,7 @@ struct engine_options {
     size_t map_keys_max;     /* in one map; past it -EDQUOT. 0: 100000 */
     size_t events_max;       /* not delivered yet, of all queues; past it -ENOBUFS. 0: 100000 */
     size_t denials_max;      /* past it -ENOSPC. 0: 100000 */
+    const struct redis_options *redis; /* redis: storage/redis/options.h */
 };
 
 /*
@@ -134,8 +136,8 @@ void engine_publish(struct engine *e, struct publish_request *request);
  * of this seed need not hash them again. */
 const struct table_seed *engine_seed(const struct engine *e);
 
-/* Hands a publication (a join, a leave) to every worker with subscribers, keeping nothing.
- * Borrowed. 0, -ENOMEM. */
+/* Hands a publication (a join, a leave) to every worker with subscribers, of every node, keeping
+ * nothing; it is not waited for. Borrowed. 0, -ENOMEM. */
 MUST_CHECK int engine_broadcast(struct engine *e, struct publication *p);
 
 /*
@@ -159,7 +161,7 @@ void engine_remove_sink(struct engine *e,
 /*
  * From its return on, whatever is distributed in channel is delivered to the sink; before a
  * worker's first local subscriber reads the channel's position or history. Once per sink and
- * channel. -ENOMEM.
+ * channel. -ENOMEM; redis: -ETIMEDOUT: there is no line to it; -ECANCELED.
  */
 SUSPENDS MUST_CHECK int engine_attach(struct engine *e, struct engine_sink *s, struct str channel);
 void engine_detach(struct engine *e, struct engine_sink *s, struct str channel);
@@ -219,11 +221,14 @@ enum { ENGINE_GROUP_BOUNDS = 11, ENGINE_COMMIT_BOUNDS = 12 };
 extern const uint32_t engine_group_bounds[ENGINE_GROUP_BOUNDS];      /* ascending */
 extern const uint32_t engine_commit_bounds_us[ENGINE_COMMIT_BOUNDS]; /* ascending */
 
+enum { ENGINE_PROBLEM_MAX = 160 };
+
 /* For /health and /metrics. Any thread. */
 struct engine_stats {
-    bool writable;      /* false from a failed commit until one succeeds (it tries by itself) */
-    int last_error;     /* -errno of the last failed commit, 0 if none since the last good one */
-    uint64_t publishes; /* kept */
+    bool writable;  /* false from a failed commit until one succeeds (it tries by itself) */
+    int last_error; /* -errno of the last failed commit, 0 if none since the last good one */
+    char problem[ENGINE_PROBLEM_MAX]; /* redis: of a server that is away; else empty */
+    uint64_t publishes;               /* kept */
     uint64_t commits;
     uint64_t commit_errors;
     uint64_t group_largest; /* most publishes in one commit so far */
@@ -244,7 +249,8 @@ struct engine_stats {
     uint64_t map_keys_expired;
     /* by limits: idempotency_max, map_keys_max, memory_max_bytes, denials_max */
     uint64_t idempotency_refused, map_keys_refused, memory_refused, denials_refused;
-    uint64_t events; /* not delivered yet */
+    uint64_t messages_refused; /* redis: that were not ours, or found no memory */
+    uint64_t events;           /* not delivered yet */
     uint64_t events_rejected;
 };
 

@@ -13,6 +13,7 @@
 #include "storage/engine.h"
 #include "storage/ephemera.h"
 #include "storage/event.h"
+#include "storage/node.h"
 #include "storage/presence.h"
 
 /* As the calls of engine.h of the same names, which hand on to them. */
@@ -49,6 +50,24 @@ struct engine_class {
     /* Must a publication that is not kept wait for its turn behind others of the channel, through
      * publish()? NULL: never. */
     bool (*is_behind)(struct engine *e, uint64_t hash);
+
+    /* Of what other nodes share. NULL, all or none of them: it stays in this process, with
+     * distribution, presence_store and ephemera. */
+    int (*broadcast)(struct engine *e, uint64_t hash, struct publication *p);
+    int (*attach)(struct engine *e, uint64_t hash,
+                  struct str channel); /* the distribution's is made */
+    void (*detach)(struct engine *e, uint64_t hash, struct str channel); /* likewise, ended */
+    int (*presence_set)(struct engine *e, struct str channel, const struct client_info *info,
+                        int64_t ttl_ms);
+    int (*presence_remove)(struct engine *e, struct str channel, struct str client);
+    int (*presence)(struct engine *e, struct str channel, struct presence *ret);
+    int (*presence_stats)(struct engine *e, struct str channel, size_t *ret_clients,
+                          size_t *ret_users);
+    int (*nodes)(struct engine *e, struct nodes *ret);
+    int (*set_about)(struct engine *e, struct bytes about);
+    int (*signal)(struct engine *e, struct str to, struct bytes message);
+    int (*listen)(struct engine *e, struct engine_ear *ear);
+    void (*unlisten)(struct engine *e, struct engine_ear *ear);
     void (*tick)(struct engine *e);  /* every ENGINE_TICK_MS, on the loop that opened it */
     void (*close)(struct engine *e); /* suspends; frees everything */
 };
@@ -111,6 +130,10 @@ MUST_CHECK int memory_engine_new(const struct engine_options *o, const char *epo
 SUSPENDS MUST_CHECK int sqlite_engine_new(const struct engine_options *o, const char *epoch_base,
                                           const struct table_seed *seed, struct engine **ret,
                                           char **ret_why);
+
+SUSPENDS MUST_CHECK int redis_engine_new(const struct engine_options *o, const char *epoch_base,
+                                         const struct table_seed *seed, struct engine **ret,
+                                         char **ret_why);
 
 /* base, at most EPOCH_BASE_SIZE - 1 bytes, followed by the generation in base 36. */
 void epoch_format(char epoch[static EPOCH_SIZE], const char *base, uint64_t generation);

@@ -9,9 +9,15 @@
 
 struct config;
 struct connection;
+struct buffer;
 struct http_exchange;
+struct node_message;
+struct worker;
 
 /* For the table of endpoints. */
 bool api_is_served(const struct connection *conn, const struct config *c);
 int api_admit(struct http_exchange *x); /* who has no key has no body read */
 SUSPENDS int api_serve(struct http_exchange *x);
+
+/* Another node's command, for what is here: of node_serve_fn. */
+SUSPENDS int api_serve_node(struct worker *w, const struct node_message *m, struct buffer *out);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "daemon/api/who.h"
+#include "daemon/node/desk.h"
 #include "daemon/session/control.h"
 #include "daemon/session/subscription.h"
 #include "daemon/survey.h"
@@ -192,6 +193,55 @@ static void all_found_finish(struct all_found *a) {
     free(a->parts);
 }
 
+/* What another node answers: {"connections":{CLIENT:{...}},"cursor":...}. */
+static int read_found(struct bytes answer, struct found *f, bool *ret_has_more) {
+    struct json_string key;
+    struct json j;
+
+    json_init(&j, answer);
+    json_enter_object(&j);
+    while (json_member(&j, &key)) {
+        if (json_is(key, STR("cursor")))
+            *ret_has_more = json_skip(&j) || *ret_has_more;
+        if (!json_is(key, STR("connections"))) {
+            if (!json_is(key, STR("cursor")))
+                json_skip(&j);
+            continue;
+        }
+        json_enter_object(&j);
+        while (json_member(&j, &key)) {
+            struct piece *p;
+            struct bytes value;
+            if (f->n == f->room)
+                return -EBADMSG; /* more than were asked for */
+            p = &f->pieces[f->n];
+            if (!client_id_parse(key.raw, &p->client) || !json_value(&j, &value))
+                return -EBADMSG;
+            p->at = (uint32_t) f->text.len;
+            json_append_string(&f->text, key.raw);
+            buffer_append_byte(&f->text, ':');
+            buffer_append_bytes(&f->text, value);
+            p->len = (uint32_t) f->text.len - p->at;
+            f->n++;
+        }
+    }
+    int r = json_result(&j);
+    return r < 0 ? r : buffer_error(&f->text);
+}
+
+static int read_others(const struct node_answers *others, size_t limit, struct found *parts,
+                       bool *ret_has_more) {
+    int r = 0;
+    for (size_t i = 0; i < others->n && r == 0; i++) {
+        if (others->items[i].result != NODE_DONE)
+            continue;
+        parts[i].room = limit;
+        parts[i].pieces = calloc(limit, sizeof *parts[i].pieces);
+        r = parts[i].pieces ? read_found(others->items[i].body, &parts[i], ret_has_more) : -ENOMEM;
+    }
+    return r;
+}
+
 struct sorted {
     const struct piece *piece;
     const struct found *of;
@@ -202,7 +252,9 @@ static int compare_sorted(const void *a, const void *b) {
     return compare(&x->piece->client, &y->piece->client);
 }
 
-static int write_page(struct api_call *c, const struct all_found *all, size_t limit) {
+/* has_more: of other nodes, who have a page each. */
+static int write_page(struct api_call *c, const struct all_found *all, size_t limit,
+                      bool has_more) {
     size_t n = 0, at = 0;
     for (size_t i = 0; i < all->n_parts; i++)
         n += all->parts[i].n;
@@ -221,10 +273,11 @@ static int write_page(struct api_call *c, const struct all_found *all, size_t li
         buffer_append(c->out, sorted[i].of->text.data + sorted[i].piece->at, sorted[i].piece->len);
     }
     buffer_append_byte(c->out, '}');
-    if (n > limit) {
+    if (n > limit || (has_more && n > 0)) {
+        n = n < limit ? n : limit;
         buffer_append_str(c->out, STR(",\"cursor\":"));
         struct client_text text;
-        json_append_string(c->out, client_id_text(&sorted[limit - 1].piece->client, &text));
+        json_append_string(c->out, client_id_text(&sorted[n - 1].piece->client, &text));
     }
     buffer_append_byte(c->out, '}');
     return 0;
@@ -235,6 +288,8 @@ int api_connections(struct api_call *c) {
     size_t limit = q->limit ? (size_t) q->limit : LIMIT_DEFAULT;
     CLEANUP(api_who_finish) struct api_who who = { 0 };
     CLEANUP(all_found_finish) struct all_found all = { 0 };
+    CLEANUP(node_answers_finish) struct node_answers others = { 0 };
+    bool has_more = false;
 
     if (q->expression.len)
         return api_error(c, ERROR_BAD_REQUEST, "expression is not supported: see label_filter");
@@ -246,10 +301,16 @@ int api_connections(struct api_call *c) {
         return r;
     who.everybody = who.user.len == 0 && who.client.len == 0; /* here empty means any */
 
-    all.parts = calloc(c->worker->daemon->surveys.n, sizeof *all.parts);
+    r = api_ask_nodes(c, &others);
+    if (r == 0)
+        r = api_check_nodes(c, &others);
+    if (r)
+        return r;
+    size_t n_workers = c->worker->daemon->surveys.n;
+    all.parts = calloc(n_workers + others.n, sizeof *all.parts);
     if (!all.parts)
         return -ENOMEM;
-    all.n_parts = c->worker->daemon->surveys.n;
+    all.n_parts = n_workers + others.n;
     struct looking l = { .who = &who,
                          .cursor = q->cursor.len ? &cursor : NULL,
                          .limit = limit + 1 };
@@ -257,5 +318,7 @@ int api_connections(struct api_call *c) {
                                             .arg = &l,
                                             .parts = all.parts,
                                             .part_bytes = sizeof *all.parts });
-    return r < 0 ? api_failed(c, r) : write_page(c, &all, limit);
+    if (r == 0)
+        r = read_others(&others, limit, all.parts + n_workers, &has_more);
+    return r < 0 ? api_failed(c, r) : write_page(c, &all, limit, has_more);
 }

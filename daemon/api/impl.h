@@ -15,6 +15,9 @@ struct api_call {
     struct api_params *params;
     struct arena *arena;   /* the request's: what is in it stays until the answer is written */
     struct buffer *out;    /* where the result goes: an object */
+    struct bytes sent;     /* the parameters as they came: JSON, or empty */
+    bool is_here_only;     /* another node asks: only for what is here */
+    int64_t patience_ms;   /* then; for what connections do when they can */
     char why[API_WHY_MAX]; /* more about an error; empty: the code says it all */
 };
 
@@ -39,6 +42,16 @@ int api_namespace(struct api_call *c, struct str channel, const struct namespace
 
 /* In a long list, after item i: lets others run now and then. 0, or the end of the wait. */
 SUSPENDS MUST_CHECK int api_breathe(size_t i);
+
+struct node_answers;
+
+/* The same of every other node, answered in words: node_answers_finish(). None if only here. 0, an
+ * error code, or -errno. */
+SUSPENDS MUST_CHECK int api_ask_nodes(struct api_call *c, struct node_answers *ret);
+/* An error if one that is still there did not do it. */
+MUST_CHECK int api_check_nodes(struct api_call *c, const struct node_answers *all);
+/* Of a method that was done here: the others do it, where that is what it means. */
+SUSPENDS MUST_CHECK int api_tell_nodes(struct api_call *c);
 
 /* Members of an object. A payload that is no JSON goes under its other name, in base 64. */
 void api_put_payload(struct buffer *out, struct str name, struct str base64_name,

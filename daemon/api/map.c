@@ -245,9 +245,9 @@ int api_map_clear(struct api_call *c) {
     if (r)
         return r;
     bool has_stream = keep.history_size > 0 && keep.history_ttl_ms > 0;
-    if (!has_stream)
+    if (!has_stream && !c->is_here_only)
         r = remove_keys(c, ns, keep);
-    if (r == 0)
+    if (r == 0 && !c->is_here_only)
         r = engine_map_clear(c->worker->daemon->engine, c->params->channel, keep);
     if (r == 0 && has_stream)
         r = tell_subscribers(c, keep);

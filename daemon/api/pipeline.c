@@ -396,6 +396,8 @@ static int start_publish(struct api_pipeline *p) {
 static int run(struct api_call *c) {
     size_t before = c->out->len;
     int r = api_runner(c->method->id)(c);
+    if (r == 0)
+        r = api_tell_nodes(c);
     if (r < 0 && r != -ECANCELED && r != -ENOMEM)
         r = ERROR_INTERNAL;
     if (r != 0)
@@ -485,7 +487,8 @@ int api_pipeline_take(struct api_pipeline *p, const struct api_method *m, struct
                                  .config = p->config,
                                  .method = m,
                                  .params = &p->params,
-                                 .arena = p->arena };
+                                 .arena = p->arena,
+                                 .sent = params };
     metrics_count_api(&p->worker->metrics, m->id);
     int r = api_params_decode(m, &j, p->arena, &p->params, p->call.why);
     if (r < 0)

@@ -257,7 +257,7 @@ static const struct api_field PROCESS[] = {
 static const struct api_object process = { "Process", FIELDS(PROCESS) };
 static const struct api_field NODE[] = {
     { "uid", API_TEXT, .help = "Of this run of the daemon." },
-    { "name", API_TEXT, .help = "The host's name." },
+    { "name", API_TEXT, .help = "`node.name`, or the host's name." },
     { "version", API_TEXT, .help = "Of Parley." },
     { "num_clients", API_UINT, .help = "Clients that are connected." },
     { "num_users", API_UINT, .help = "Different user ids of theirs." },
@@ -265,10 +265,13 @@ static const struct api_field NODE[] = {
     { "num_channels", API_UINT, .help = "Channels with subscribers." },
     { "uptime", API_UINT, .help = "Seconds since the start." },
     { "process", API_OBJECT, .object = &process, .help = "What it needs." },
+    { "unanswered", API_BOOL,
+      .help = "It is there, but did not answer in time: nothing else is known of it." },
 };
 static const struct api_object node = { "Node", FIELDS(NODE) };
 static const struct api_field INFO_RESULT[] = {
-    { "nodes", API_LIST, .object = &node, .help = "Always one." },
+    { "nodes", API_LIST, .object = &node,
+      .help = "The one that was asked, then those that share its Redis." },
 };
 
 static const struct api_field RPC[] = {

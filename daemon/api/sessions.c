@@ -244,12 +244,13 @@ static int do_in_time(struct api_call *c, bool is_unsubscribe) {
         return -ENOMEM;
     memset(errors, 0, n * sizeof *errors);
     struct deed_for arg = { .who = &who, .deed = deed };
-    r = survey(c->worker, &(struct survey){ .ask = deed_here,
-                                            .suspends = true,
-                                            .within_ms = PATIENCE_MS,
-                                            .arg = &arg,
-                                            .parts = errors,
-                                            .part_bytes = sizeof *errors });
+    r = survey(c->worker,
+               &(struct survey){ .ask = deed_here,
+                                 .suspends = true,
+                                 .within_ms = c->is_here_only ? c->patience_ms : PATIENCE_MS,
+                                 .arg = &arg,
+                                 .parts = errors,
+                                 .part_bytes = sizeof *errors });
     for (size_t i = 0; i < n && r == 0; i++)
         r = errors[i];
     if (r != 0)

@@ -10,10 +10,14 @@
 #include "daemon/keys/keyring.h"
 #include "protocol/command.h"
 
-static const struct config_place *place(const struct config_loader *l, const char *path) {
+const struct config_place *config_place_of(const struct config_loader *l, const char *path) {
     size_t n;
     const struct option *options = config_options(&n);
     return &l->places[option_index(options, n, str_of(path))];
+}
+
+static const struct config_place *place(const struct config_loader *l, const char *path) {
+    return config_place_of(l, path);
 }
 
 /* ---- listeners ---- */
@@ -410,6 +414,9 @@ static void check_map(const struct ns_check *k) {
     if (!is_map(k->ns))
         return;
 
+    if (k->l->config->engine == ENGINE_REDIS)
+        ns_problem(k, true, "subscription_type",
+                   "maps are not kept by engine.type redis: use sqlite or memory");
     if (map->mode == MAP_NONE)
         map->mode = MAP_EPHEMERAL;
     if (map->mode != MAP_EPHEMERAL) {
@@ -538,13 +545,15 @@ int config_check(struct config_loader *l) {
     check_paths(l);
     check_proxies(l);
     check_webhooks(l);
+    int r = config_check_redis(l);
     choose_burst(&c->rpc_rate);
     choose_burst(&c->all_rpc_rate);
     choose_burst(&c->api.rate);
     for (size_t i = 0; i < c->api.n_keys; i++)
         choose_burst(&c->api.keys[i].rate);
 
-    int r = check_namespace(l, &c->without_namespace, l->without_places);
+    if (r == 0)
+        r = check_namespace(l, &c->without_namespace, l->without_places);
     for (size_t i = 0; i < c->n_namespaces && r == 0; i++)
         r = check_namespace(l, &c->namespaces[i], l->item_places[GROUP_NAMESPACES][i]);
     if (r < 0)

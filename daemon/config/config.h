@@ -15,6 +15,7 @@
 
 struct arena;
 struct pattern;
+struct config_redis_shard;
 
 /* Times are milliseconds, sizes bytes. Every str is also terminated by a NUL. */
 
@@ -254,6 +255,31 @@ struct config_poll_secret {
     uint32_t concurrency;           /* requests to backends at a time; 0: no limit */
 };
 
+struct config_redis_tls {
+    bool enabled;
+    struct str ca_file;             /* PEM; empty: the system's authorities */
+    struct str cert_file, key_file; /* PEM, of this side; empty: none */
+    struct str server_name;         /* empty: the address's */
+    bool insecure_skip_verify;
+};
+
+/* The redis engine. */
+struct config_redis {
+    struct str *address, *sentinel_address;
+    size_t n_address, n_sentinel_address;
+    struct str sentinel_master_name;
+    struct str user, password, sentinel_user, sentinel_password; /* where an address has none */
+    struct config_redis_tls tls, sentinel_tls;
+    uint32_t db;
+    struct str prefix;
+    int64_t connect_timeout_ms, io_timeout_ms;
+    int64_t publish_wait_ms; /* for a Redis that is away; 0: refused at once */
+    int64_t node_ttl_ms;     /* a node not heard of for so long is gone */
+    bool keeps_epochs;
+    struct config_redis_shard *shards; /* made of these: daemon/config/redis.h */
+    size_t n_shards;
+};
+
 enum data_format { DATA_NOT_EMPTY, DATA_JSON, DATA_JSON_OBJECT, DATA_BINARY };
 enum recovery_mode { RECOVERY_STREAM, RECOVERY_CACHE };
 
@@ -371,6 +397,9 @@ struct config {
     uint32_t engine_readers;
     uint32_t engine_memory_max_bytes;
     uint32_t engine_idempotency_max, engine_map_keys_max, engine_denials_max;
+    struct config_redis redis;
+    struct str node_name;           /* empty: the host's */
+    int64_t node_survey_timeout_ms; /* for other nodes to answer */
 
     struct config_client client;
     struct config_websocket websocket;

@@ -77,6 +77,12 @@ void config_take_secret(struct config_loader *l, const struct option *o, const c
  * mistakes are reported. */
 MUST_CHECK int config_check(struct config_loader *l);
 
+/* The same of the redis engine (config/redis.c). */
+MUST_CHECK int config_check_redis(struct config_loader *l);
+
+/* The place of an option of struct config. */
+const struct config_place *config_place_of(const struct config_loader *l, const char *path);
+
 /* The proxy that is called so: one of `proxies`, or the standard one if it is "default" and has an
  * endpoint. NULL: there is none. */
 const struct config_proxy *config_proxy_of(const struct config *c, struct str name,

@@ -232,6 +232,8 @@ static void choose_data_dir(struct config_loader *l) {
     struct config *c = l->config;
     if (c->data_dir.len > 0)
         return;
+    if (c->engine == ENGINE_REDIS && !l->source->state_dir) /* it needs none */
+        return;
     c->data_dir = value_text_copy(
             c->memory, str_of(l->source->state_dir ? l->source->state_dir : "parley-data"));
     if (!c->data_dir.data)

@@ -7,6 +7,7 @@
 static const struct option_choice ENGINES[] = {
     { "sqlite", ENGINE_SQLITE },
     { "memory", ENGINE_MEMORY },
+    { "redis", ENGINE_REDIS },
     { NULL },
 };
 
@@ -156,6 +157,43 @@ static const struct option_choice ERROR_MODES[] = {
                         "3009."                                                                    \
     }
 
+#define REDIS_TLS_OPTIONS(prefix, place, what)                                                     \
+    { prefix "enabled",   OPTION_BOOL,           AT(place.enabled),                                \
+      .initial = "false", .needs_restart = true, .help = what },                                   \
+            { prefix "server_ca_pem_file",                                                         \
+              OPTION_FILE,                                                                         \
+              AT(place.ca_file),                                                                   \
+              .max = 4096,                                                                         \
+              .initial = "",                                                                       \
+              .needs_restart = true,                                                               \
+              .help = "Authorities, PEM; empty: the system's." },                                  \
+            { prefix "cert_pem_file",                                                              \
+              OPTION_FILE,                                                                         \
+              AT(place.cert_file),                                                                 \
+              .max = 4096,                                                                         \
+              .initial = "",                                                                       \
+              .needs_restart = true,                                                               \
+              .help = "Parley's own certificate, PEM; empty: none." },                             \
+            { prefix "key_pem_file",                                                               \
+              OPTION_FILE,                                                                         \
+              AT(place.key_file),                                                                  \
+              .max = 4096,                                                                         \
+              .initial = "",                                                                       \
+              .needs_restart = true,                                                               \
+              .help = "Its private key, PEM." },                                                   \
+            { prefix "server_name",                                                                \
+              OPTION_TEXT,                                                                         \
+              AT(place.server_name),                                                               \
+              .max = 255,                                                                          \
+              .initial = "",                                                                       \
+              .needs_restart = true,                                                               \
+              .help = "Whose certificate it must be; empty: the address's." },                     \
+    {                                                                                              \
+        prefix "insecure_skip_verify", OPTION_BOOL, AT(place.insecure_skip_verify),                \
+                .initial = "false", .needs_restart = true,                                         \
+                .help = "Believes any certificate. For trying things out."                         \
+    }
+
 static const struct option OPTIONS[] = {
     { "http_server.address", OPTION_TEXT, AT(http.address), .max = 100, .initial = "127.0.0.1",
       .needs_restart = true, .help = "Address to listen on: a number, a name, or `*` for all." },
@@ -208,7 +246,8 @@ static const struct option OPTIONS[] = {
               "state directory (`$STATE_DIRECTORY`), or else `parley-data` in the current one." },
     { "engine.type", OPTION_CHOICE, AT(engine), .choices = ENGINES, .initial = "sqlite",
       .needs_restart = true,
-      .help = "What keeps history: `sqlite` survives restarts and crashes, `memory` does not." },
+      .help = "What keeps history: `sqlite` survives restarts and crashes, `memory` does not; "
+              "`redis` is shared by several nodes." },
     { "engine.sqlite.readers", OPTION_COUNT, AT(engine_readers), .min = 1, .max = 16,
       .initial = "2", .needs_restart = true, .help = "Threads that read history." },
     { "engine.queue_max_publications", OPTION_COUNT, AT(engine_queue_max), .min = 1,
@@ -230,6 +269,56 @@ static const struct option OPTIONS[] = {
     { "engine.denials_max", OPTION_COUNT, AT(engine_denials_max), .min = 1, .max = 10000000,
       .initial = "100000", .needs_restart = true,
       .help = "Blocked users and revoked tokens together; more are refused." },
+
+    { "engine.redis.address", OPTION_LIST, AT(redis.address), OFFSET_N(redis.n_address), .max = 512,
+      .initial = "redis://127.0.0.1:6379", .needs_restart = true,
+      .help = "Where Redis is: `redis://[[USER]:PASSWORD@]HOST:PORT[/DB]`, `rediss://` with TLS, "
+              "`redis+sentinel://HOST:PORT,HOST:PORT?sentinel_master_name=NAME`. Of several each "
+              "has a share of the channels." },
+    { "engine.redis.user", OPTION_TEXT, AT(redis.user), .max = 255, .initial = "",
+      .needs_restart = true, .help = "User, where the address has none." },
+    { "engine.redis.password", OPTION_SECRET, AT(redis.password), .max = 4096, .initial = "",
+      .needs_restart = true, .help = "Password, where the address has none." },
+    { "engine.redis.db", OPTION_COUNT, AT(redis.db), .min = 0, .max = 65535, .initial = "0",
+      .needs_restart = true, .help = "Database, where the address has none." },
+    { "engine.redis.prefix", OPTION_TEXT, AT(redis.prefix), .max = 64, .initial = "parley",
+      .needs_restart = true,
+      .help = "What all keys and channels in Redis begin with: nodes of the same prefix are one "
+              "cluster." },
+    { "engine.redis.connect_timeout", OPTION_DURATION, AT(redis.connect_timeout_ms), .min = 10,
+      .max = MINUTE, .initial = "2s", .needs_restart = true,
+      .help = "For connecting, with everything that comes before the first command." },
+    { "engine.redis.io_timeout", OPTION_DURATION, AT(redis.io_timeout_ms), .min = 10,
+      .max = 10 * MINUTE, .initial = "4s", .needs_restart = true,
+      .help = "For an answer; then the connection is made anew." },
+    { "engine.redis.publish_wait", OPTION_DURATION, AT(redis.publish_wait_ms), .min = 0,
+      .max = MINUTE, .initial = "0", .needs_restart = true,
+      .help = "How long publications wait for a Redis that is away; 0: error 100 at once." },
+    { "engine.redis.keeps_epochs", OPTION_BOOL, AT(redis.keeps_epochs), .initial = "false",
+      .needs_restart = true,
+      .help = "Redis comes back with all it ever acknowledged (`appendfsync always`, no "
+              "failover): recovery goes on across its restarts." },
+    REDIS_TLS_OPTIONS("engine.redis.tls.", redis.tls,
+                      "TLS to Redis, as `rediss://` in an address says it."),
+    { "engine.redis.sentinel_address", OPTION_LIST, AT(redis.sentinel_address),
+      OFFSET_N(redis.n_sentinel_address), .max = 16, .initial = "", .needs_restart = true,
+      .help = "Sentinels that know where Redis is, in place of `address`." },
+    { "engine.redis.sentinel_master_name", OPTION_TEXT, AT(redis.sentinel_master_name), .max = 255,
+      .initial = "", .needs_restart = true, .help = "What they call it." },
+    { "engine.redis.sentinel_user", OPTION_TEXT, AT(redis.sentinel_user), .max = 255, .initial = "",
+      .needs_restart = true, .help = "User for the Sentinels." },
+    { "engine.redis.sentinel_password", OPTION_SECRET, AT(redis.sentinel_password), .max = 4096,
+      .initial = "", .needs_restart = true, .help = "Password for the Sentinels." },
+    REDIS_TLS_OPTIONS("engine.redis.sentinel_tls.", redis.sentinel_tls, "TLS to the Sentinels."),
+    { "engine.redis.node_ttl", OPTION_DURATION, AT(redis.node_ttl_ms), .min = SECOND, .max = HOUR,
+      .initial = "15s", .needs_restart = true, .help = "A node not heard of for so long is gone." },
+
+    { "node.name", OPTION_TEXT, AT(node_name), .max = 255, .initial = "", .needs_restart = true,
+      .help = "What people know this node by; empty: the host's name." },
+    { "node.survey_timeout", OPTION_DURATION, AT(node_survey_timeout_ms), .min = 50, .max = MINUTE,
+      .initial = "3s",
+      .help = "For other nodes to answer what they are asked; then the answer says which did "
+              "not." },
 
     { "client.allowed_origins", OPTION_LIST, AT(client.allowed_origins),
       .offset_n = offsetof(struct config, client.n_allowed_origins), .max = CONFIG_ORIGINS_MAX,

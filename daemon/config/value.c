@@ -520,7 +520,7 @@ void value_write(const struct option *o, const void *holder, struct buffer *out)
         for (size_t i = 0; i < n; i++) {
             if (i)
                 buffer_append_str(out, STR(", "));
-            write_quoted(items[i], out);
+            write_shown(items[i], out);
         }
         buffer_append_byte(out, ']');
         return;

@@ -23,18 +23,22 @@ enum { DENIAL_NAME_MAX = 2048 }; /* bytes of a user, token id or channel; longer
 /*
  * Each is durable and known to every worker when it returns 0. Call on a worker's loop. What is
  * denied twice has the later end. expire_at_s: wall clock; 0: stays for ever.
+ * is_learnt: another node, which shares the engine, has it there already.
  *
  * -EINVAL: a name is empty, or the end has passed; -EMSGSIZE. -ENOSPC: too many are there; -EIO,
  * -ENOMEM, -ENOBUFS: it has not happened. -ECANCELED, -ETIMEDOUT: it may have happened or not.
  */
 
 /* Live sessions of the user are disconnected (3507, for good) before it returns. */
-SUSPENDS MUST_CHECK int denial_block_user(struct worker *w, struct str user, int64_t expire_at_s);
-SUSPENDS MUST_CHECK int denial_unblock_user(struct worker *w, struct str user); /* 0 if not, too */
+SUSPENDS MUST_CHECK int denial_block_user(struct worker *w, struct str user, int64_t expire_at_s,
+                                          bool is_learnt);
+/* 0 if not, too. */
+SUSPENDS MUST_CHECK int denial_unblock_user(struct worker *w, struct str user, bool is_learnt);
 
 /* id: the token's `jti`. Live sessions that came with it are disconnected (3005: a client comes
  * back, and is asked for another token). */
-SUSPENDS MUST_CHECK int denial_revoke_token(struct worker *w, struct str id, int64_t expire_at_s);
+SUSPENDS MUST_CHECK int denial_revoke_token(struct worker *w, struct str id, int64_t expire_at_s,
+                                            bool is_learnt);
 
 /*
  * Tokens of a user, for a channel, or of a user for a channel, whose `iat` is before
@@ -44,7 +48,11 @@ SUSPENDS MUST_CHECK int denial_revoke_token(struct worker *w, struct str id, int
  */
 SUSPENDS MUST_CHECK int denial_invalidate_tokens(struct worker *w, struct str user,
                                                  struct str channel, int64_t issued_before_s,
-                                                 int64_t expire_at_s);
+                                                 int64_t expire_at_s, bool is_learnt);
+
+/* Other nodes' denials may have been missed: the engine's are read again, and whom they mean is put
+ * out. 0, or as engine_denials(). */
+SUSPENDS MUST_CHECK int denials_read_again(struct worker *w);
 
 /* ---- checks ---- */
 

@@ -1,18 +1,16 @@
 /* connect and refresh: who the client is, for how long, and what the server subscribes it to. */
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/backend/webhook.h"
 #include "daemon/keys/denial.h"
-#include "daemon/log.h"
 #include "daemon/session/control.h"
 #include "daemon/session/grant.h"
 #include "daemon/session/hub.h"
 #include "daemon/session/impl.h"
 #include "daemon/session/proxy.h"
-#include "daemon/survey.h"
+#include "daemon/session/single.h"
 #include "daemon/transport/forwarded.h"
 #include "protocol/utf8.h"
 
@@ -356,49 +354,20 @@ static int settle_subs(struct connecting *c) {
 
 /* ---- one connection of a user ---- */
 
-struct newest {
-    struct str user;
-    uint64_t entered;
-};
-
-static int end_older(struct worker *w, void *arg, void *part) {
-    const struct newest *n = arg;
-    (void) part;
-    HUB_FOREACH_USER (w, n->user, s) {
-        if ((s->more ? s->more->entered : 0) < n->entered)
-            session_disconnect(s, DISCONNECT_CONNECTION_LIMIT);
-    }
-    return 0;
-}
-
 static bool is_single(const struct connecting *c) {
     const struct config_personal_channel *p = &c->config->client.personal_channel;
     return p->enabled && p->single_connection && c->who.user.len > 0;
 }
 
-/* Numbered before anybody can find it, so that of two who come together the later one stays. */
+/* Before anybody can find it. */
 static int number_session(struct connecting *c) {
-    struct session *s = c->session;
-    if (!is_single(c))
-        return 0;
-    struct session_more *more = session_more(s);
-    if (!more)
-        return result_of(c, -ENOMEM);
-    more->entered = atomic_fetch_add(&s->worker->daemon->entered, 1) + 1;
-    return 0;
+    return is_single(c) ? result_of(c, single_number(c->session)) : 0;
 }
 
-/* The user's earlier connections, on whatever worker they are, make room for this one. */
 static int end_others(struct connecting *c) {
-    struct session *s = c->session;
-    if (!is_single(c))
-        return 0;
-    struct newest n = { .user = c->who.user, .entered = s->more->entered };
-    int r = survey(s->worker, &(struct survey){ .ask = end_older, .arg = &n });
-    if (r < 0) /* a worker that ends takes its connections along */
-        LOG_WARNING(s->worker->daemon->log, "earlier connections of a user may have stayed",
-                    LOG_STR("user", c->who.user), LOG_RESULT(r));
-    return s->state == SESSION_CLOSING ? -ECONNABORTED : 0;
+    if (is_single(c))
+        single_end_others(c->session, c->who.user);
+    return c->session->state == SESSION_CLOSING ? -ECONNABORTED : 0;
 }
 
 /* ---- then it is connected ---- */

@@ -7,6 +7,7 @@
 #include "async/future.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
+#include "daemon/node/desk.h"
 #include "daemon/session/control.h"
 #include "daemon/session/hub.h"
 #include "daemon/survey.h"
@@ -67,13 +68,13 @@ static void on_there(struct post *post) {
     (void) r; /* it is dropped then, and sent back */
 }
 
-static void deliver(struct http_exchange *x, const struct emulation_request *request) {
-    struct daemon *d = x->worker->daemon;
+static void deliver(struct worker *from, const struct emulation_request *request) {
+    struct daemon *d = from->daemon;
     int index = hub_worker_of_session(d, request->session);
     if (index < 0)
         return;
 
-    struct parcel p = { .from = x->worker,
+    struct parcel p = { .from = from,
                         .to = &d->threads[index].worker,
                         .request = request,
                         .there.run = on_there,
@@ -85,6 +86,32 @@ static void deliver(struct http_exchange *x, const struct emulation_request *req
     int r = future_wait(&p.done);
     assert(r == 0);
     (void) r;
+}
+
+/* The session is another node's: it takes them as if they had come there. */
+static int hand_over(struct http_exchange *x, const struct emulation_request *request) {
+    CLEANUP(node_answers_finish) struct node_answers answers = { 0 };
+    int r = node_ask(x->worker, request->node,
+                     &(struct node_question){ .kind = NODE_ASK_EMULATION,
+                                              .name = request->session,
+                                              .body = request->data },
+                     &answers);
+    if (r == -ENOENT || (r == 0 && answers.items[0].result == NODE_GONE))
+        return http_exchange_status(x, 404);
+    if (r == -ECANCELED || r == -ETIMEDOUT || r == -ENOMEM)
+        return r;
+    if (r < 0 || answers.items[0].result != NODE_DONE)
+        return http_exchange_status(x, 503);
+    x->status = 204;
+    return 0;
+}
+
+int emulation_serve_node(struct worker *w, const struct node_message *m, struct buffer *out) {
+    struct emulation_request request = { .node = str_of(w->daemon->node_id),
+                                         .session = m->name,
+                                         .data = m->body };
+    deliver(w, &request);
+    return 0;
 }
 
 int emulation_serve(struct http_exchange *x) {
@@ -99,8 +126,8 @@ int emulation_serve(struct http_exchange *x) {
     if (r < 0)
         return r;
     if (!str_equal(request.node, str_of(x->worker->daemon->node_id)))
-        return http_exchange_status(x, 404);
-    deliver(x, &request);
+        return hand_over(x, &request);
+    deliver(x->worker, &request);
     x->status = 204;
     return 0;
 }

@@ -1,7 +1,7 @@
 /* Maps that are kept: state and stream change in one transaction. */
 #include <errno.h>
 
-#include "storage/sqlite/row.h"
+#include "storage/row.h"
 #include "storage/sqlite/writer.h"
 
 int transaction_count_keys(struct writer *w, struct stored *s) {

@@ -4,7 +4,7 @@
 #include "storage/clock.h"
 #include "storage/engine_impl.h"
 #include "storage/sqlite/reader.h"
-#include "storage/sqlite/row.h"
+#include "storage/row.h"
 
 /* A question under way; in the asking task's frame. */
 struct map_reading {

@@ -6,7 +6,7 @@
 
 #include "storage/clock.h"
 #include "storage/engine_impl.h"
-#include "storage/sqlite/row.h"
+#include "storage/row.h"
 
 enum {
     /* The moment between a commit that begins or ends a stream and its distribution. */

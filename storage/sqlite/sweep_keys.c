@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "storage/clock.h"
-#include "storage/sqlite/row.h"
+#include "storage/row.h"
 #include "storage/sqlite/writer.h"
 
 enum { KEYS_PER_SWEEP = 256 }; /* in one transaction; publishes must not wait long */

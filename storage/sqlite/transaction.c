@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "storage/sqlite/row.h"
+#include "storage/row.h"
 #include "storage/sqlite/writer.h"
 
 enum {

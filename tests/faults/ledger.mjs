@@ -19,7 +19,7 @@ export class Ledger {
         this.listeners = new Set();
         this.publishers = Array.from({ length: publishers }, (_, index) => ({ index, next: 0, sent: [] }));
         this.subscribers = channels.flatMap((channel) =>
-            Array.from({ length: subscribersEach }, () => ({ channel, streams: [], told: 0, recovered: 0 })));
+            Array.from({ length: subscribersEach }, () => ({ channel, streams: [], epochs: [], told: 0, recovered: 0 })));
         this.faults = [];
     }
 
@@ -33,8 +33,12 @@ export class Ledger {
         this.#changed();
         await Promise.all(this.running.slice(0, this.publishers.length));
         const ends = new Map();
-        for (const channel of this.channels) ends.set(channel, (await this.history(channel)).at(-1)?.offset ?? 0);
-        await this.until(() => this.subscribers.every((s) => (s.position?.offset ?? 0) >= ends.get(s.channel)));
+        for (const channel of this.channels) {
+            const history = await this.history(channel);
+            ends.set(channel, { offset: history.at(-1)?.offset ?? 0, epoch: history.epoch });
+        }
+        await this.until(() => this.subscribers.every(({ channel, position }) =>
+            position?.epoch === ends.get(channel).epoch && position.offset >= ends.get(channel).offset));
         this.over = true;
         for (const s of this.subscribers) s.wire?.close();
         await Promise.all(this.running);
@@ -112,8 +116,10 @@ export class Ledger {
                 if (asked && !result.recovered) {
                     s.told++;
                     s.streams.push([]);
+                    s.epochs.push(result.epoch);
                 } else if (!asked) {
                     s.streams.push([]);
+                    s.epochs.push(result.epoch);
                 } else {
                     s.recovered++;
                 }
@@ -144,12 +150,26 @@ export class Ledger {
         this.#changed();
     }
 
+    // Until the answer is not "not now".
+    async #insist(wire, ...what) {
+        for (;;) {
+            try {
+                return await wire.call(...what);
+            } catch (error) {
+                if (!error.temporary) throw error;
+                await pause(PAUSE_MS);
+            }
+        }
+    }
+
+    // With the epoch it is of.
     async history(channel) {
         const wire = await this.#open({});
         const all = [];
         for (let since; ;) {
-            const page = await wire.call('history', { channel, limit: 100, ...(since && { since }) });
+            const page = await this.#insist(wire, 'history', { channel, limit: 1000, ...(since && { since }) });
             all.push(...page.publications);
+            all.epoch = page.epoch;
             if (!page.publications.length) break;
             since = { offset: all.at(-1).offset, epoch: page.epoch };
         }
@@ -157,9 +177,10 @@ export class Ledger {
         return all;
     }
 
-    // Every way in which the histories contradict the ledger; empty when all is well. refusedMayReturn: the disk failed and the
-    // daemon was killed: what it could not write may be there all the same.
-    async audit({ refusedMayReturn = false } = {}) {
+    // Every way in which the histories contradict the ledger; empty when all is well. refusedMayReturn: an error did not say
+    // that it is not there: the disk failed and the daemon was killed, or the answer of another server was lost. mayLose: the
+    // keeper itself may lose what it acknowledged, but then each of the channel's subscribers was told.
+    async audit({ refusedMayReturn = false, mayLose = false } = {}) {
         const faults = [...this.faults];
         for (const channel of this.channels) {
             const history = await this.history(channel);
@@ -175,20 +196,29 @@ export class Ledger {
                 last.set(data.p, data.n);
             });
             if (history.length && history[0].offset !== 1) faults.push(`${channel}: begins at ${history[0].offset}`);
+            let lost = 0;
             for (const p of this.publishers)
                 for (const message of p.sent) {
                     if (message.channel !== channel) continue;
                     const there = seen.has(`${p.index}/${message.n}`);
-                    if (message.state === 'acked' && !there) faults.push(`${channel}: ${p.index}/${message.n} was acknowledged and is gone`);
+                    if (message.state === 'acked' && !there) {
+                        lost++;
+                        if (!mayLose) faults.push(`${channel}: ${p.index}/${message.n} was acknowledged and is gone`);
+                    }
                     if (message.state === 'refused' && there && !refusedMayReturn) faults.push(`${channel}: ${p.index}/${message.n} was refused and is there`);
                 }
-            for (const s of this.subscribers.filter((one) => one.channel === channel))
-                for (const stream of s.streams)
+            this.lost = (this.lost ?? 0) + lost;
+            for (const s of this.subscribers.filter((one) => one.channel === channel)) {
+                if (lost && !s.told) faults.push(`${channel}: ${lost} are gone, and a subscriber was not told`);
+                s.streams.forEach((stream, i) => {
+                    if (mayLose && s.epochs[i] !== history.epoch) return; // what it saw may be of what was lost
                     for (const [offset, p, n] of stream) {
                         const { data } = history[offset - 1] ?? { data: {} };
                         if (data.p !== p || data.n !== n)
                             faults.push(`${channel}: a subscriber saw ${p}/${n} at ${offset}, where ${data.p}/${data.n} is kept`);
                     }
+                });
+            }
         }
         return faults;
     }

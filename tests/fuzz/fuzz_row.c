@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "storage/sqlite/row.h"
+#include "storage/row.h"
 #include "tests/fuzz/fuzz.h"
 
 /* What was accepted says the same when it is written again. */

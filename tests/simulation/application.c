@@ -17,8 +17,9 @@ struct deed {
 };
 
 static struct session *session_of(struct peer *p, struct client *c) {
-    struct daemon *d = p->scene->daemon;
-    for (size_t i = 0; d && p->scene->is_up && i < d->n_workers; i++) {
+    const struct scene_node *n = p->node;
+    struct daemon *d = n ? n->daemon : NULL;
+    for (size_t i = 0; d && n->is_up && i < d->n_workers; i++) {
         struct session *s = hub_find_client(&d->threads[i].worker, client_result(c)->client);
         if (s)
             return s;

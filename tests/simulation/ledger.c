@@ -82,7 +82,7 @@ static struct ledger_epoch *make_epoch(struct ledger *l, uint32_t channel, const
         ledger_fault(l, "channel %u has too many epochs", channel);
         return NULL;
     }
-    *ret_index = s->n;
+    *ret_index = s->newest = s->n;
     e = &s->epochs[s->n++];
     (void) snprintf(e->name, sizeof e->name, "%s", epoch);
     return e;
@@ -129,7 +129,8 @@ static struct ledger_epoch *learn(struct ledger *l, uint32_t channel, const char
     if (*at && *at != id + 1)
         ledger_fault(l, "channel %u: %s has message %u at %" PRIu64 ", where others have %u",
                      channel, who, id, offset, *at - 1);
-    if (m->offset && (m->offset != offset || m->epoch != index))
+    if (m->offset && !m->is_lost &&
+        (m->offset != offset || (m->epoch != index && !l->epochs_continue)))
         ledger_fault(l, "channel %u: %s has message %u at %" PRIu64 ", others at %" PRIu64, channel,
                      who, id, offset, m->offset);
     *at = id + 1;
@@ -153,7 +154,22 @@ void ledger_distributed(struct ledger *l, uint32_t channel, const char *epoch, u
 
 uint64_t ledger_top(const struct ledger *l, uint32_t channel) {
     const struct ledger_stream *s = &l->streams[channel];
-    return s->n ? s->epochs[s->n - 1].top : 0;
+    return s->n ? s->epochs[s->newest].top : 0;
+}
+
+void ledger_lost(struct ledger *l, uint32_t id) {
+    if (id < l->n_messages)
+        l->messages[id].is_lost = true;
+}
+
+void ledger_acked_at(struct ledger *l, uint32_t id, const char *epoch, uint64_t offset) {
+    (void) learn(l, l->messages[id].channel, epoch, offset, id, "its publisher");
+}
+
+void ledger_current(struct ledger *l, uint32_t channel, const char *epoch) {
+    uint32_t index;
+    if (make_epoch(l, channel, epoch, &index))
+        l->streams[channel].newest = index;
 }
 
 /* ---- subscribers ---- */
@@ -251,7 +267,7 @@ void ledger_cached(struct ledger *l, const struct ledger_view *v, bool is_known,
 
 bool ledger_is_there(const struct ledger *l, const struct ledger_view *v) {
     const struct ledger_stream *s = &l->streams[v->channel];
-    const struct ledger_epoch *e = s->n ? &s->epochs[s->n - 1] : NULL;
+    const struct ledger_epoch *e = s->n ? &s->epochs[s->newest] : NULL;
 
     if (!e || (l->epochs_may_change && strcmp(e->name, v->epoch) != 0))
         return v->at == 0; /* nothing is known of the stream it is in */
@@ -308,12 +324,13 @@ void ledger_close(struct ledger *l) {
         const struct message *m = &l->messages[id];
         if (m->is_live)
             continue;
-        if (m->state == MESSAGE_ACKED && m->offset == 0 && unknown[m->channel]-- == 0)
+        if (m->state == MESSAGE_ACKED && m->offset == 0 && !m->is_lost &&
+            unknown[m->channel]-- == 0)
             ledger_fault(l, "channel %u: message %u was acknowledged and is gone", m->channel, id);
         if (m->state == MESSAGE_REFUSED && m->offset != 0 && !l->refused_may_return)
             ledger_fault(l, "channel %u: message %u was refused and is there, at %" PRIu64,
                          m->channel, id, m->offset);
-        if (m->offset)
+        if (m->offset && !m->is_lost)
             judge_order(l, id, &last[m->publisher % 16][m->channel]);
     }
     judge_skips(l);

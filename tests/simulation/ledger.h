@@ -27,6 +27,7 @@ struct message {
     uint32_t tag;
     uint32_t key;    /* of a map */
     bool is_live;    /* past the history: it has no place in the stream */
+    bool is_lost;    /* by what the engine keeps it in: it may be gone, and come again */
     uint32_t epoch;  /* index of the channel's */
     uint64_t offset; /* where the stream has it; 0: nowhere so far */
 };
@@ -43,7 +44,8 @@ struct ledger_epoch {
 
 struct ledger_stream {
     struct ledger_epoch epochs[LEDGER_EPOCHS_MAX];
-    uint32_t n; /* the last one is the newest */
+    uint32_t n;
+    uint32_t newest; /* index */
 };
 
 /* What a subscriber with a filter was not given: to be judged when everything is known. */
@@ -61,7 +63,9 @@ struct ledger {
     size_t n_skips, skips_capacity;
     uint64_t seen, recovered, told; /* by subscribers */
     uint64_t acked, refused, patches;
-    bool refused_may_return;      /* commits failed, and the machine crashed */
+    bool refused_may_return; /* commits failed, and the machine crashed */
+    bool epochs_continue; /* a new epoch may begin with what the one before it holds, in its places
+                           */
     bool epochs_may_change;       /* a channel's memory is given up, or was never on a disk */
     char fault[LEDGER_FAULT_MAX]; /* the first contradiction; empty: none */
 };
@@ -74,6 +78,15 @@ __attribute__((format(printf, 2, 3))) void ledger_fault(struct ledger *l, const 
  * fault). */
 uint32_t ledger_send(struct ledger *l, const struct message *m);
 void ledger_answered(struct ledger *l, uint32_t id, enum message_state state);
+
+/* What the engine keeps things in has lost it, if it had it. */
+void ledger_lost(struct ledger *l, uint32_t id);
+
+/* It was acknowledged to be there. */
+void ledger_acked_at(struct ledger *l, uint32_t id, const char *epoch, uint64_t offset);
+
+/* That is its stream now. */
+void ledger_current(struct ledger *l, uint32_t channel, const char *epoch);
 
 /* The stream has the message at this offset. */
 void ledger_distributed(struct ledger *l, uint32_t channel, const char *epoch, uint64_t offset,

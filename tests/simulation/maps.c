@@ -231,12 +231,12 @@ void map_answered(struct map_log *l, uint32_t key, uint32_t id, bool is_removal,
     l->pending[key] = 0;
 }
 
-int map_read_all(struct scene *s, uint32_t channel, uint32_t ids[static SCENE_KEYS_MAX],
+int map_read_all(struct scene_node *n, uint32_t channel, uint32_t ids[static SCENE_KEYS_MAX],
                  uint64_t *ret_top) {
     char name[16], cursor[64];
-    struct worker *w = &s->daemon->threads[0].worker;
+    struct worker *w = &n->daemon->threads[0].worker;
 
-    scene_channel_name(s, channel, name);
+    scene_channel_name(n->scene, channel, name);
     struct map_query q = {
         .channel = str_of(name),
         .keep = publish_keep_of(config_namespace_of(w->config, str_of(name))),
@@ -245,7 +245,7 @@ int map_read_all(struct scene *s, uint32_t channel, uint32_t ids[static SCENE_KE
     memset(ids, 0, SCENE_KEYS_MAX * sizeof *ids);
     for (;;) {
         struct map_page page;
-        int r = engine_map_read(s->engine, &q, &page);
+        int r = engine_map_read(n->engine, &q, &page);
         if (r < 0)
             return r;
         for (size_t i = 0; i < page.n; i++)

@@ -9,7 +9,7 @@ enum { SCENE_KEYS_MAX = 260, SCENE_VALUE_MAX = 512 };
 struct client;
 struct client_end;
 struct peer;
-struct scene;
+struct scene_node;
 struct wire_publication;
 
 /* What somebody has of a map. */
@@ -37,5 +37,5 @@ void map_note(struct peer *p, const struct wire_publication *publication); /* li
 void map_answered(struct map_log *l, uint32_t key, uint32_t id, bool is_removal, int result);
 
 /* Reads all of a channel's keys. */
-SUSPENDS int map_read_all(struct scene *s, uint32_t channel, uint32_t ids[static SCENE_KEYS_MAX],
-                          uint64_t *ret_top);
+SUSPENDS int map_read_all(struct scene_node *n, uint32_t channel,
+                          uint32_t ids[static SCENE_KEYS_MAX], uint64_t *ret_top);

@@ -27,7 +27,7 @@ static struct bytes server_subs(struct peer *p) {
     return bytes_of(p->subs, (size_t) len);
 }
 
-/* To some worker; -ECONNREFUSED while the daemon is down. */
+/* To some worker; -ECONNREFUSED while no daemon is up. */
 int peer_reach(struct peer *p, struct client **ret) {
     struct scene *s = p->scene;
     struct client_options options = { .url = &anywhere,
@@ -36,7 +36,8 @@ int peer_reach(struct peer *p, struct client **ret) {
     struct client_end end = { 0 };
     struct stream *theirs = NULL;
 
-    if (!s->is_up)
+    p->node = scene_some_node(s);
+    if (!p->node)
         return -ECONNREFUSED;
     p->is_by_api =
             p->is_server_side && s->script.modes[p->channel] == CHANNEL_STREAM && scene_chance(30);
@@ -46,7 +47,7 @@ int peer_reach(struct peer *p, struct client **ret) {
     if (r < 0)
         return r;
     options.stream = p->stream;
-    r = daemon_accept(s->daemon, (unsigned) loop_random_below(s->script.workers), theirs);
+    r = daemon_accept(p->node->daemon, (unsigned) loop_random_below(s->script.workers), theirs);
     if (r < 0 && r != -EBUSY) {
         stream_close(theirs);
         p->stream = stream_close(p->stream);

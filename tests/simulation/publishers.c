@@ -12,7 +12,7 @@
 #include "daemon/worker_thread.h"
 #include "tests/simulation/scene.h"
 
-enum { BATCH_MAX = 8 };
+enum { BATCH_MAX = 8, TRIES_MAX = 20 };
 
 /* ---- clients ---- */
 
@@ -108,17 +108,23 @@ static void published(struct publish *p) {
     future_resolve(&CONTAINER_OF(p, struct own_publish, publish)->done, 0);
 }
 
-/* The channel, what it is tagged with, whether it skips the history: as the API has it. */
-static int publish_one(struct scene *s, uint32_t id, bool is_removal) {
+/* The channel, what it is tagged with, whether it skips the history: as the API has it.
+ * ret: where it was put; may be NULL. */
+static int publish_one(struct scene_node *n, uint32_t id, bool is_removal, struct position *ret) {
+    struct scene *s = n->scene;
     static const char *const colours[] = { "red", "green", "blue" };
     const struct message *m = &s->ledger.messages[id];
-    struct worker *w = &s->daemon->threads[loop_random_below(s->script.workers)].worker;
-    char name[16], key[8], data[SCENE_PAYLOAD_MAX];
+    struct worker *w = &n->daemon->threads[loop_random_below(s->script.workers)].worker;
+    char name[16], key[8], once[16], data[SCENE_PAYLOAD_MAX];
     struct tag tags[2] = { { STR("kind"), STR("any") } };
     struct publication_parts parts = { .tags = tags, .n_tags = 1, .wants_delta = scene_chance(70) };
     struct publish_terms terms = { .skips_history = m->is_live };
     struct own_publish p = { .publish.done = published };
 
+    if (s->script.engine == ENGINE_REDIS) {
+        (void) snprintf(once, sizeof once, "once-%u", id);
+        terms.idempotency_key = str_of(once);
+    }
     if (m->tag < ELEMENTS_OF(colours))
         tags[parts.n_tags++] = (struct tag){ STR("colour"), str_of(colours[m->tag]) };
     scene_channel_name(s, m->channel, name);
@@ -140,11 +146,32 @@ static int publish_one(struct scene *s, uint32_t id, bool is_removal) {
         return r;
     SHIELD(INT64_MAX / 2); /* p is in the engine until it is done */
     r = future_wait(&p.done);
+    if (r == 0 && ret)
+        *ret = p.publish.request.position;
     return r < 0 ? r : p.publish.request.result;
 }
 
+/* What may be tried again is, until somebody knows, or nobody wants to. */
+static void publish_for_sure(struct peer *p, struct scene_node *n, uint32_t id) {
+    struct scene *s = p->scene;
+    struct position at = { 0 };
+    int r = publish_one(n, id, false, &at);
+
+    for (unsigned i = 0; s->script.engine == ENGINE_REDIS && r < 0 && i < TRIES_MAX; i++) {
+        if (peer_pause(p, 1 + (int64_t) loop_random_below(1000)) < 0)
+            break;
+        n = scene_some_node(s);
+        if (n)
+            r = publish_one(n, id, false, &at);
+    }
+    ledger_answered(&s->ledger, id, r < 0 ? MESSAGE_REFUSED : MESSAGE_ACKED);
+    if (r == 0 && s->script.engine == ENGINE_REDIS && at.offset)
+        ledger_acked_at(&s->ledger, id, at.epoch, at.offset);
+}
+
 /* A key has one publisher. */
-static void write_key(struct scene *s, struct message *m) {
+static void write_key(struct scene_node *node, struct message *m) {
+    struct scene *s = node->scene;
     uint32_t n = s->script.publishers;
     uint32_t keys = (s->script.keys + n - 1 - m->publisher) / n;
     bool is_removal = scene_chance(15);
@@ -152,7 +179,7 @@ static void write_key(struct scene *s, struct message *m) {
     m->is_live = true; /* the ledger's streams have no place for it */
     m->key = (uint32_t) loop_random_below(keys) * n + m->publisher;
     uint32_t id = ledger_send(&s->ledger, m);
-    int r = publish_one(s, id, is_removal);
+    int r = publish_one(node, id, is_removal, NULL);
     map_answered(&s->maps[m->channel], m->key, id, is_removal, r);
     if (r < 0)
         s->ledger.refused++;
@@ -168,14 +195,14 @@ static void publish_as_application(struct peer *p) {
                              .channel = (uint32_t) loop_random_below(s->script.channels),
                              .tag = (uint32_t) loop_random_below(LEDGER_TAGS),
                              .is_live = scene_chance(10) };
-        if (s->is_up && channel_is_map(s->script.modes[m.channel])) {
-            write_key(s, &m);
-        } else if (s->is_up) {
+        struct scene_node *n = scene_some_node(s);
+        if (n && channel_is_map(s->script.modes[m.channel])) {
+            write_key(n, &m);
+        } else if (n) {
             uint32_t id = ledger_send(&s->ledger, &m);
-            int r = publish_one(s, id, false);
-            ledger_answered(&s->ledger, id, r < 0 ? MESSAGE_REFUSED : MESSAGE_ACKED);
+            publish_for_sure(p, n, id);
         }
-        if (peer_pause(p, scene_chance(30) && s->is_up ? 0 : 1 + pause_of(s)) < 0)
+        if (peer_pause(p, scene_chance(30) && n ? 0 : 1 + pause_of(s)) < 0)
             return;
     }
 }

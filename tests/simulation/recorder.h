@@ -4,8 +4,8 @@
 #include "tests/simulation/scene.h"
 
 /* Attaches to every channel, and reads what was distributed since the last recorder ended. */
-SUSPENDS MUST_CHECK int recorder_open(struct scene *s, struct recorder **ret);
+SUSPENDS MUST_CHECK int recorder_open(struct scene_node *n, struct recorder **ret);
 SUSPENDS struct recorder *recorder_close(struct recorder *r); /* takes NULL; returns NULL */
 
 /* Reads what the history holds and the ledger does not. */
-SUSPENDS MUST_CHECK int recorder_catch_up(struct scene *s);
+SUSPENDS MUST_CHECK int recorder_catch_up(struct scene_node *n);

@@ -5,80 +5,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "async/deadline.h"
 #include "async/loop.h"
 #include "async/stream.h"
 #include "async/task.h"
-#include "daemon/config/load.h"
 #include "daemon/wire.h"
-#include "protocol/buffer.h"
 #include "protocol/json.h"
 #include "tests/simulation/recorder.h"
 #include "tests/support/sim_vfs.h"
 
 enum {
-    QUIET_MS = 120000, /* within which everybody must have caught up */
-    GOODBYE_MS = 5000, /* within which who has gone must be gone for others */
+    QUIET_MS = 120000,   /* within which everybody must have caught up */
+    GOODBYE_MS = 5000,   /* within which who has gone must be gone for others */
+    PRESENCE_MS = 70000, /* more than an entry lives by itself */
+    HANG_MS = 60000,     /* within which a node must answer, when nothing is wrong any more */
 };
-
-/* ---- the script ---- */
-
-/* The scenario's own generator (splitmix64), apart from the loop's: so that drawing more inside
- * does not change it. */
-static uint64_t draw(uint64_t *state, uint64_t bound) {
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (z ^ (z >> 31)) % bound;
-}
-
-void script_draw(uint64_t seed, struct script *ret) {
-    static const uint32_t sizes[] = { 3, 10, 60, 100000 };
-    static const uint32_t queues[] = { 4096, 16384, 1 << 20 };
-    uint64_t state = seed;
-
-    *ret = (struct script){ .seed = seed };
-    ret->engine = draw(&state, 4) == 0 ? ENGINE_MEMORY : ENGINE_SQLITE;
-    ret->workers = draw(&state, 2) ? 1 : SCENE_WORKERS_MAX;
-    ret->channels = 1 + (unsigned) draw(&state, LEDGER_CHANNELS_MAX);
-    ret->publishers = 1 + (unsigned) draw(&state, SCENE_PUBLISHERS_MAX);
-    ret->subscribers = 1 + (unsigned) draw(&state, SCENE_SUBSCRIBERS_MAX);
-    ret->history_size = sizes[draw(&state, ELEMENTS_OF(sizes))];
-    ret->queue_max_bytes = queues[draw(&state, ELEMENTS_OF(queues))];
-    ret->has_cuts = draw(&state, 3) != 0;
-    ret->has_slow_readers = draw(&state, 2);
-    ret->duration_ms = 2000 + (int64_t) draw(&state, 8000);
-    ret->crashes = (unsigned) draw(&state, 4);
-    if (ret->engine == ENGINE_SQLITE)
-        ret->has_disk_faults = draw(&state, 3) == 0;
-    else if (draw(&state, 2))
-        ret->crashes = 0;
-    ret->has_reloads = draw(&state, 4) == 0;
-    ret->delta_publish = draw(&state, 2);
-    ret->ttl_ms = draw(&state, 4) == 0 ? 2000 + (int64_t) draw(&state, 4000) : 0;
-    for (unsigned i = 0; i < ret->channels; i++)
-        ret->modes[i] = draw(&state, 3) == 0 ? CHANNEL_CACHE : CHANNEL_STREAM;
-    for (unsigned i = 0; i < ret->channels; i++)
-        if (draw(&state, 3) == 0)
-            ret->modes[i] = draw(&state, 3) == 0 ? CHANNEL_LIVE_MAP : CHANNEL_MAP;
-    ret->keys = draw(&state, 2) ? SCENE_KEYS_MAX : 4 + (uint32_t) draw(&state, 12);
-}
 
 /* How a client is, apart from what the script says. */
 static void cast(struct scene *s, struct peer *p, uint64_t what) {
     uint64_t state = s->script.seed * 1000 + what;
 
-    p->is_application = draw(&state, 2);
-    p->is_protobuf = wire_codec(WIRE_PROTOBUF) == &codec_protobuf && draw(&state, 3) == 0;
-    uint64_t kind = draw(&state, 4);
+    p->is_application = script_more(&state, 2);
+    p->is_protobuf = wire_codec(WIRE_PROTOBUF) == &codec_protobuf && script_more(&state, 3) == 0;
+    uint64_t kind = script_more(&state, 4);
     p->has_delta = kind == 0;
     if (kind == 1) /* one tag, or all but one */
-        p->filter = draw(&state, 2) ? 1U << draw(&state, LEDGER_TAGS - 1)
-                                    : 0xFU & ~(1U << draw(&state, LEDGER_TAGS - 1));
-    p->is_server_side = kind > 1 && !channel_is_map(s->script.modes[p->channel]) && draw(&state, 2);
+        p->filter = script_more(&state, 2) ? 1U << script_more(&state, LEDGER_TAGS - 1)
+                                           : 0xFU & ~(1U << script_more(&state, LEDGER_TAGS - 1));
+    p->is_server_side =
+            kind > 1 && !channel_is_map(s->script.modes[p->channel]) && script_more(&state, 2);
     if (p->is_server_side) /* its connect is in JSON */
         p->is_protobuf = false;
 }
@@ -135,175 +91,130 @@ void scene_say(const struct scene *s, const char *format, ...) {
 
 static void heal(struct scene *s) {
     sim_disk_fail(s->disk, SIM_ANY, 0, 0, EIO);
+    redis_heal(s);
 }
 
-/* By way of a file, as the daemon gets it. */
-static int load(struct bytes text, struct config **ret) {
-    char path[] = "/tmp/parley-simulation-XXXXXX";
-    struct config_report report = { 0 };
-    int fd = mkstemp(path);
-
-    if (fd < 0)
-        return -errno;
-    int r = write(fd, text.data, text.len) == (ssize_t) text.len ? 0 : -EIO;
-    (void) close(fd);
-    if (r == 0)
-        r = config_load(&(struct config_source){ .file = path }, ret, &report);
-    for (size_t i = 0; r < 0 && i < report.n; i++)
-        fprintf(stderr, "%s\n", report.items[i].text);
-    config_report_finish(&report);
-    (void) unlink(path);
-    return r;
-}
-
-static void append_namespace(const struct scene *s, uint32_t history_size, const char *name,
-                             const char *more, struct buffer *text) {
-    const struct keep keep = scene_keep(s);
-
-    buffer_printf(text,
-                  "{\"name\": \"%s\", \"history_size\": %u, \"history_ttl\": \"%lldms\","
-                  " \"force_recovery\": true, \"presence\": true,"
-                  " \"allowed_delta_types\": [\"fossil\"], \"allow_tags_filter\": true,"
-                  " \"delta_publish\": %s%s",
-                  name, history_size, (long long) keep.history_ttl_ms,
-                  s->script.delta_publish ? "true" : "false", more);
-    if (keep.meta_ttl_ms)
-        buffer_printf(text, ", \"history_meta_ttl\": \"%lldms\"", (long long) keep.meta_ttl_ms);
-    buffer_append_byte(text, '}');
-}
-
-static void append_map(const struct scene *s, const char *name, const char *mode,
-                       struct buffer *text) {
-    int64_t ttl_ms = s->script.ttl_ms ? s->script.ttl_ms : 3600 * 1000;
-
-    buffer_printf(text,
-                  ", {\"name\": \"%s\", \"subscription_type\": \"map\", \"map\": {\"mode\": \"%s\","
-                  " \"key_ttl\": \"%lldms\"",
-                  name, mode, (long long) ttl_ms);
-    if (name[0] == 'm')
-        buffer_printf(text, ", \"stream_size\": %u, \"stream_ttl\": \"%lldms\"",
-                      s->script.history_size, (long long) ttl_ms);
-    buffer_printf(text, "}, \"allowed_delta_types\": [\"fossil\"], \"delta_publish\": %s}",
-                  s->script.delta_publish ? "true" : "false");
-}
-
-static int make_config(const struct scene *s, uint32_t history_size, struct config **ret) {
-    struct buffer text = BUFFER_INIT;
-    const struct script *c = &s->script;
-
-    buffer_printf(&text,
-                  "{\"workers\": %u, \"engine\": {\"type\": \"%s\"}, \"data_dir\": \"/sim\","
-                  " \"client\": {\"insecure\": true, \"queue_max_size\": %u},"
-                  " \"channel\": {\"namespaces\": [",
-                  c->workers, c->engine == ENGINE_SQLITE ? "sqlite" : "memory", c->queue_max_bytes);
-    append_namespace(s, history_size, "sim", "", &text);
-    buffer_append_str(&text, STR(", "));
-    append_namespace(s, history_size, "cch",
-                     ", \"force_recovery_mode\": \"cache\", \"auto_cache_recover\": true", &text);
-    append_map(s, "map", "recoverable", &text);
-    append_map(s, "eph", "ephemeral", &text);
-    buffer_append_str(&text, STR("]}}"));
-    int r = buffer_error(&text);
-    if (r == 0)
-        r = load(buffer_bytes(&text), ret);
-    buffer_finish(&text);
-    return r;
+struct scene_node *scene_some_node(struct scene *s) {
+    unsigned from = (unsigned) loop_random_below(s->script.nodes);
+    for (unsigned i = 0; i < s->script.nodes; i++) {
+        struct scene_node *n = &s->nodes[(from + i) % s->script.nodes];
+        if (n->is_up)
+            return n;
+    }
+    return NULL;
 }
 
 /* What is kept becomes more or as much as before. */
 static int reload(struct scene *s) {
     struct config *c;
     uint32_t size = s->script.history_size * (1 + (uint32_t) loop_random_below(2));
+    int r = 0;
 
-    if (make_config(s, size, &c) < 0) {
+    if (scene_config(s, size, &c) < 0) {
         ledger_fault(&s->ledger, "the configuration is refused");
         return 0;
     }
-    int r = daemon_reload(s->daemon, c, NULL);
+    for (unsigned i = 0; i < s->script.nodes && r == 0; i++)
+        if (s->nodes[i].is_up)
+            r = daemon_reload(s->nodes[i].daemon, c, NULL);
     config_unref(c);
     s->reloads++;
     scene_say(s, "reloaded: history %u", size);
     return r;
 }
 
-static int start(struct scene *s) {
+static int start(struct scene_node *n) {
+    struct scene *s = n->scene;
     struct daemon_options o = { .engine_vfs = s->vfs,
                                 .is_single_threaded = true,
                                 .has_no_listeners = true };
     char *why = NULL;
-    int r = make_config(s, s->script.history_size, &o.config);
+    int r = scene_config(s, s->script.history_size, &o.config);
 
     if (r < 0) {
         ledger_fault(&s->ledger, "the configuration is refused");
         return r;
     }
-    r = daemon_open(&o, &s->daemon, &why);
+    if (s->script.engine == ENGINE_REDIS) {
+        o.open_engine = redis_open_engine;
+        o.open_engine_arg = n;
+    }
+    n->life++;
+    r = daemon_open(&o, &n->daemon, &why);
     config_unref(o.config);
     if (r < 0) {
         /* A disk that fails may keep it from starting: whoever runs it tries again. */
-        scene_say(s, "the daemon does not start: %s", why ? why : strerror(-r));
+        scene_say(s, "node %u does not start: %s", n->index, why ? why : strerror(-r));
         free(why);
         return r;
     }
-    s->engine = s->daemon->engine;
-    r = recorder_open(s, &s->recorder);
+    n->engine = n->daemon->engine;
+    r = recorder_open(n, &n->recorder);
     if (r < 0) {
-        s->daemon = daemon_close(s->daemon);
-        s->engine = NULL;
+        scene_say(s, "node %u has no recorder: %s", n->index, strerror(-r));
+        n->daemon = daemon_close(n->daemon);
+        n->engine = NULL;
         return r;
     }
-    s->is_up = true;
+    n->is_up = true;
     event_set(&s->changed);
     return 0;
 }
 
-static void stop(struct scene *s) {
-    s->is_up = false;
-    s->recorder = recorder_close(s->recorder);
-    s->daemon = daemon_close(s->daemon);
-    s->engine = NULL;
+static void stop(struct scene_node *n) {
+    n->is_up = false;
+    n->recorder = recorder_close(n->recorder);
+    n->daemon = daemon_close(n->daemon);
+    n->engine = NULL;
 }
 
-static void cut_all(struct scene *s) {
+static void cut_peers(struct scene_node *n) {
+    struct scene *s = n->scene;
     for (unsigned i = 0; i < SCENE_PUBLISHERS_MAX; i++)
-        if (s->publishers[i].stream)
+        if (s->publishers[i].stream && s->publishers[i].node == n)
             stream_pair_cut(s->publishers[i].stream);
     for (unsigned i = 0; i < SCENE_SUBSCRIBERS_MAX; i++)
-        if (s->subscribers[i].stream)
+        if (s->subscribers[i].stream && s->subscribers[i].node == n)
             stream_pair_cut(s->subscribers[i].stream);
 }
 
-static int start_again(struct scene *s) {
+static int start_again(struct scene_node *n) {
     for (unsigned i = 0; i < 100; i++) {
-        int r = start(s);
+        int r = start(n);
         if (r == 0 || r == -ECANCELED)
             return r;
         if (i == 20)
-            heal(s);
+            heal(n->scene);
         if (task_sleep(10 + (int64_t) loop_random_below(100)) < 0)
             return -ECANCELED;
     }
-    ledger_fault(&s->ledger, "the daemon does not start again");
+    ledger_fault(&n->scene->ledger, "node %u does not start again", n->index);
     return -EIO;
 }
 
 /* The whole machine goes: what was not synced is lost, what was on the wire as well. */
-static int crash(struct scene *s) {
-    scene_say(s, "crash");
+static int crash(struct scene_node *n) {
+    struct scene *s = n->scene;
+
+    scene_say(s, "crash of node %u", n->index);
     s->crashes++;
     s->ledger.refused_may_return |= s->faults > 0;
-    s->is_up = false;
+    n->is_up = false;
     if (s->script.engine == ENGINE_MEMORY) { /* it forgets; but first everybody hears of it */
-        cut_all(s);
+        cut_peers(n);
         if (task_sleep(1000) < 0)
             return -ECANCELED;
     }
-    sim_disk_cut(s->disk); /* what is open fails from here on */
-    cut_all(s);
-    stop(s);
+    if (s->script.engine == ENGINE_REDIS)
+        redis_cut_off(n, true);
+    else
+        sim_disk_cut(s->disk); /* what is open fails from here on */
+    cut_peers(n);
+    stop(n);
     if (task_sleep((int64_t) loop_random_below(500)) < 0)
         return -ECANCELED;
-    return start_again(s);
+    redis_cut_off(n, false);
+    return start_again(n);
 }
 
 /* ---- the play ---- */
@@ -330,9 +241,10 @@ static bool everybody_is_there(const struct scene *s) {
 
 static int read_maps(struct scene *s) {
     int r = 0;
+    struct scene_node *n = scene_some_node(s);
     for (uint32_t i = 0; i < s->script.channels && r == 0; i++)
         if (channel_is_map(s->script.modes[i]))
-            r = map_read_all(s, i, s->map_keys[i], &s->map_tops[i]);
+            r = map_read_all(n, i, s->map_keys[i], &s->map_tops[i]);
     return r;
 }
 
@@ -364,12 +276,18 @@ static int disturb(struct scene *s) {
             if (r < 0)
                 return r;
         }
+        if (s->script.engine == ENGINE_REDIS)
+            redis_disturb(s);
         if (s->crashes < s->script.crashes && loop_random_below(3) == 0) {
-            int r = crash(s);
+            int r = crash(&s->nodes[loop_random_below(s->script.nodes)]);
             if (r < 0)
                 return r;
         }
     }
+    /* What is missed at the end, nothing later tells. */
+    if (s->script.engine == ENGINE_REDIS && redis_disturb_last(s) &&
+        task_sleep((int64_t) loop_random_below(80)) < 0)
+        return -ECANCELED;
     heal(s);
     return 0;
 }
@@ -418,19 +336,22 @@ static int count_present(struct scene *s, uint32_t channel, size_t *ret_clients,
         *ret_wanted += s->subscribers[k].channel == channel;
     if (channel_is_map(s->script.modes[channel]))
         *ret_wanted = 0;
-    return engine_presence_stats(s->engine, str_of(name), ret_clients, &users);
+    return engine_presence_stats(scene_some_node(s)->engine, str_of(name), ret_clients, &users);
 }
 
 /* Who is present is who is subscribed. A client that was cut off just now may be there for as long
  * as its last command and its goodbye take; that is much less than an entry lives by itself. */
 static int check_presence(struct scene *s) {
-    int64_t until = loop_now() + GOODBYE_MS;
+    /* Of a node that is gone nobody says goodbye. */
+    int64_t until = loop_now() + (s->script.engine == ENGINE_REDIS ? PRESENCE_MS : GOODBYE_MS);
 
     for (uint32_t i = 0; i < s->script.channels;) {
         size_t clients, wanted;
         int r = count_present(s, i, &clients, &wanted);
-        if (r < 0)
+        bool is_temporary = s->script.engine == ENGINE_REDIS && r != -ECANCELED;
+        if (r < 0 && !(is_temporary && loop_now() < until))
             return r;
+        clients = r < 0 ? SIZE_MAX : clients;
         if (clients != wanted && loop_now() < until) {
             r = task_sleep(10);
             if (r < 0)
@@ -445,14 +366,40 @@ static int check_presence(struct scene *s) {
     return 0;
 }
 
+/* What every node says that there is. */
+static int catch_up(struct scene *s) {
+    int r = 0;
+    for (unsigned i = 0; i < s->script.nodes && r == 0; i++) {
+        int64_t until = loop_now() + HANG_MS;
+        while ((r = recorder_catch_up(&s->nodes[i])) < 0 && r != -ECANCELED &&
+               s->script.engine == ENGINE_REDIS && loop_now() < until)
+            if (task_sleep(100) < 0)
+                return -ECANCELED;
+        if (r < 0)
+            ledger_fault(&s->ledger, "node %u does not answer: %s", i, strerror(-r));
+    }
+    return r;
+}
+
+static int start_all(struct scene *s) {
+    int r = s->script.engine == ENGINE_REDIS ? redis_begin(s) : 0;
+    for (unsigned i = 0; i < s->script.nodes && r == 0; i++) {
+        s->nodes[i] = (struct scene_node){ .scene = s, .index = i };
+        /* Lines may break from the beginning. */
+        r = s->script.engine == ENGINE_REDIS ? start_again(&s->nodes[i]) : start(&s->nodes[i]);
+    }
+    return r;
+}
+
 static int play(void *arg) {
     struct scene *s = arg;
 
-    s->ledger.epochs_may_change = s->script.ttl_ms || s->script.engine == ENGINE_MEMORY;
-    int r = start(s);
+    s->ledger.epochs_may_change = s->script.ttl_ms || s->script.engine == ENGINE_MEMORY ||
+                                  (s->script.engine == ENGINE_REDIS && !s->script.keeps_epochs);
+    s->ledger.refused_may_return = s->script.engine == ENGINE_REDIS;
+    s->ledger.epochs_continue = s->script.engine == ENGINE_REDIS;
+    int r = start_all(s);
 
-    if (r < 0)
-        return r;
     GROUP(publishers);
     GROUP(subscribers);
     for (unsigned i = 0; i < s->script.publishers && r == 0; i++) {
@@ -472,7 +419,7 @@ static int play(void *arg) {
     if (r == 0)
         r = group_wait(&publishers);
     if (r == 0)
-        r = recorder_catch_up(s);
+        r = catch_up(s);
     scene_say(s, "publishing is over");
     if (r == 0)
         r = settle(s);
@@ -481,8 +428,10 @@ static int play(void *arg) {
     s->is_over = true;
     group_finish(&subscribers);
     group_finish(&publishers);
-    if (s->daemon)
-        stop(s);
+    for (unsigned i = 0; i < s->script.nodes; i++)
+        if (s->nodes[i].daemon)
+            stop(&s->nodes[i]);
+    redis_end(s);
     for (unsigned i = 0; i < s->script.subscribers; i++)
         free(s->subscribers[i].map);
     ledger_close(&s->ledger);

@@ -1,6 +1,6 @@
 /*
- * One simulated world: a daemon of several workers over a disk that lies, and the clients that use
- * it. Everything in it is drawn from one seed.
+ * One simulated world: a daemon of several workers over a disk that lies, or two daemons over a
+ * Redis that fails, and the clients that use them. Everything in it is drawn from one seed.
  */
 #pragma once
 
@@ -11,7 +11,12 @@
 #include "tests/simulation/ledger.h"
 #include "tests/simulation/maps.h"
 
-enum { SCENE_WORKERS_MAX = 3, SCENE_PUBLISHERS_MAX = 4, SCENE_SUBSCRIBERS_MAX = 6 };
+enum {
+    SCENE_WORKERS_MAX = 3,
+    SCENE_NODES_MAX = 2,
+    SCENE_PUBLISHERS_MAX = 4,
+    SCENE_SUBSCRIBERS_MAX = 6
+};
 
 enum { SCENE_PAYLOAD_MAX = 512 };
 
@@ -30,10 +35,10 @@ static inline bool channel_is_map(uint8_t mode) {
 struct script {
     uint64_t seed;
     enum engine_kind engine;
-    unsigned workers, channels, publishers, subscribers;
+    unsigned nodes, workers, channels, publishers, subscribers;
     uint32_t history_size;
     uint32_t queue_max_bytes; /* of a connection */
-    unsigned crashes;         /* of the whole daemon */
+    unsigned crashes;         /* of a whole daemon */
     bool has_cuts;            /* connections break */
     bool has_slow_readers;
     bool has_disk_faults;
@@ -43,16 +48,30 @@ struct script {
     uint8_t modes[LEDGER_CHANNELS_MAX]; /* enum channel_mode */
     uint32_t keys;                      /* of a map */
     int64_t duration_ms;                /* of the publishing */
+
+    /* Of Redis. */
+    bool keeps_epochs;  /* and never loses anything */
+    bool has_losses;    /* crashes and failovers that lose what was written last, FLUSHALL */
+    bool has_restarts;  /* and failovers that lose nothing */
+    bool has_bad_lines; /* that break, before and after a command is run */
+    bool has_pauses;    /* it answers nobody */
+    bool has_splits;    /* nodes are cut off from it */
+    int64_t wait_ms;    /* publishes wait for it; 0: they fail at once */
 };
 
-void script_draw(uint64_t seed, struct script *ret);
+/* engine: a value of enum engine_kind, or below 0: the seed's choice of those without a server. */
+void script_draw(uint64_t seed, int engine, struct script *ret);
+/* Nothing happens by which a stream could have a hole or end. */
+bool script_is_quiet(const struct script *s);
+uint64_t script_more(uint64_t *state, uint64_t bound); /* numbers of its own: below bound */
 
 struct peer {
     struct scene *scene;
     unsigned index;
     uint32_t channel;
-    struct stream *stream; /* our end while connected */
-    uint64_t offset;       /* subscriber: has seen everything up to here */
+    struct scene_node *node; /* which it is, or was last, connected to */
+    struct stream *stream;   /* our end while connected */
+    uint64_t offset;         /* subscriber: has seen everything up to here */
     char epoch[EPOCH_SIZE];
     bool has_position, is_subscribed;
 
@@ -70,6 +89,19 @@ struct peer {
 };
 
 struct recorder; /* sees what is distributed */
+struct redis_model;
+
+/* A daemon. */
+struct scene_node {
+    struct scene *scene;
+    unsigned index;
+    unsigned life; /* how often it was started */
+    bool is_up;
+    bool is_cut_off; /* from Redis */
+    struct daemon *daemon;
+    struct engine *engine;
+    struct recorder *recorder;
+};
 
 struct scene {
     struct script script;
@@ -79,18 +111,16 @@ struct scene {
 
     struct sim_disk *disk;
     char vfs[48];
-    bool is_up;
-    struct event changed; /* the daemon came or went, or a subscriber moved */
-    struct engine *engine;
-    struct daemon *daemon;
-    struct recorder *recorder;
+    struct redis_model *redis;
+    struct event changed; /* a daemon came or went, or a subscriber moved */
+    struct scene_node nodes[SCENE_NODES_MAX];
 
     struct peer publishers[SCENE_PUBLISHERS_MAX], subscribers[SCENE_SUBSCRIBERS_MAX];
     struct map_log maps[LEDGER_CHANNELS_MAX];
     uint32_t map_keys[LEDGER_CHANNELS_MAX][SCENE_KEYS_MAX]; /* what they hold, at the end */
     uint64_t map_tops[LEDGER_CHANNELS_MAX];
     bool is_publishing_over, is_over;
-    uint64_t crashes, cuts, faults, reloads;
+    uint64_t crashes, cuts, faults, reloads, redis_faults;
     uint64_t digest; /* of everything that subscribers saw, in order, with its time */
 };
 
@@ -104,7 +134,26 @@ void scene_note(struct scene *s, uint64_t what); /* into the digest */
 __attribute__((format(printf, 2, 3))) void scene_say(const struct scene *s, const char *format,
                                                      ...);
 
+/* Some node that is up; NULL: none is. */
+struct scene_node *scene_some_node(struct scene *s);
+
 struct client;
+struct config;
+
+/* config.c */
+MUST_CHECK int scene_config(const struct scene *s, uint32_t history_size, struct config **ret);
+
+/* redis.c: the Redis that nodes share, and what goes wrong with it. */
+struct engine_options;
+MUST_CHECK int redis_begin(struct scene *s);
+SUSPENDS void redis_end(struct scene *s);
+/* Of a node: for daemon_options. */
+SUSPENDS MUST_CHECK int redis_open_engine(void *scene_node, struct daemon *d,
+                                          const struct engine_options *o, struct engine **ret);
+void redis_disturb(struct scene *s);      /* one thing, or none */
+bool redis_disturb_last(struct scene *s); /* has something happened? */
+void redis_heal(struct scene *s);
+void redis_cut_off(struct scene_node *n, bool is_cut_off);
 
 /* peers.c */
 SUSPENDS MUST_CHECK int peer_reach(struct peer *p, struct client **ret); /* a connection */

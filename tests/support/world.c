@@ -18,6 +18,7 @@
 #include "protocol/handshake.h"
 #include "protocol/http.h"
 #include "protocol/token.h"
+#include "tests/support/bus.h"
 
 enum { PATIENCE_MS = 30000, PIPE_BYTES = 65536, MESSAGE_MAX = 64 * 1024 * 1024 };
 
@@ -76,6 +77,8 @@ static int open_daemon(struct world *w) {
                                 .log = w->options->log,
                                 .engine_vfs = w->options->vfs,
                                 .http = w->options->http,
+                                .open_engine = w->options->bus ? bus_open_engine : NULL,
+                                .open_engine_arg = w->options->bus,
                                 .is_single_threaded = !w->options->is_real,
                                 .has_no_listeners = !w->options->is_real && !w->options->listens };
     int r = daemon_open(&o, &w->daemon, &why);
@@ -106,26 +109,66 @@ struct run {
     void *arg;
 };
 
-static int run_story(void *arg) {
-    struct run *run = arg;
-    struct world *w = &run->world;
-
+static int begin(struct world *w) {
     group_init(&w->tasks);
     list_init(&w->peers);
     int r = load_config(w->options, w->options->config, &w->config, w->failure, sizeof w->failure);
-    if (r == 0)
-        r = open_daemon(w);
-    if (r == 0) {
-        r = run->story(w, run->arg);
-        if (r < 0 && !w->failure[0])
-            (void) snprintf(w->failure, sizeof w->failure, "the story ended: %s", strerror(-r));
-    }
-    group_finish(&w->tasks);
+    return r < 0 ? r : open_daemon(w);
+}
+
+static void end(struct world *w) {
     struct link *k;
+    group_finish(&w->tasks);
     while ((k = list_first(&w->peers)))
         peer_close(CONTAINER_OF(k, struct peer, link));
     w->daemon = daemon_close(w->daemon);
     w->config = config_unref(w->config);
+}
+
+static void note_of(struct world *w, const struct world *another) {
+    if (!w->failure[0])
+        memcpy(w->failure, another->failure, sizeof w->failure);
+}
+
+struct world *world_open_another(struct world *w, const struct world_options *o) {
+    struct world *another = calloc(1, sizeof *another);
+    if (!another)
+        return NULL;
+    another->options = o;
+    another->next = w->others;
+    w->others = another;
+    if (begin(another) == 0)
+        return another;
+    world_close_another(w, another);
+    return NULL;
+}
+
+void world_close_another(struct world *w, struct world *another) {
+    struct world **at = &w->others;
+    while (*at != another)
+        at = &(*at)->next;
+    *at = another->next;
+    end(another);
+    note_of(w, another);
+    free(another);
+}
+
+static int run_story(void *arg) {
+    struct run *run = arg;
+    struct world *w = &run->world;
+
+    int r = begin(w);
+    if (r == 0) {
+        r = run->story(w, run->arg);
+        for (struct world *o = w->others; o; o = o->next)
+            note_of(w, o);
+        if (r < 0 && !w->failure[0])
+            (void) snprintf(w->failure, sizeof w->failure, "the story ended: %s", strerror(-r));
+    }
+    while (w->others)
+        world_close_another(w, w->others);
+    end(w);
+    w->bus = bus_close(w->bus);
     return 0;
 }
 

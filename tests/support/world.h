@@ -16,6 +16,7 @@
 #include "protocol/buffer.h"
 #include "protocol/bytes.h"
 
+struct bus;
 struct http_client_options;
 struct peer;
 struct world;
@@ -32,6 +33,7 @@ struct world_options {
     int64_t epoch_ms;     /* wall clock at the start; 0: a fixed date */
     struct log *log;      /* or NULL */
     const struct http_client_options *http; /* what answers the daemon's requests; or NULL */
+    struct bus *bus; /* in place of an engine of its own: tests/support/bus.h; or NULL */
 };
 
 typedef int story_fn(struct world *w, void *arg);
@@ -42,6 +44,9 @@ struct world {
     struct daemon *daemon;
     struct group tasks;
     struct list peers;
+    struct bus *bus;      /* one that a story has opened, closed after all daemons; or NULL */
+    struct world *others; /* of world_open_another() */
+    struct world *next;
     unsigned next_worker;
     char failure[2048]; /* what was not as expected; empty: nothing */
 };
@@ -53,6 +58,11 @@ const char *world_run(const struct world_options *o, story_fn *story, void *arg)
 /* The daemon ends (clients are told) and is started again on the same data. */
 SUSPENDS MUST_CHECK int world_restart(struct world *w);
 MUST_CHECK int world_configure(struct world *w, const char *yaml); /* a reload */
+
+/* One more daemon on the same loop, with clients of its own. It ends with the first, in which what
+ * was not as expected shows, or before. NULL: the first has noted why. */
+SUSPENDS struct world *world_open_another(struct world *w, const struct world_options *o);
+SUSPENDS void world_close_another(struct world *w, struct world *another);
 
 /* What the story thinks of a value. False, and the story should end, if it is not so. */
 bool story_is(struct world *w, bool is_so, const char *what, const char *file, int line);

@@ -2,7 +2,8 @@
 // this file uses nothing of either: the SDK and what only the test's host can do come in through `env`:
 //   env.Centrifuge, env.options   the SDK's class, and options every client needs
 //   env.way                       the transport and encoding: one of sdk_ways.mjs
-//   env.host(name, ...args)       asks the host: 'token' {claims}, 'restart', 'stop', 'start', 'url'
+//   env.host(name, ...args)       asks the host: 'token' {claims}, 'restart', 'stop', 'start', 'url', 'other' (a URL of another
+//                                 node than the one before, if there are several)
 
 const SOON_MS = 15_000;
 
@@ -66,9 +67,10 @@ let serial = 0;
 const fresh = (namespace) => `${namespace}:${Date.now().toString(36)}-${serial++}`;
 
 // A client that is disconnected when the case ends.
+// What it sends over HTTP beside a stream goes, where there are several nodes, to another one than the stream's.
 async function client(env, options = {}) {
-    const url = await env.host('url');
-    const made = new env.Centrifuge(env.way.endpoint(url), { ...env.options, ...env.way.options(url), minReconnectDelay: 20,
+    const [url, other] = [await env.host('url'), await env.host('other')];
+    const made = new env.Centrifuge(env.way.endpoint(url), { ...env.options, ...env.way.options(other), minReconnectDelay: 20,
         maxReconnectDelay: 200, ...options });
     made.on('error', () => {});
     env.clients.push(made);

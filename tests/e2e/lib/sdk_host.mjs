@@ -1,5 +1,6 @@
 // The server's side of the SDK cases: a daemon configured for them, and what only the host can do.
 import crypto from 'node:crypto';
+import { Cluster } from './cluster.mjs';
 import { Parleyd } from './parleyd.mjs';
 
 const SECRET = 'a secret of the tests';
@@ -34,10 +35,12 @@ export function token(claims, secret = SECRET) {
     return `${text}.${crypto.createHmac('sha256', secret).update(text).digest('base64url')}`;
 }
 
-export async function startHost(options = {}) {
-    const server = await Parleyd.start({ config, ...options });
+// nodes: of several daemons on Redis, whose clients come to each by turns; 0: one daemon by itself.
+export async function startHost({ nodes = 0, ...options } = {}) {
+    const server = nodes ? await Cluster.start({ config, nodes, ...options }) : await Parleyd.start({ config, ...options });
     const abilities = {
         url: () => server.websocket,
+        other: () => (server.peek?.() ?? server).websocket,
         token,
         restart: () => server.restart(),
         stop: () => server.kill('SIGTERM'),

@@ -192,7 +192,7 @@ static void every_mistake_is_named_with_its_place_and_what_would_be_right(void *
         { "client: { allowed_origins: [ [a] ] }\n", "must be a list of texts, not a list" },
         { "client: { allowed_origins: [ '' ] }\n", "must not have an empty item" },
         { "client: { token: { issuer: true } }\n", "put it in quotes if it is one" },
-        { "engine: { type: redis }\n", "engine.type: must be one of sqlite, memory" },
+        { "engine: { type: nats }\n", "engine.type: must be one of sqlite, memory, redis" },
         { "log: { level: loud }\n", "must be one of error, warning, notice, info, debug" },
         { "http_server: { port: 70000 }\n", "must be 0 to 65535" },
         { "http_server: { unix_mode: 0999 }\n", "must be permissions in octal, like 0660" },

@@ -50,20 +50,20 @@ static int block(struct world *w, void *arg) {
         STORY_EXPECT(w, all[i] != NULL);
         HEARS(all[i], IN);
     }
-    STORY_EXPECT(w, denial_block_user(worker(w), STR("me"), 0) == 0);
+    STORY_EXPECT(w, denial_block_user(worker(w), STR("me"), 0, false) == 0);
     for (size_t i = 0; i < ELEMENTS_OF(all); i++)
         HEARS(all[i], BLOCKED);
     COMES(w, "{\"sub\":\"me\"}", BLOCKED);
     COMES(w, "{\"sub\":\"m\"}", IN);
     PLAYS(other, "> {'id':2,'subscribe':{'channel':'x'}}\n < {'id':2,'subscribe':{}}\n");
 
-    STORY_EXPECT(w, denial_unblock_user(worker(w), STR("me")) == 0);
-    STORY_EXPECT(w, denial_unblock_user(worker(w), STR("me")) == 0);
+    STORY_EXPECT(w, denial_unblock_user(worker(w), STR("me"), false) == 0);
+    STORY_EXPECT(w, denial_unblock_user(worker(w), STR("me"), false) == 0);
     COMES(w, "{\"sub\":\"me\"}", IN);
 
     /* For a time; twice: the longer one counts, whichever came first. */
-    STORY_EXPECT(w, denial_block_user(worker(w), STR("me"), world_now_s() + 100) == 0);
-    STORY_EXPECT(w, denial_block_user(worker(w), STR("me"), world_now_s() + 50) == 0);
+    STORY_EXPECT(w, denial_block_user(worker(w), STR("me"), world_now_s() + 100, false) == 0);
+    STORY_EXPECT(w, denial_block_user(worker(w), STR("me"), world_now_s() + 50, false) == 0);
     STORY_EXPECT(w, task_sleep(99000) == 0);
     COMES(w, "{\"sub\":\"me\"}", BLOCKED);
     STORY_EXPECT(w, task_sleep(2000) == 0);
@@ -90,7 +90,7 @@ static int race(struct world *w, void *arg) {
                  world_token(w, "{\"sub\":\"me\",\"jti\":\"t\",\"channels\":[\"a\",\"b\",\"c\"]}"));
     for (unsigned i = 0; i < *seed % 40; i++)
         STORY_EXPECT(w, task_yield() == 0);
-    STORY_EXPECT(w, denial_block_user(worker(w), STR("me"), 0) == 0);
+    STORY_EXPECT(w, denial_block_user(worker(w), STR("me"), 0, false) == 0);
     for (size_t i = 0; i < ELEMENTS_OF(crowd); i++) {
         const char *heard = peer_hear(crowd[i], 5000);
         while (heard[0] == '{')
@@ -127,7 +127,7 @@ static int refreshing(struct world *w, void *arg) {
     STORY_EXPECT(w, p && peer_connect(p, world_token(w, "{\"sub\":\"me\",\"exp\":%lld}",
                                                      (long long) world_now_s() + 60)));
     /* By another token than the one that is revoked meanwhile. */
-    STORY_EXPECT(w, denial_revoke_token(worker(w), STR("second"), 0) == 0);
+    STORY_EXPECT(w, denial_revoke_token(worker(w), STR("second"), 0, false) == 0);
     peer_say(p, "{\"id\":2,\"refresh\":{\"token\":\"%s\"}}",
              world_token(w, "{\"sub\":\"me\",\"jti\":\"second\"}"));
     HEARS(p, "close 3005 connection expired");
@@ -146,13 +146,13 @@ static int revoke(struct world *w, void *arg) {
     struct peer *stays = come(w, "{\"sub\":\"me\",\"jti\":\"t2\"}");
     HEARS(gone, IN);
     HEARS(stays, IN);
-    STORY_EXPECT(w, denial_revoke_token(worker(w), STR("t1"), world_now_s() + 1000) == 0);
+    STORY_EXPECT(w, denial_revoke_token(worker(w), STR("t1"), world_now_s() + 1000, false) == 0);
     HEARS(gone, "close 3005 connection expired"); /* comes back, and is asked for another */
     COMES(w, "{\"sub\":\"me\",\"jti\":\"t1\"}", EXPIRED);
     COMES(w, "{\"sub\":\"me\",\"jti\":\"t3\"}", IN);
     COMES(w, "{\"sub\":\"me\"}", IN);
 
-    STORY_EXPECT(w, denial_revoke_token(worker(w), STR("s1"), 0) == 0);
+    STORY_EXPECT(w, denial_revoke_token(worker(w), STR("s1"), 0, false) == 0);
     peer_say(stays, "{\"id\":2,\"subscribe\":{\"channel\":\"$x\",\"token\":\"%s\"}}",
              world_token(w, "{\"sub\":\"me\",\"channel\":\"$x\",\"jti\":\"s1\"}"));
     HEARS(stays, "{\"id\":2,\"error\":{\"code\":109,*");
@@ -180,7 +180,8 @@ static int invalidate(struct world *w, void *arg) {
     HEARS(stays, IN);
     HEARS(undated, IN);
 
-    STORY_EXPECT(w, denial_invalidate_tokens(worker(w), STR("me"), STR(""), now - 50, 0) == 0);
+    STORY_EXPECT(w,
+                 denial_invalidate_tokens(worker(w), STR("me"), STR(""), now - 50, 0, false) == 0);
     HEARS(gone, "close 3005 *");
     HEARS(undated, "close 3005 *");
     COMES(w, old, EXPIRED);
@@ -188,12 +189,13 @@ static int invalidate(struct world *w, void *arg) {
     COMES(w, new, IN);
     COMES(w, "{\"sub\":\"you\"}", IN);
     /* An earlier time takes nothing back. */
-    STORY_EXPECT(w, denial_invalidate_tokens(worker(w), STR("me"), STR(""), now - 500, 0) == 0);
+    STORY_EXPECT(w,
+                 denial_invalidate_tokens(worker(w), STR("me"), STR(""), now - 500, 0, false) == 0);
     COMES(w, old, EXPIRED);
 
     /* Of a user for a channel; of anybody for a channel. */
-    STORY_EXPECT(w, denial_invalidate_tokens(worker(w), STR("me"), STR("$a"), now, 0) == 0);
-    STORY_EXPECT(w, denial_invalidate_tokens(worker(w), STR(""), STR("$b"), now, 0) == 0);
+    STORY_EXPECT(w, denial_invalidate_tokens(worker(w), STR("me"), STR("$a"), now, 0, false) == 0);
+    STORY_EXPECT(w, denial_invalidate_tokens(worker(w), STR(""), STR("$b"), now, 0, false) == 0);
     static const struct {
         const char *channel;
         int age;
@@ -225,13 +227,13 @@ static int restart(struct world *w, void *arg) {
     const long long now = world_now_s();
     char old[96];
     (void) snprintf(old, sizeof old, "{\"sub\":\"her\",\"iat\":%lld}", now - 100);
-    STORY_EXPECT(w, denial_block_user(worker(w), STR("me"), now + 1000) == 0);
-    STORY_EXPECT(w, denial_block_user(worker(w), STR("you"), now + 10) == 0);
-    STORY_EXPECT(w, denial_block_user(worker(w), STR("him"), 0) == 0);
-    STORY_EXPECT(w, denial_unblock_user(worker(w), STR("him")) == 0);
-    STORY_EXPECT(w, denial_revoke_token(worker(w), STR("t"), 0) == 0);
-    STORY_EXPECT(w, denial_invalidate_tokens(worker(w), STR("her"), STR(""), now, 0) == 0);
-    STORY_EXPECT(w, denial_invalidate_tokens(worker(w), STR(""), STR("$b"), now, 0) == 0);
+    STORY_EXPECT(w, denial_block_user(worker(w), STR("me"), now + 1000, false) == 0);
+    STORY_EXPECT(w, denial_block_user(worker(w), STR("you"), now + 10, false) == 0);
+    STORY_EXPECT(w, denial_block_user(worker(w), STR("him"), 0, false) == 0);
+    STORY_EXPECT(w, denial_unblock_user(worker(w), STR("him"), false) == 0);
+    STORY_EXPECT(w, denial_revoke_token(worker(w), STR("t"), 0, false) == 0);
+    STORY_EXPECT(w, denial_invalidate_tokens(worker(w), STR("her"), STR(""), now, 0, false) == 0);
+    STORY_EXPECT(w, denial_invalidate_tokens(worker(w), STR(""), STR("$b"), now, 0, false) == 0);
     STORY_EXPECT(w, task_sleep(20000) == 0 && world_restart(w) == 0);
     COMES(w, "{\"sub\":\"me\"}", BLOCKED);
     COMES(w, "{\"sub\":\"you\"}", IN);
@@ -261,16 +263,16 @@ static int nonsense(struct world *w, void *arg) {
     static char name[DENIAL_NAME_MAX + 1];
     memset(name, 'x', sizeof name);
     struct str longer = { name, sizeof name }, longest = { name, sizeof name - 1 };
-    STORY_EXPECT(w, denial_block_user(k, STR(""), 0) == -EINVAL);
-    STORY_EXPECT(w, denial_unblock_user(k, STR("")) == -EINVAL);
-    STORY_EXPECT(w, denial_revoke_token(k, STR(""), 0) == -EINVAL);
-    STORY_EXPECT(w, denial_invalidate_tokens(k, STR(""), STR(""), 0, 0) == -EINVAL);
-    STORY_EXPECT(w, denial_block_user(k, STR("a"), world_now_s()) == -EINVAL);
-    STORY_EXPECT(w, denial_block_user(k, STR("a"), -1) == -EINVAL);
-    STORY_EXPECT(w, denial_block_user(k, STR("a"), INT64_MAX) == -EINVAL);
-    STORY_EXPECT(w, denial_block_user(k, longer, 0) == -EMSGSIZE);
+    STORY_EXPECT(w, denial_block_user(k, STR(""), 0, false) == -EINVAL);
+    STORY_EXPECT(w, denial_unblock_user(k, STR(""), false) == -EINVAL);
+    STORY_EXPECT(w, denial_revoke_token(k, STR(""), 0, false) == -EINVAL);
+    STORY_EXPECT(w, denial_invalidate_tokens(k, STR(""), STR(""), 0, 0, false) == -EINVAL);
+    STORY_EXPECT(w, denial_block_user(k, STR("a"), world_now_s(), false) == -EINVAL);
+    STORY_EXPECT(w, denial_block_user(k, STR("a"), -1, false) == -EINVAL);
+    STORY_EXPECT(w, denial_block_user(k, STR("a"), INT64_MAX, false) == -EINVAL);
+    STORY_EXPECT(w, denial_block_user(k, longer, 0, false) == -EMSGSIZE);
     STORY_EXPECT(w, denial_count(w->daemon) == 0);
-    STORY_EXPECT(w, denial_block_user(k, longest, 0) == 0);
+    STORY_EXPECT(w, denial_block_user(k, longest, 0, false) == 0);
     STORY_EXPECT(w, denial_is_user_blocked(w->daemon, longest));
     STORY_EXPECT(w, !denial_is_user_blocked(w->daemon, longer));
     STORY_EXPECT(w, !denial_is_user_blocked(w->daemon, STR("")));
@@ -279,7 +281,7 @@ static int nonsense(struct world *w, void *arg) {
     for (int i = 0; i < 3000; i++) {
         char user[16];
         (void) snprintf(user, sizeof user, "u%d", i);
-        STORY_EXPECT(w, denial_block_user(k, str_of(user), world_now_s() + 1) == 0);
+        STORY_EXPECT(w, denial_block_user(k, str_of(user), world_now_s() + 1, false) == 0);
         if (i % 100 == 0)
             STORY_EXPECT(w, task_sleep(2000) == 0);
     }

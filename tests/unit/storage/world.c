@@ -17,11 +17,35 @@ static void *must(void *memory) {
     return memory;
 }
 
+static void set_node(struct world *w, const struct address *address, const char *node_id) {
+    w->redis_shard = (struct redis_shard_options){ .addresses = { *address }, .n_addresses = 1 };
+    w->redis_options = (struct redis_options){ .shards = &w->redis_shard,
+                                               .n_shards = 1,
+                                               .node_id = str_of(node_id),
+                                               .node_name = str_of(node_id) };
+    w->options.redis = &w->redis_options;
+}
+
+struct world *world_beside(struct world *first, const char *node_id) {
+    struct world *w = must(calloc(1, sizeof *w));
+    w->is_real = true;
+    w->options.kind = ENGINE_REDIS;
+    w->inbox = first->inbox;
+    set_node(w, redis_process_address(first->redis), node_id);
+    return w;
+}
+
 struct world *world_new(enum engine_kind kind, bool is_real) {
     struct world *w = must(calloc(1, sizeof *w));
     w->is_real = is_real;
     w->seed = 1;
     w->options.kind = kind;
+    if (kind == ENGINE_REDIS) {
+        w->is_real = true;
+        if (redis_process_start(&(struct redis_process_options){ 0 }, &w->redis) < 0)
+            abort(); /* it has said why */
+        set_node(w, redis_process_address(w->redis), "one");
+    }
     if (kind != ENGINE_SQLITE)
         return w;
     if (is_real) {
@@ -39,6 +63,7 @@ struct world *world_new(enum engine_kind kind, bool is_real) {
 struct world *world_free(struct world *w) {
     if (w->disk)
         sim_disk_free(w->disk);
+    redis_process_free(w->redis);
     if (w->directory[0]) {
         char path[128];
         for (size_t i = 0; i < ELEMENTS_OF(files); i++) {
@@ -235,8 +260,37 @@ int world_history(struct world *w, const char *channel, struct keep keep, struct
     return engine_history(w->engine, &q, ret);
 }
 
+static void ignore(struct engine_sink *sink, struct publication *p) {
+    (void) sink;
+    (void) p;
+}
+
+/* A publish of what is heard here is answered after everything before it was heard. */
+static void settle_redis(struct world *w) {
+    struct engine_sink sink = { .inbox = w->inbox, .deliver = ignore };
+    if (engine_add_sink(w->engine, &sink) < 0)
+        abort();
+    if (engine_attach(w->engine, &sink, STR("settling")) < 0 ||
+        world_publish(w, "settling", "x", keep_none, NULL) < 0)
+        abort();
+    engine_detach(w->engine, &sink, STR("settling"));
+    engine_remove_sink(w->engine, &sink);
+}
+
 void world_settle(struct world *w) {
-    (void) task_sleep(50);
+    if (w->options.kind == ENGINE_REDIS)
+        settle_redis(w);
+    else
+        (void) task_sleep(50);
+}
+
+enum { PATIENCE_MS = 30000 };
+
+bool world_await(struct world *w, size_t n) {
+    for (int64_t until_ms = loop_now() + PATIENCE_MS; w->listener.n < n;)
+        if (loop_now() > until_ms || task_sleep(1) < 0)
+            return false;
+    return true;
 }
 
 static void run_cut(story_fn *story, uint64_t seed, char ret_failure[static WORLD_FAILURE_MAX]) {

@@ -11,6 +11,8 @@
 #include "async/loop.h"
 #include "async/task.h"
 #include "storage/engine.h"
+#include "storage/redis/options.h"
+#include "tests/support/redis_process.h"
 #include "tests/support/sim_vfs.h"
 
 struct world;
@@ -27,9 +29,12 @@ struct listener {
 struct world {
     struct engine_options options;
     uint64_t seed;
-    bool is_real;          /* real time and threads */
-    struct sim_disk *disk; /* sqlite, not real */
-    char directory[64];    /* sqlite, real */
+    bool is_real;                /* real time and threads */
+    struct sim_disk *disk;       /* sqlite, not real */
+    char directory[64];          /* sqlite, real */
+    struct redis_process *redis; /* redis: a server of its own, from its world_new() on */
+    struct redis_shard_options redis_shard;
+    struct redis_options redis_options;
     char failure[256];
 
     /* while a story runs */
@@ -40,7 +45,11 @@ struct world {
     char *why; /* of a failed world_open() */
 };
 
+/* With Redis it is always real. */
 struct world *world_new(enum engine_kind kind, bool is_real);
+/* Another node on the server of the first one, which stays longer; engines are opened by stories.
+ */
+struct world *world_beside(struct world *first, const char *node_id);
 struct world *world_free(struct world *w); /* returns NULL */
 
 /* Runs the story in a loop of its own with an open engine. The disk, or directory, stays from run
@@ -105,3 +114,5 @@ const char *listener_text(const struct listener *l, char buf[static 256]);
 
 /* Lets what is on its way arrive. */
 SUSPENDS void world_settle(struct world *w);
+/* Until the listener has heard so many; false: not in time. */
+SUSPENDS bool world_await(struct world *w, size_t n);

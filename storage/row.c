@@ -1,4 +1,4 @@
-#include "storage/sqlite/row.h"
+#include "storage/row.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,0 +1,15 @@
+-- Finds out whether this process is the one that wrote the data set last. If it is not, what was
+-- acknowledged may be missing, and all that is here belongs to a new generation.
+-- KEYS: run, generation
+-- ARGV: which process it is and whose replica it was last, a generation if one begins, '1': they go on however it was restarted
+-- Returns the generation.
+local generation = redis.call('GET', KEYS[2])
+if redis.call('GET', KEYS[1]) == ARGV[1] and generation then
+    return generation
+end
+if not generation or ARGV[3] ~= '1' then
+    generation = ARGV[2]
+    redis.call('SET', KEYS[2], generation)
+end
+redis.call('SET', KEYS[1], ARGV[1])
+return generation
