@@ -54,19 +54,44 @@ SUSPENDS int redis_line_check_master(struct redis_line *l) {
     return redis_why(l->why, -EROFS, "it is no master: its role is %.20s", reply->element[0]->str);
 }
 
-SUSPENDS int redis_line_run_id(struct redis_line *l, char ret[static REDIS_RUN_ID_MAX]) {
-    struct bytes words[] = { str_bytes(STR("INFO")), str_bytes(STR("server")) };
-    struct redisReply *reply CLEANUP(reply_freep) = NULL;
-    int r = redis_line_ask(l, words, ELEMENTS_OF(words), &reply);
+/* The value of a field of INFO; empty: there is none. */
+static struct str find_field(const struct redisReply *info, const char *name) {
+    const char *at = strstr(info->str, name);
+    return at ? (struct str){ at + strlen(name), strcspn(at + strlen(name), "\r\n") }
+              : (struct str){ 0 };
+}
+
+static SUSPENDS int ask_info(struct redis_line *l, struct str section, struct redisReply **ret) {
+    struct bytes words[] = { str_bytes(STR("INFO")), str_bytes(section) };
+    int r = redis_line_ask(l, words, ELEMENTS_OF(words), ret);
     if (r < 0)
         return r;
-    if (reply->type != REDIS_REPLY_STRING)
-        return unexpected(l, "INFO", reply);
-    const char *at = strstr(reply->str, "\r\nrun_id:");
-    size_t n = at ? strcspn(at + 9, "\r\n") : 0;
-    if (n == 0 || n >= REDIS_RUN_ID_MAX)
+    return (*ret)->type == REDIS_REPLY_STRING ? 0 : unexpected(l, "INFO", *ret);
+}
+
+/*
+ * A process may be demoted, given the data of a replica that was behind, and be master again while
+ * nobody looks. Since each promotion names the history of the data anew and keeps the former name,
+ * such a one has a former name; a process that was master from its start has none (nor has one
+ * whose name changed because its first replica came).
+ */
+SUSPENDS int redis_line_run_id(struct redis_line *l, char ret[static REDIS_RUN_ID_MAX]) {
+    struct redisReply *server CLEANUP(reply_freep) = NULL, *data CLEANUP(reply_freep) = NULL;
+    int r = ask_info(l, STR("server"), &server);
+    if (r == 0)
+        r = ask_info(l, STR("replication"), &data);
+    if (r < 0)
+        return r;
+
+    struct str run_id = find_field(server, "\r\nrun_id:");
+    struct str now = find_field(data, "\r\nmaster_replid:");
+    struct str before = find_field(data, "\r\nmaster_replid2:");
+    bool was_promoted = before.len > strspn(before.data ? before.data : "", "0");
+    size_t n = run_id.len + (was_promoted ? now.len + 1 : 0);
+    if (run_id.len == 0 || n >= REDIS_RUN_ID_MAX)
         return redis_why(l->why, -EPROTO, "INFO names no run_id");
-    memcpy(ret, at + 9, n);
-    ret[n] = '\0';
+    (void) snprintf(ret, REDIS_RUN_ID_MAX, "%.*s%s%.*s", (int) run_id.len, run_id.data,
+                    was_promoted ? "/" : "", was_promoted ? (int) now.len : 0,
+                    was_promoted ? now.data : "");
     return 0;
 }

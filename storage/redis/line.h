@@ -16,7 +16,7 @@
 struct redisReply;
 struct redis_replies;
 
-enum { REDIS_WHY_MAX = 256, REDIS_RUN_ID_MAX = 64 };
+enum { REDIS_WHY_MAX = 256, REDIS_RUN_ID_MAX = 96 };
 
 /* The first thing that went wrong; empty: nothing yet. */
 struct redis_why {
@@ -75,7 +75,9 @@ SUSPENDS int redis_line_write(void *line);
 /* It is a master? -EROFS: no. */
 SUSPENDS MUST_CHECK int redis_line_check_master(struct redis_line *l);
 
-/* Of the process at the other end. */
+/* Of the process at the other end; of one that was a replica before it was master, each time
+ * another.
+ */
 SUSPENDS MUST_CHECK int redis_line_run_id(struct redis_line *l, char ret[static REDIS_RUN_ID_MAX]);
 
 /* -EROFS, -EBUSY, -EACCES: an error reply that says that this server, now, is not the one to talk

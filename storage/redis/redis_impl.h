@@ -34,7 +34,7 @@ enum script {
     SCRIPTS
 };
 
-enum { SHA_SIZE = 41 /* in hex, terminator included */, RUN_ID_MAX = 64 };
+enum { SHA_SIZE = 41 /* in hex, terminator included */, RUN_ID_MAX = 96 };
 
 /* ---- one server, and what was asked of it, in order ---- */
 
