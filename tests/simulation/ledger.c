@@ -324,7 +324,7 @@ void ledger_close(struct ledger *l) {
         const struct message *m = &l->messages[id];
         if (m->is_live)
             continue;
-        if (m->state == MESSAGE_ACKED && m->offset == 0 && !m->is_lost &&
+        if (m->state == MESSAGE_ACKED && m->offset == 0 && !m->is_lost && !l->forgets_unseen &&
             unknown[m->channel]-- == 0)
             ledger_fault(l, "channel %u: message %u was acknowledged and is gone", m->channel, id);
         if (m->state == MESSAGE_REFUSED && m->offset != 0 && !l->refused_may_return)
