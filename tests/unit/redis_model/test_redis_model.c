@@ -104,7 +104,7 @@ static void close_stream(struct stream **s) {
 #define LINE(name, model)                                                                          \
     struct stream *name CLEANUP(close_stream) = NULL;                                              \
     do {                                                                                           \
-        int r_ = redis_model_connect((model), NULL, &name);                                              \
+        int r_ = redis_model_connect((model), NULL, &name);                                        \
         if (r_ < 0)                                                                                \
             return r_;                                                                             \
     } while (0)
