@@ -25,6 +25,7 @@
 #include "daemon/node/desk.h"
 #include "daemon/session/hub.h"
 #include "daemon/worker_thread.h"
+#include "storage/redis/stats.h"
 
 enum { ALIVE_MS = 10000 };
 
@@ -355,10 +356,10 @@ bool daemon_is_alive(struct daemon *d, int64_t within_ms) {
     return workers_alive(d, within_ms) == d->n_workers;
 }
 
-static const char *engine_name(const struct daemon *d) {
-    return d->engine_kind == ENGINE_MEMORY  ? "memory"
-           : d->engine_kind == ENGINE_REDIS ? "redis"
-                                            : "sqlite";
+const char *daemon_engine_name(uint32_t engine_kind) {
+    return engine_kind == ENGINE_MEMORY  ? "memory"
+           : engine_kind == ENGINE_REDIS ? "redis"
+                                         : "sqlite";
 }
 
 int daemon_write_health(struct worker *asker, struct buffer *out) {
@@ -372,7 +373,7 @@ int daemon_write_health(struct worker *asker, struct buffer *out) {
     engine_stats(d->engine, &stats);
     struct health h = {
         .version = PARLEY_VERSION,
-        .engine = engine_name(d),
+        .engine = daemon_engine_name(d->engine_kind),
         .engine_stats = &stats,
         .delivery = &delivery,
         .workers = d->n_workers,
@@ -390,20 +391,24 @@ void daemon_write_metrics(struct daemon *d, struct buffer *out) {
     struct webhook_stats webhooks;
     webhooks_stats(d->webhooks, &webhooks);
     struct node_stats nodes;
+    struct redis_shard_stats *redis = calloc(REDIS_SHARDS_MAX, sizeof *redis);
     node_desk_stats(d, &nodes);
     for (size_t i = 0; i < d->n_workers; i++)
         all[i] = &d->threads[i].worker.metrics;
     struct metrics_node node = {
         .version = PARLEY_VERSION,
-        .engine = engine_name(d),
+        .engine = daemon_engine_name(d->engine_kind),
         .engine_stats = &stats,
         .webhook_stats = &webhooks,
         .node_stats = &nodes,
+        .redis = redis,
+        .n_redis = redis ? engine_redis_stats(d->engine, redis) : 0,
         .workers = d->n_workers,
         .workers_alive = workers_alive(d, ALIVE_MS),
         .uptime_ms = loop_now() - d->started_ms,
     };
     metrics_write(all, d->n_workers, &node, out);
+    free(redis);
 }
 
 /* Into memory first, then in one go: workers write side by side. */

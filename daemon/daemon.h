@@ -62,6 +62,8 @@ SUSPENDS void daemon_drain(struct daemon *d);
 /* Ends the rest and frees. Takes NULL; returns NULL. */
 SUSPENDS struct daemon *daemon_close(struct daemon *d);
 
+const char *daemon_engine_name(uint32_t engine_kind);
+
 /* How many workers a configuration means, here and now. */
 unsigned daemon_workers(const struct config *c);
 

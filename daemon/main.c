@@ -261,7 +261,7 @@ static int run(struct config *c, const struct config_source *source,
 
     LOG_NOTICE(log, "parleyd starts", LOG_TEXT("version", PARLEY_VERSION),
                LOG_TEXT("configuration", source->file ? source->file : "none"),
-               LOG_TEXT("engine", c->engine == ENGINE_MEMORY ? "memory" : "sqlite"),
+               LOG_TEXT("engine", daemon_engine_name(c->engine)),
                LOG_STR("data_dir", c->engine == ENGINE_MEMORY ? STR("-") : c->data_dir),
                LOG_UINT("workers", daemon_workers(c)));
     serve_log_report(log, report);

@@ -6,6 +6,7 @@
 #include "daemon/backend/webhook.h"
 #include "daemon/node/desk.h"
 #include "storage/engine.h"
+#include "storage/redis/stats.h"
 
 enum { OTHER_CODE = 0 }; /* index of codes that are in no table */
 
@@ -322,6 +323,9 @@ static void write_engine(const struct engine_stats *s, const char *kind, struct 
     write_number("engine_denials_refused_total",
                  "Blocks and revocations refused: engine.denials_max.", "counter",
                  s->denials_refused, out);
+    write_number("engine_messages_refused_total",
+                 "Messages in Redis that were not to be read, or found no memory.", "counter",
+                 s->messages_refused, out);
     write_number("engine_events", "Events that wait for webhooks' endpoints.", "gauge", s->events,
                  out);
     write_number("engine_events_rejected_total", "Events refused: webhooks.queue_max.", "counter",
@@ -345,6 +349,51 @@ static void write_webhooks(const struct webhook_stats *s, struct buffer *out) {
                  s->failed, out);
     write_number("webhook_store_errors_total", "Times that events could not be stored or read.",
                  "counter", s->store_errors, out);
+}
+
+#define AT(member) offsetof(struct redis_shard_stats, server.member)
+static const struct redis_number {
+    const char *name, *help, *type;
+    size_t offset;
+} REDIS_COUNTERS[] = {
+    { "redis_commands_total", "Commands to this Redis.", "counter", AT(commands) },
+    { "redis_errors_total", "Of them, that ended without an answer.", "counter", AT(errors) },
+    { "redis_refused_total", "Commands that were not sent: no line, or a full queue.", "counter",
+      AT(refused) },
+    { "redis_waiting", "Commands without an answer yet.", "gauge", AT(waiting) },
+    { "redis_waiting_bytes", "Bytes of them.", "gauge", AT(waiting_bytes) },
+    { "redis_connects_total", "Lines that were made: one for commands, one for subscriptions.",
+      "counter", AT(connects) },
+    { "redis_connect_errors_total", "Attempts that failed.", "counter", AT(connect_errors) },
+    { "redis_breaks_total", "Lines that were up and ended.", "counter", AT(breaks) },
+    { "redis_messages_total", "Publications and messages of other nodes that came.", "counter",
+      AT(messages) },
+    { "redis_channels", "Subscriptions in this Redis.", "gauge", AT(channels) },
+};
+#undef AT
+
+static void write_redis(const struct redis_shard_stats *all, size_t n, struct buffer *out) {
+    write_about("redis_up", "1, or 0 while one of the two lines to this Redis is down.", "gauge",
+                out);
+    for (size_t i = 0; i < n; i++)
+        buffer_printf(out, "parley_redis_up{redis=\"%s\"} %d\n", all[i].name,
+                      all[i].server.is_up && all[i].server.is_subscribed);
+    for (size_t k = 0; k < ELEMENTS_OF(REDIS_COUNTERS); k++) {
+        const struct redis_number *c = &REDIS_COUNTERS[k];
+        write_about(c->name, c->help, c->type, out);
+        for (size_t i = 0; i < n; i++)
+            buffer_printf(
+                    out, "parley_%s{redis=\"%s\"} %llu\n", c->name, all[i].name,
+                    (unsigned long long) *(
+                            const uint64_t *) (const void *) ((const char *) &all[i] + c->offset));
+    }
+    write_about("redis_reply_seconds", "From the newest answered command to its answer.", "gauge",
+                out);
+    for (size_t i = 0; i < n; i++) {
+        buffer_printf(out, "parley_redis_reply_seconds{redis=\"%s\"} ", all[i].name);
+        write_seconds((uint64_t) all[i].server.reply_us, out);
+        buffer_append_byte(out, '\n');
+    }
 }
 
 static void write_others(const struct node_stats *s, struct buffer *out) {
@@ -405,6 +454,8 @@ static void write_node(const struct metrics_node *node, struct buffer *out) {
         write_webhooks(node->webhook_stats, out);
     if (node->node_stats)
         write_others(node->node_stats, out);
+    if (node->n_redis > 0)
+        write_redis(node->redis, node->n_redis, out);
 }
 
 void metrics_write(const struct metrics *const *workers, size_t n, const struct metrics_node *node,
@@ -487,11 +538,14 @@ void metrics_document(struct buffer *out) {
     struct engine_stats stats = { 0 };
     struct webhook_stats webhooks = { 0 };
     struct node_stats nodes = { 0 };
+    struct redis_shard_stats redis = { 0 };
     struct buffer text = BUFFER_INIT;
     metrics_write(NULL, 0,
                   &(struct metrics_node){ .engine_stats = &stats,
                                           .webhook_stats = &webhooks,
-                                          .node_stats = &nodes },
+                                          .node_stats = &nodes,
+                                          .redis = &redis,
+                                          .n_redis = 1 },
                   &text);
     buffer_append_byte(&text, '\0');
 

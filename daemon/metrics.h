@@ -253,6 +253,7 @@ void metrics_count_unsubscribe(struct metrics *m, uint32_t code);
 
 struct engine_stats;
 struct node_stats;
+struct redis_shard_stats;
 struct webhook_stats;
 
 /* The rest of what a scrape says; any pointer may be NULL. */
@@ -262,6 +263,8 @@ struct metrics_node {
     const struct engine_stats *engine_stats;
     const struct webhook_stats *webhook_stats;
     const struct node_stats *node_stats; /* of what it says to others */
+    const struct redis_shard_stats *redis;
+    size_t n_redis;
     size_t workers;
     size_t workers_alive;
     int64_t uptime_ms;

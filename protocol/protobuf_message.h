@@ -1,6 +1,6 @@
 /*
- * What the files of the Protobuf codec share; for nobody else. Users take codec_protobuf of
- * codec.h.
+ * What the files of the Protobuf codec share, and daemon/node/message.c, whose messages are of a
+ * schema of its own; for nobody else. Users take codec_protobuf of codec.h.
  *
  * On the wire each message follows its length, a varint.
  */

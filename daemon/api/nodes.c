@@ -48,6 +48,9 @@ static int complain(struct api_call *c, const struct node_answer *a) {
                          (const char *) a->body.data);
     if (a->result == NODE_UNANSWERED)
         return api_error(c, ERROR_INTERNAL, "node %.*s did not answer in time", len, name.data);
+    if (a->result == NODE_UNREACHED)
+        return api_error(c, ERROR_INTERNAL, "node %.*s could not be asked: see /health", len,
+                         name.data);
     if (a->result == NODE_DOES_NOT_KNOW)
         return api_error(c, ERROR_INTERNAL, "node %.*s is of a version that cannot", len,
                          name.data);

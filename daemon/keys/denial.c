@@ -24,6 +24,7 @@ struct entry {
     struct table_entry in_table;
     int64_t before_s;    /* of tokens issued before */
     int64_t expire_at_s; /* wall clock; 0: never */
+    uint64_t serial;     /* of the register's newest change of it */
     uint32_t len;
     uint8_t key[]; /* its kind, and what the engine knows it by */
 };
@@ -31,6 +32,8 @@ struct entry {
 struct denial_register {
     pthread_mutex_t lock;
     struct table table;
+    uint64_t serial;      /* of the newest change */
+    uint64_t forgotten;   /* denials that were taken back so far */
     size_t sweep_at;      /* entries: then those that have expired are looked for */
     _Atomic size_t count; /* of the table: without denials nobody locks */
 };
@@ -109,6 +112,7 @@ static int merge(struct denial_register *r, struct bytes key, int64_t before_s, 
             return -ENOMEM;
         }
     }
+    e->serial = ++r->serial;
     ret_now->before_s = e->before_s;
     ret_now->expire_at_s = e->expire_at_s;
     set_count(r);
@@ -188,6 +192,7 @@ static void forget(struct denial_register *r, struct bytes key) {
     struct entry *e = find(r, key);
     if (e)
         drop(r, e);
+    r->forgotten++;
     set_count(r);
     (void) pthread_mutex_unlock(&r->lock);
 }
@@ -335,6 +340,93 @@ int denial_invalidate_tokens(struct worker *w, struct str user, struct str chann
     if (r == 0)
         r = deny(w, buffer_bytes(&key), t.before_s, expire_at_s, is_learnt);
     return r < 0 || channel.len ? r : put_out(w, put_out_tokens, &t);
+}
+
+/* ---- what may have been missed ---- */
+
+/* Keys that are new or mean more people than before, one after another: a length and its bytes. */
+static int merge_read(struct denial_register *r, const struct denials *kept, uint64_t since,
+                      struct buffer *changed) {
+    int e = 0;
+    for (size_t i = 0; i < kept->n && e == 0; i++) {
+        const struct denial *d = &kept->items[i];
+        CLEANUP(buffer_finish) struct buffer key = BUFFER_INIT;
+        struct entry now;
+        bool is_new;
+        buffer_append_byte(&key, (uint8_t) ('0' + (int) d->kind));
+        buffer_append_str(&key, d->key);
+        e = buffer_error(&key);
+        const struct entry *before = e == 0 ? find(r, buffer_bytes(&key)) : NULL;
+        int64_t before_s = before ? before->before_s : 0;
+        if (e == 0)
+            e = merge(r, buffer_bytes(&key), d->before_ms / 1000, d->expire_at_ms / 1000, &now,
+                      &is_new);
+        if (e == 0 && (is_new || now.before_s > before_s)) {
+            uint32_t len = (uint32_t) key.len;
+            buffer_append(changed, &len, sizeof len);
+            buffer_append(changed, &now.before_s, sizeof now.before_s);
+            buffer_append_bytes(changed, buffer_bytes(&key));
+        }
+    }
+    TABLE_FOREACH (&r->table, k) {
+        struct entry *old = CONTAINER_OF(k, struct entry, in_table);
+        if (e == 0 && old->serial <= since) /* it has been taken back */
+            drop(r, old);
+    }
+    set_count(r);
+    return e < 0 ? e : buffer_error(changed);
+}
+
+static int put_out_key(struct worker *w, struct bytes key, int64_t before_s) {
+    struct str name = { (const char *) key.data + 1, key.len - 1 };
+    struct target t = { .user = name, .token_id = name, .before_s = before_s };
+    switch (key.data[0] - '0') {
+    case DENIAL_USER:
+        return put_out(w, put_out_user, &t);
+    case DENIAL_TOKEN:
+        return put_out(w, put_out_token, &t);
+    case DENIAL_USER_TOKENS:
+        return put_out(w, put_out_tokens, &t);
+    default:
+        return 0; /* of subscription tokens: nobody is put out */
+    }
+}
+
+static int put_out_changed(struct worker *w, const struct buffer *changed) {
+    int first = 0;
+    for (size_t at = 0; at < changed->len;) {
+        uint32_t len;
+        int64_t before_s;
+        memcpy(&len, changed->data + at, sizeof len);
+        memcpy(&before_s, changed->data + at + sizeof len, sizeof before_s);
+        at += sizeof len + sizeof before_s;
+        int r = put_out_key(w, bytes_of(changed->data + at, len), before_s);
+        first = first < 0 ? first : r;
+        at += len;
+    }
+    return first;
+}
+
+int denials_read_again(struct worker *w) {
+    struct denial_register *r = w->daemon->denials;
+    CLEANUP(buffer_finish) struct buffer changed = BUFFER_INIT;
+    bool is_current = false;
+    int e = 0;
+
+    while (e == 0 && !is_current) {
+        struct denials kept = { 0 };
+        (void) pthread_mutex_lock(&r->lock);
+        uint64_t since = r->serial, forgotten = r->forgotten;
+        (void) pthread_mutex_unlock(&r->lock);
+        e = engine_denials(w->daemon->engine, &kept);
+        (void) pthread_mutex_lock(&r->lock);
+        is_current = forgotten == r->forgotten; /* else it may hold what was taken back meanwhile */
+        if (e == 0 && is_current)
+            e = merge_read(r, &kept, since, &changed);
+        (void) pthread_mutex_unlock(&r->lock);
+        denials_finish(&kept);
+    }
+    return e < 0 ? e : put_out_changed(w, &changed);
 }
 
 /* ---- checks ---- */

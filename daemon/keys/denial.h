@@ -50,6 +50,10 @@ SUSPENDS MUST_CHECK int denial_invalidate_tokens(struct worker *w, struct str us
                                                  struct str channel, int64_t issued_before_s,
                                                  int64_t expire_at_s, bool is_learnt);
 
+/* Other nodes' denials may have been missed: the engine's are read again, and whom they mean is put
+ * out. 0, or as engine_denials(). */
+SUSPENDS MUST_CHECK int denials_read_again(struct worker *w);
+
 /* ---- checks ---- */
 
 bool denial_is_user_blocked(const struct daemon *d, struct str user);

@@ -146,7 +146,7 @@ static void leave(struct node_desk *n, struct asking *a) {
     (void) r;
 }
 
-static int collect(struct node_desk *n, struct asking *a, struct node_answers *ret) {
+static int collect(struct node_desk *n, struct asking *a, int otherwise, struct node_answers *ret) {
     int r = 0;
     for (size_t i = 0; i < a->n; i++) {
         struct node_answer *item = &a->items[i];
@@ -157,7 +157,7 @@ static int collect(struct node_desk *n, struct asking *a, struct node_answers *r
             memcpy(body, a->bodies[i].data, a->bodies[i].len);
         item->body = bytes_of(body, body ? a->bodies[i].len : 0);
         if (!a->has[i]) {
-            item->result = NODE_UNANSWERED;
+            item->result = otherwise;
             node_count(&n->counts.unanswered);
         }
     }
@@ -203,11 +203,12 @@ static int ask(struct worker *w, struct str to, const struct node_question *q,
                                               .name = q->name,
                                               .body = q->body },
                       within_ms);
+    bool is_unsent = r < 0 && r != -ECANCELED && r != -ETIMEDOUT && r != -ENOMEM;
     if (r == 0)
         r = wait_for_all(n, a, within_ms - (loop_now() - began_ms));
     leave(n, a);
-    if (r == 0)
-        r = collect(n, a, ret);
+    if (r == 0 || is_unsent)
+        r = collect(n, a, is_unsent ? NODE_UNREACHED : NODE_UNANSWERED, ret);
     asking_free_bodies(a);
     return r;
 }

@@ -5,6 +5,7 @@
 
 #include "async/deadline.h"
 #include "async/group.h"
+#include "async/task.h"
 #include "daemon/daemon.h"
 #include "daemon/keeper.h"
 #include "daemon/keys/denial.h"
@@ -180,10 +181,29 @@ struct checking {
     struct worker *worker;
 };
 
+/* Until it has worked: what others deny holds here. */
+static int read_denials(void *arg) {
+    struct worker *w = arg;
+    int r = denials_read_again(w);
+    if (r < 0 && r != -ECANCELED)
+        LOG_WARNING(w->daemon->log, "what other nodes deny could not be read again yet",
+                    LOG_RESULT(r));
+    while (r < 0 && r != -ECANCELED) {
+        r = task_sleep(NODE_RETRY_MS);
+        if (r == 0)
+            r = denials_read_again(w);
+    }
+    return 0;
+}
+
 static void on_check(struct post *p) {
     struct checking *c = CONTAINER_OF(p, struct checking, post);
-    if (survey_reaches(c->worker))
-        keeper_check_all(c->worker);
+    struct worker *w = c->worker;
+    if (survey_reaches(w)) {
+        keeper_check_all(w);
+        if (w->index == 0 && group_spawn(&w->tasks, "denials", read_denials, w) < 0)
+            metrics_count(&w->metrics, COUNT_OUT_OF_MEMORY);
+    }
     free(c);
 }
 

@@ -24,6 +24,7 @@ enum {
     NODE_SERVED_MS = 60 * 1000, /* for one, whatever its asker would wait */
     NODE_ANSWER_MAX = 64 << 20, /* bytes; a larger one: NODE_TOO_LARGE */
     NODE_PASSING_MAX = 256,     /* nodes that came or went lately; more: the engine says it later */
+    NODE_RETRY_MS = 1000,       /* between tries to read again what may have been missed */
     NODE_GOODBYE_MS = 1000,     /* for it to be sent */
     NODE_LOOK_MS = 200,         /* how often who waits looks whether the others are still there */
 };
@@ -82,7 +83,7 @@ void node_answers_finish(struct node_answers *a);
  * has left, or the time is over: then its result says so. In a task of the asker's loop.
  *
  * 0, with an item for each of them; none is asked and none waited for where there are none.
- * -ENOMEM; -ECANCELED, -ETIMEDOUT: the caller's; what engine_signal() says: nobody was asked.
+ * -ENOMEM; -ECANCELED, -ETIMEDOUT: the caller's.
  */
 SUSPENDS MUST_CHECK int node_survey(struct worker *asker, const struct node_question *q,
                                     struct node_answers *ret);

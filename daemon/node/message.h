@@ -29,7 +29,8 @@ enum node_result {
     NODE_TOO_LARGE = -3, /* the answer would be */
     /* of the asker, never sent */
     NODE_UNANSWERED = -100,
-    NODE_GONE = -101, /* it left, and its connections with it */
+    NODE_GONE = -101,      /* it left, and its connections with it */
+    NODE_UNREACHED = -102, /* the question could not be sent */
 };
 
 struct node_message {

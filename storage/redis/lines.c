@@ -53,7 +53,6 @@ static void commands_up(struct redis_keeper *k, struct redis_line *l) {
         redis_keeper_end(&s->subscribing, -ESTALE,
                          "the server was restarted, or another took over");
     event_set(&s->subscribing.hurry);
-    s->is_pinged = false;
     redis_pipeline_up(&s->pipeline, l);
     event_set(&s->up);
     if (s->options.came_up)
@@ -63,6 +62,8 @@ static void commands_up(struct redis_keeper *k, struct redis_line *l) {
 static SUSPENDS int commands_listen(void *keeper) {
     struct redis_keeper *k = keeper;
     struct redis_server *s = k->server;
+    if (!k->line) /* the tasks beside this one could not be started */
+        return -ECANCELED;
     for (;;) {
         struct redisReply *reply;
         int r = redis_line_read(k->line, &reply);
@@ -141,6 +142,8 @@ static void subscribing_up(struct redis_keeper *k, struct redis_line *l) {
 
 static SUSPENDS int subscribing_listen(void *keeper) {
     struct redis_keeper *k = keeper;
+    if (!k->line)
+        return -ECANCELED;
     for (;;) {
         struct redisReply *reply;
         int r = redis_line_read(k->line, &reply);

@@ -137,6 +137,8 @@ static int open_server(struct shard *s, const struct redis_options *o) {
         .sentinel_tls = so->sentinel_tls,
         .connect_timeout_ms = o->connect_timeout_ms,
         .io_timeout_ms = o->io_timeout_ms,
+        .queue_max = s->engine->queue_max,
+        .queue_max_bytes = s->engine->queue_max_bytes,
         .wait_ms = o->wait_ms,
         .connect = o->connect,
         .connect_arg = o->connect_arg,
@@ -226,6 +228,13 @@ static void redis_stats(struct engine *e, struct engine_stats *ret) {
     *ret = base;
 }
 
+static void note_stats(struct redis_engine *re) {
+    pthread_mutex_lock(&re->nodes_mutex);
+    for (unsigned i = 0; i < re->n_shards; i++)
+        redis_server_stats(re->shards[i].server, &re->shards[i].stats);
+    pthread_mutex_unlock(&re->nodes_mutex);
+}
+
 static void redis_tick(struct engine *e) {
     struct redis_engine *re = redis_of(e);
     int64_t now = loop_now();
@@ -243,6 +252,7 @@ static void redis_tick(struct engine *e) {
     if (now - atomic_load(&re->counts.failed_ms) >= FAILURE_MS)
         atomic_store(&re->counts.last_error, 0);
     note_problem(re);
+    note_stats(re);
 }
 
 static int refuse_map_read(struct engine *e, const struct map_query *q, struct map_page *ret) {
@@ -380,6 +390,19 @@ static const struct engine_class redis_class = {
     .close = redis_close,
 };
 
+size_t engine_redis_stats(struct engine *e, struct redis_shard_stats ret[static REDIS_SHARDS_MAX]) {
+    if (e->class != &redis_class)
+        return 0;
+    struct redis_engine *re = redis_of(e);
+    pthread_mutex_lock(&re->nodes_mutex);
+    for (unsigned i = 0; i < re->n_shards; i++) {
+        memcpy(ret[i].name, re->shards[i].name, sizeof ret[i].name);
+        ret[i].server = re->shards[i].stats;
+    }
+    pthread_mutex_unlock(&re->nodes_mutex);
+    return re->n_shards;
+}
+
 static char *copied(struct str s) {
     return strndup(s.data ? s.data : "", s.len);
 }
@@ -440,6 +463,7 @@ int redis_engine_new(const struct engine_options *o, const char *epoch_base,
     re->patience_ms = connect_ms + io_ms;
     re->node_ttl_ms = ro->node_ttl_ms > 0 ? ro->node_ttl_ms : NODE_TTL_MS;
     re->queue_max = o->queue_max ? o->queue_max : QUEUE_MAX;
+    re->queue_max_bytes = o->queue_max_bytes;
     re->denials_max = o->denials_max ? o->denials_max : DENIALS_MAX;
     re->keeps_epochs = ro->keeps_epochs;
     re->started_ms = clock_wall_ms();

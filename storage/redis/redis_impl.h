@@ -17,6 +17,7 @@
 #include "storage/engine_impl.h"
 #include "storage/redis/options.h"
 #include "storage/redis/server.h"
+#include "storage/redis/stats.h"
 
 struct redis_engine;
 struct redisReply;
@@ -66,7 +67,8 @@ struct shard {
     struct redis_engine *engine;
     unsigned index;
     struct redis_server *server;
-    char name[24];
+    char name[REDIS_NAME_MAX];
+    struct redis_server_stats stats; /* of the last tick; under the engine's nodes_mutex */
     bool is_up;
     char run_id[RUN_ID_MAX];
     char generation[EPOCH_SIZE];
@@ -82,8 +84,7 @@ struct shard {
 
     uint64_t fence, fence_seen; /* the last that was wanted; that has come back */
     bool is_fence_wanted;
-    int64_t fence_at_ms;
-    struct redis_command *fence_command; /* under way */
+    int64_t fence_at_ms; /* since when the oldest is waited for */
 };
 
 struct ear_slot;
@@ -115,7 +116,7 @@ struct redis_engine {
     char *prefix, *pubsub_prefix, *node_id, *node_name;
     int64_t patience_ms; /* of whoever waits for a line */
     int64_t node_ttl_ms;
-    size_t queue_max, denials_max;
+    size_t queue_max, queue_max_bytes, denials_max;
     bool keeps_epochs, is_closing;
     uint64_t epochs; /* made so far */
     struct redis_counts counts;

@@ -121,7 +121,6 @@ static SUSPENDS int visit(struct redis_sentinels *s, const struct address *a, st
 static SUSPENDS int visit_any(struct redis_sentinels *s, struct redis_why *why,
                               struct address *ret_master, struct redis_line **ret) {
     int r = -ENOTCONN;
-    char said[128];
     size_t first = s->newest, n = s->n;
     for (size_t i = 0; i < n; i++) {
         struct address a = s->addresses[(first + i) % n];
@@ -131,8 +130,8 @@ static SUSPENDS int visit_any(struct redis_sentinels *s, struct redis_why *why,
             s->newest = (first + i) % n;
         if (r == 0 || r == -ECANCELED || r == -ETIMEDOUT || r == -ENOMEM)
             return r;
-        (void) snprintf(said, sizeof said, "%.120s", why->text);
-        (void) snprintf(why->text, sizeof why->text, "Sentinel %.100s: %s", a.text, said);
+        (void) snprintf(s->said, sizeof s->said, "%.120s", why->text);
+        (void) snprintf(why->text, sizeof why->text, "Sentinel %.100s: %s", a.text, s->said);
     }
     return r == -ENOENT ? r : -ENOTCONN;
 }
@@ -185,9 +184,8 @@ static SUSPENDS int listen_to(struct redis_sentinels *s, struct redis_line *l) {
 /* What was said while nobody listened: asked when somebody does. */
 static SUSPENDS int look_again(struct redis_sentinels *s) {
     struct redis_line *l CLEANUP(line_closep) = NULL;
-    struct redis_why why = { 0 };
     struct address master;
-    int r = visit_any(s, &why, &master, &l);
+    int r = visit_any(s, &s->why, &master, &l);
     if (r == 0 && s->master.text[0] != '\0' && strcmp(s->master.text, master.text) != 0)
         s->switched(s->arg);
     return r;

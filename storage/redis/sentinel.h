@@ -22,6 +22,7 @@ struct redis_sentinels {
     size_t newest;         /* answered last */
     struct address master; /* as last heard */
     struct redis_why why;  /* of the watching line */
+    char said[128];        /* private */
 };
 
 /* 0; -ENOENT: a Sentinel does not know the name; -ENOTCONN: none answers; -ENOMEM, -ECANCELED,

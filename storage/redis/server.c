@@ -20,7 +20,7 @@ enum {
     QUEUE_MAX = 65536,
     QUEUE_MAX_BYTES = 64 * 1024 * 1024,
     REPLY_MAX_BYTES = 64 * 1024 * 1024,
-    WARNING_MAX = 640,
+    WARNING_MAX = 480,
 };
 
 void redis_server_warn(struct redis_server *s, const char *format, ...) {

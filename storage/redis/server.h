@@ -19,7 +19,7 @@ struct tls;
 
 struct redis_server_options {
     const char *name;                /* for messages to the operator: "redis 1" */
-    const struct address *addresses; /* of the server, or, with master_name, of its Sentinels */
+    const struct address *addresses; /* one, of the server; with master_name: of its Sentinels */
     size_t n_addresses;
     struct str master_name;        /* empty: no Sentinel */
     struct str username, password; /* empty: none. Of the server */

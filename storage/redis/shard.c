@@ -66,7 +66,7 @@ static void send_op(struct op *op) {
     op->is_refused = false;
     op->tries++;
     op->command = (struct redis_command){ .done = op_done };
-    int r = op->class->send(op);
+    int r = op->shard->engine->is_closing ? -ECANCELED : op->class->send(op);
     if (r < 0)
         fail(op, r);
 }
@@ -193,7 +193,8 @@ static void send_fence(struct shard *s) {
         return;
     }
     *f = (struct fence){ .command.done = fence_done, .shard = s };
-    s->fence_at_ms = loop_now();
+    if (s->fence_seen + 1 == s->fence) /* else one before it is waited for */
+        s->fence_at_ms = loop_now();
     args_str(&a, STR("PUBLISH"));
     args_name(&a, re->pubsub_prefix, "fence.", str_of(re->node_id));
     args_number(&a, s->fence);
@@ -201,8 +202,10 @@ static void send_fence(struct shard *s) {
 }
 
 void shard_fence_seen(struct shard *s, uint64_t fence) {
-    if (fence > s->fence_seen && fence <= s->fence)
+    if (fence > s->fence_seen && fence <= s->fence) {
         s->fence_seen = fence;
+        s->fence_at_ms = loop_now();
+    }
     advance(s);
 }
 
@@ -216,7 +219,7 @@ void shard_release_fences(struct shard *s) {
 static void run_post(struct post *post) {
     struct shard *s = CONTAINER_OF(post, struct shard, post);
     s->is_posted = false;
-    if (s->is_fence_wanted && !s->is_renewing)
+    if (s->is_fence_wanted && !s->is_renewing && !s->engine->is_closing)
         send_fence(s);
     advance(s);
 }

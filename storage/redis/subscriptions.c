@@ -57,6 +57,7 @@ static size_t ask_batch(struct redis_subscriptions *s, struct list *of, const ch
         struct channel *c = channel_of_link(list_pop(of));
         redis_command_argument(out, bytes_of(c->name, c->len));
         c->state = (uint8_t) becomes;
+        event_clear(&c->on);
     }
     s->asked += n;
     return n;
@@ -214,7 +215,6 @@ static int confirm(struct redis_subscriptions *s, struct bytes name, bool is_on)
     } else {
         c->state = CHANNEL_OFF;
         s->subscribed--;
-        event_clear(&c->on);
     }
     settle(s, c);
     ask_later(s); /* there is room in the window */

@@ -237,7 +237,7 @@ static int send(struct bus *b, struct str from, const struct member *to, struct 
 
 static int signal_nodes(struct engine *e, struct str to, struct bytes message) {
     struct member *from = member_of(e);
-    int r = 0;
+    int r = from->is_broken ? -ENOTCONN : 0;
     LIST_FOREACH (&from->bus->nodes, k) {
         struct member *m = CONTAINER_OF(k, struct member, link);
         if (m != from && r == 0 && (to.len == 0 || str_equal(to, id_of(m))))

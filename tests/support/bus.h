@@ -28,7 +28,8 @@ void bus_bury(struct bus *b, const struct daemon *d);
 /* From now on every node is told of the nodes of this moment, whoever comes and goes. */
 void bus_freeze_lists(struct bus *b);
 
-/* Publications of the others do not arrive at the node. Or again: then it is told so. */
+/* Nothing of the others arrives at the node, and what it sends is refused. Or again: then it is
+ * told so. */
 void bus_break(struct bus *b, const struct daemon *d, bool is_broken);
 
 /* A signal of nobody's making, from one who need not exist. */

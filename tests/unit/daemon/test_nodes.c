@@ -13,6 +13,7 @@
 #include "async/loop.h"
 #include "async/stream.h"
 #include "async/task.h"
+#include "daemon/keys/denial.h"
 #include "daemon/node/desk.h"
 #include "daemon/session/single.h"
 #include "daemon/worker_thread.h"
@@ -235,12 +236,13 @@ static void lists_are_of_all_nodes(void **state) {
 enum { CLIENTS = 7 };
 
 static int pages(struct world *w, void *arg) {
+    const int *here = arg; /* every so many of them are on a */
     struct cluster c;
     OPEN(w, c);
     for (int i = 0; i < CLIENTS; i++) {
         char user[16];
         (void) snprintf(user, sizeof user, "u%d", i);
-        struct peer *p = user_of(i % 3 ? c.b : c.a, user);
+        struct peer *p = user_of(i % *here ? c.b : c.a, user);
         HEARS(p, "{\"id\":1,\"connect\":*");
     }
     for (int limit = 1; limit <= CLIENTS + 1; limit++) {
@@ -250,9 +252,9 @@ static int pages(struct world *w, void *arg) {
             const char *text = call(limit % 2 ? c.a : c.b, "connections",
                                     "{'limit':%d,'cursor':'%s'}", limit, cursor);
             STORY_EXPECT(w, says(text, "{'result':{'connections':{*}*}}"));
-            int here = 0;
+            int listed = 0;
             const char *at = text;
-            while ((at = strstr(at, ":{\"transport\":")) || here < 0) {
+            while ((at = strstr(at, ":{\"transport\":"))) {
                 /* the client id, in quotes, stands before */
                 char id[64];
                 const char *end = at - 1, *begin = end - 1;
@@ -261,11 +263,11 @@ static int pages(struct world *w, void *arg) {
                 (void) snprintf(id, sizeof id, "%.*s", (int) (end - begin - 1), begin + 1);
                 STORY_EXPECT(w, strcmp(before, id) < 0);
                 (void) snprintf(before, sizeof before, "%s", id);
-                here++;
+                listed++;
                 at++;
             }
-            STORY_EXPECT(w, here <= limit);
-            seen += here;
+            STORY_EXPECT(w, listed <= limit);
+            seen += listed;
             const char *next = strstr(text, "\"cursor\":\"");
             (void) snprintf(cursor, sizeof cursor, "%.*s",
                             next ? (int) strcspn(next + 10, "\"") : 0, next ? next + 10 : "");
@@ -278,7 +280,8 @@ static int pages(struct world *w, void *arg) {
 }
 
 static void pages_of_connections_are_merged_in_order(void **state) {
-    assert_null(world_run(NULL, pages, NULL));
+    for (int here = 1; here <= CLIENTS + 1; here += here)
+        assert_null(world_run(NULL, pages, &here));
 }
 
 /* ---- who is kept out ---- */
@@ -305,11 +308,31 @@ static int denials(struct world *w, void *arg) {
     (void) task_sleep(2000);
     STORY_EXPECT(w, says(call(c.a, "invalidate_user_tokens", "{'user':'x'}"), "{'result':{}}"));
     HEARS(old, "close 3005 *");
+    /* Which tokens: by the clock of the one that was asked. */
+    char wanted[64];
+    (void) snprintf(wanted, sizeof wanted, "\"issued_before\":%lld,", (long long) world_now_s());
+    bus_silence(c.bus, c.b->daemon, true);
+    (void) call(c.a, "invalidate_user_tokens", "{'user':'x'}");
+    struct bytes sent = bus_last(c.bus);
+    STORY_EXPECT(w, memmem(sent.data, sent.len, wanted, strlen(wanted)));
     return 0;
 }
 
 static void who_is_denied_is_put_out_of_every_node(void **state) {
     assert_null(world_run(NULL, denials, NULL));
+}
+
+struct burial {
+    struct cluster *c;
+    int64_t after_ms;
+};
+
+static int bury_later(void *arg) {
+    struct burial *b = arg;
+    int r = task_sleep(b->after_ms);
+    if (r == 0)
+        bus_bury(b->c->bus, b->c->b->daemon);
+    return r;
 }
 
 /* ---- emulation ---- */
@@ -362,7 +385,10 @@ static int emulation(struct world *w, void *arg) {
     bus_silence(c.bus, c.b->daemon, true);
     STORY_EXPECT(w, post(c.a, "/emulation", body, &answer) && answer.status == 503);
     (void) task_sleep(16000); /* it is long ago that it said hello */
-    bus_bury(c.bus, c.b->daemon);
+    struct burial later = { &c, 500 };
+    GROUP(tasks);
+    STORY_EXPECT(w, group_spawn(&tasks, "bury", bury_later, &later) == 0);
+    STORY_EXPECT(w, post(c.a, "/emulation", body, &answer) && answer.status == 404);
     STORY_EXPECT(w, post(c.a, "/emulation", body, &answer) && answer.status == 404);
     return 0;
 }
@@ -470,19 +496,6 @@ static void a_node_that_does_not_answer_is_named(void **state) {
     assert_null(world_run(NULL, silence, NULL));
 }
 
-struct burial {
-    struct cluster *c;
-    int64_t after_ms;
-};
-
-static int bury_later(void *arg) {
-    struct burial *b = arg;
-    int r = task_sleep(b->after_ms);
-    if (r == 0)
-        bus_bury(b->c->bus, b->c->b->daemon);
-    return r;
-}
-
 static int leaving(struct world *w, void *arg) {
     struct cluster c;
     OPEN(w, c);
@@ -563,6 +576,28 @@ static void a_node_may_close_while_it_is_asked(void **state) {
     for (int round = 0; round < 40; round++)
         assert_null(
                 world_run(&(struct world_options){ .seed = (uint64_t) round }, closing, &round));
+}
+
+/* Without a line to the others what is here is done all the same. */
+static int cut_off(struct world *w, void *arg) {
+    struct cluster c;
+    OPEN(w, c);
+    struct peer *p = user_of(c.a, "u");
+    HEARS(p, "{\"id\":1,\"connect\":*");
+    bus_break(c.bus, c.a->daemon, true);
+    int64_t from = loop_now();
+    STORY_EXPECT(w, says(call(c.a, "disconnect", "{'user':'u'}"),
+                         "{'error':{'code':100,*node b could not be asked: see /health'}}"));
+    HEARS(p, "close 3503 *");
+    STORY_EXPECT(w,
+                 says(call(c.a, "info", "{}"),
+                      "{'result':{'nodes':[{*'name':'a',*},{*'name':'b',*'unanswered':true}]}}"));
+    STORY_EXPECT(w, loop_now() - from < 100 && stats_of(c.a).unsent == 2);
+    return 0;
+}
+
+static void a_node_that_is_cut_off_does_what_it_can(void **state) {
+    assert_null(world_run(NULL, cut_off, NULL));
 }
 
 /* The asker goes: the answer finds nobody. */
@@ -706,6 +741,38 @@ static void who_missed_something_hears_of_it_at_once(void **state) {
     assert_null(world_run(NULL, broken, NULL));
 }
 
+/* What others denied meanwhile, and what they took back, holds as soon as it can be read. */
+static int missed_denials(struct world *w, void *arg) {
+    struct cluster c;
+    OPEN(w, c);
+    STORY_EXPECT(w, says(call(c.a, "block_user", "{'user':'freed'}"), "{'result':{}}"));
+    struct peer *blocked = user_of(c.b, "u"), *revoked = user_of(c.b, "v"),
+                *old = user_of(c.b, "x"), *stays = user_of(c.b, "y");
+    HEARS(blocked, "{\"id\":1,\"connect\":*");
+    HEARS(revoked, "{\"id\":1,\"connect\":*");
+    HEARS(old, "{\"id\":1,\"connect\":*");
+    HEARS(stays, "{\"id\":1,\"connect\":*");
+    bus_break(c.bus, c.b->daemon, true);
+    (void) call(c.a, "block_user", "{'user':'u'}");
+    (void) call(c.a, "revoke_token", "{'uid':'t-v'}");
+    (void) call(c.a, "invalidate_user_tokens", "{'user':'x'}");
+    STORY_EXPECT(w, says(call(c.a, "unblock_user", "{'user':'freed'}"),
+                         "{'error':{'code':100,*did not answer in time*"));
+    STORY_EXPECT(w, strcmp(peer_hear(blocked, 1000), "nothing") == 0);
+    STORY_EXPECT(w, denial_is_user_blocked(c.b->daemon, STR("freed")));
+    bus_break(c.bus, c.b->daemon, false);
+    HEARS(blocked, "close 3507 *");
+    HEARS(revoked, "close 3005 *");
+    HEARS(old, "close 3005 *");
+    STORY_EXPECT(w, !denial_is_user_blocked(c.b->daemon, STR("freed")));
+    STORY_EXPECT(w, strcmp(peer_hear(stays, 1000), "nothing") == 0);
+    return 0;
+}
+
+static void denials_that_were_missed_are_read_again(void **state) {
+    assert_null(world_run(NULL, missed_denials, NULL));
+}
+
 /* ---- health ---- */
 
 static int probes(struct world *w, void *arg) {
@@ -744,10 +811,12 @@ int main(void) {
         cmocka_unit_test(a_node_that_leaves_is_not_waited_for),
         cmocka_unit_test(who_comes_and_goes_says_so),
         cmocka_unit_test(a_node_may_close_while_it_is_asked),
+        cmocka_unit_test(a_node_that_is_cut_off_does_what_it_can),
         cmocka_unit_test(an_asker_may_go_before_the_answer),
         cmocka_unit_test(damaged_and_unknown_messages_are_counted),
         cmocka_unit_test(an_older_version_says_what_it_does_not_know),
         cmocka_unit_test(who_missed_something_hears_of_it_at_once),
+        cmocka_unit_test(denials_that_were_missed_are_read_again),
         cmocka_unit_test(the_probe_of_one_node_is_not_anothers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ struct worker {
     unsigned number;
     char failure[256];
     _Atomic bool *is_over; /* all have published */
-    _Atomic unsigned *publishing;
+    _Atomic unsigned *publishing, *running;
 
     struct inbox *inbox;
     struct engine_sink sink;
@@ -181,21 +181,25 @@ static void *run_worker(void *arg) {
     int r = loop_run(NULL, work, w);
     if (r < 0 && !w->failure[0])
         (void) snprintf(w->failure, sizeof w->failure, "the loop ended with %d", r);
+    atomic_fetch_sub(w->running, 1);
     return NULL;
 }
 
 static int workers_story(struct world *world) {
     struct worker *workers = calloc(WORKERS, sizeof *workers);
     _Atomic bool is_over = false;
-    _Atomic unsigned publishing = WORKERS;
+    _Atomic unsigned publishing = WORKERS, running = WORKERS;
     for (unsigned i = 0; i < WORKERS; i++) {
         workers[i].engine = world->engine;
         workers[i].number = i;
         workers[i].is_over = &is_over;
         workers[i].publishing = &publishing;
+        workers[i].running = &running;
         if (pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) != 0)
             abort();
     }
+    while (atomic_load(&running) > 0) /* an engine may live on this loop */
+        (void) task_sleep(1);
     unsigned rounds = 0;
     for (unsigned i = 0; i < WORKERS; i++) {
         pthread_join(workers[i].thread, NULL);
@@ -235,6 +239,11 @@ static int begin_sqlite(void **state) {
     return 0;
 }
 
+static int begin_redis(void **state) {
+    *state = world_new(ENGINE_REDIS, true);
+    return 0;
+}
+
 static int end(void **state) {
     *state = world_free(*state);
     return 0;
@@ -244,6 +253,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         { "workers_share_an_engine (memory)", workers_share_an_engine, begin_memory, end, NULL },
         { "workers_share_an_engine (sqlite)", workers_share_an_engine, begin_sqlite, end, NULL },
+        { "workers_share_an_engine (redis)", workers_share_an_engine, begin_redis, end, NULL },
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
