@@ -101,6 +101,35 @@ static void a_publication_arrives_whole(void **state) {
     run_both(whole_story);
 }
 
+/* A long message takes its time on the line for subscriptions, and the answer on the other one
+ * would be here first. */
+static int distributed_story(struct world *a, struct world *b) {
+    enum { BIG = 4 << 20 };
+    char *big = malloc(BIG);
+    CHECK(a, big);
+    memset(big, 'b', BIG);
+    struct publication_parts parts = { .channel = STR("x"), .data = bytes_of(big, BIG) };
+    bool was_heard = engine_attach(b->engine, &b->listener.sink, STR("x")) == 0;
+    for (size_t i = 1; was_heard && i <= 5; i++) {
+        struct position at;
+        struct attempt attempt = { 0 };
+        struct publish_request request = { .publication = publication_new(&parts),
+                                           .keep = keep_ten };
+        was_heard = world_publish_with(a, &attempt, request) == 0 &&
+                    engine_position(b->engine, STR("x"), keep_ten, &at) == 0 && at.offset == i &&
+                    b->listener.n == i;
+    }
+    engine_detach(b->engine, &b->listener.sink, STR("x"));
+    free(big);
+    CHECK(a, was_heard);
+    return 0;
+}
+
+static void a_position_is_of_what_was_heard_here(void **state) {
+    (void) state;
+    run_both(distributed_story);
+}
+
 /* ---- once ---- */
 
 static struct publish_request once(const char *data, struct keep keep) {
@@ -537,6 +566,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(publications_and_joins_reach_the_other_node_in_order),
         TEST(a_publication_arrives_whole),
+        TEST(a_position_is_of_what_was_heard_here),
         TEST(an_idempotency_key_counts_on_every_node),
         TEST(an_idempotency_key_is_forgotten_in_time),
         TEST(only_newer_versions_are_published),
