@@ -283,8 +283,8 @@ struct daemon *daemon_close(struct daemon *d) {
     for (size_t i = 0; i < d->n_workers; i++)
         worker_thread_stop(&d->threads[i]);
     group_finish(&d->tasks);
-    survey_desk_finish(&d->surveys);
     d->nodes = node_desk_close(d->nodes);
+    survey_desk_finish(&d->surveys); /* while other nodes are heard, workers are looked for in it */
     d->denials = denials_close(d->denials);
     d->webhooks = webhooks_close(d->webhooks);
     d->engine = engine_close(d->engine);

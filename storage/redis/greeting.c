@@ -63,9 +63,12 @@ static struct str info_field(const char *info, const char *name) {
     return (struct str){ .data = at, .len = strcspn(at, "\r\n") };
 }
 
-/* A process that is made a replica and then a master again has another data set than before, and
- * its old run_id; but it remembers by another id whose replica it was last. A master's own
- * replication id would do, too, but changes without need: when its first replica comes. */
+/*
+ * A process may be demoted, given the data of a replica that was behind, and be master again while
+ * nobody looks. Since each promotion names the history of the data anew and keeps the former name,
+ * such a one has a former name, and is told by both; a process that was master from its start has
+ * none, nor has one whose name changed because its first replica came.
+ */
 SUSPENDS int redis_line_identify(struct redis_line *l, char ret[static REDIS_IDENTITY_MAX]) {
     struct bytes info = str_bytes(STR("INFO"));
     struct redisReply *reply CLEANUP(reply_freep) = NULL;
@@ -74,11 +77,15 @@ SUSPENDS int redis_line_identify(struct redis_line *l, char ret[static REDIS_IDE
         return r;
     if (reply->type != REDIS_REPLY_STRING)
         return unexpected(l, "INFO", reply);
-    struct str run = info_field(reply->str, "\r\nrun_id:");
-    struct str before = info_field(reply->str, "\r\nmaster_replid2:");
-    if (run.len == 0 || run.len + before.len + 2 > REDIS_IDENTITY_MAX)
+    struct str run_id = info_field(reply->str, "\r\nrun_id:");
+    struct str history = info_field(reply->str, "\r\nmaster_replid:");
+    struct str former = info_field(reply->str, "\r\nmaster_replid2:");
+    bool was_promoted = former.len > strspn(former.data ? former.data : "", "0");
+    if (!was_promoted)
+        history.len = 0;
+    if (run_id.len == 0 || run_id.len + history.len + 2 > REDIS_IDENTITY_MAX)
         return redis_why(l->why, -EPROTO, "INFO names no run_id");
-    (void) snprintf(ret, REDIS_IDENTITY_MAX, "%.*s/%.*s", (int) run.len, run.data, (int) before.len,
-                    before.data);
+    (void) snprintf(ret, REDIS_IDENTITY_MAX, "%.*s%s%.*s", (int) run_id.len, run_id.data,
+                    was_promoted ? "/" : "", (int) history.len, history.data ? history.data : "");
     return 0;
 }

@@ -51,7 +51,7 @@ struct redis_server_options {
     /* A line for commands is there, authenticated and in its database, of a master; nothing else
      * goes over it before this has returned 0: redis_server_ask() of the calling task, and of no
      * other. Less ends the line. Within connect_timeout_ms. identity: of the process at the other
-     * end and of the master that it was a replica of last, from INFO. May be NULL. */
+     * end, from INFO, and of its data, if it was a replica before. May be NULL. */
     SUSPENDS int (*greet)(void *arg, struct redis_server *s, struct str identity);
     void (*came_up)(void *arg);              /* commands are taken. May be NULL */
     void (*went_down)(void *arg, int error); /* they are not. May be NULL */

@@ -15,7 +15,7 @@ struct ear {
     struct redis_server *server;
     unsigned ups, downs, resubscribed, messages, warnings;
     struct event changed;
-    char run_id[64], warning[640], channel[64], payload[64];
+    char run_id[96], warning[640], channel[64], payload[64];
 };
 
 static int on_greet(void *arg, struct redis_server *s, struct str run_id) {

@@ -218,6 +218,11 @@ void ledger_saw_live(struct ledger *l, const struct ledger_view *v, uint32_t id)
     l->seen++;
 }
 
+static bool is_lost(const struct ledger *l, const struct ledger_epoch *e, uint64_t offset) {
+    uint32_t id = e->ids[offset - 1];
+    return id && l->messages[id - 1].is_lost;
+}
+
 void ledger_told(struct ledger *l, const struct ledger_view *v, const char *epoch, uint64_t top,
                  uint64_t kept, uint64_t limit, int64_t kept_since_ms) {
     uint64_t missed = top - v->at;
@@ -228,7 +233,8 @@ void ledger_told(struct ledger *l, const struct ledger_view *v, const char *epoc
     if (strcmp(epoch, v->epoch) != 0 || v->at > top || missed > kept || missed > limit)
         return;
     for (uint64_t offset = v->at + 1; offset <= top; offset++)
-        if (!e || offset > e->top || e->times_ms[offset - 1] < kept_since_ms)
+        if (!e || offset > e->top || e->times_ms[offset - 1] < kept_since_ms ||
+            is_lost(l, e, offset))
             return; /* it may be too old, or from before anybody watched */
     ledger_fault(l,
                  "channel %u: a subscriber at %" PRIu64 " of %" PRIu64
@@ -259,7 +265,7 @@ void ledger_cached(struct ledger *l, const struct ledger_view *v, bool is_known,
     } else {
         l->told++;
         if (v->filter == 0 && e && top > 0 && top <= e->top &&
-            e->times_ms[top - 1] >= kept_since_ms)
+            e->times_ms[top - 1] >= kept_since_ms && !is_lost(l, e, top))
             ledger_fault(l, "channel %u: a cache did not give the newest, at %" PRIu64, v->channel,
                          top);
     }
@@ -324,7 +330,7 @@ void ledger_close(struct ledger *l) {
         const struct message *m = &l->messages[id];
         if (m->is_live)
             continue;
-        if (m->state == MESSAGE_ACKED && m->offset == 0 && !m->is_lost &&
+        if (m->state == MESSAGE_ACKED && m->offset == 0 && !m->is_lost && !l->forgets_unseen &&
             unknown[m->channel]-- == 0)
             ledger_fault(l, "channel %u: message %u was acknowledged and is gone", m->channel, id);
         if (m->state == MESSAGE_REFUSED && m->offset != 0 && !l->refused_may_return)

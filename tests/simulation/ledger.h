@@ -64,6 +64,7 @@ struct ledger {
     uint64_t seen, recovered, told; /* by subscribers */
     uint64_t acked, refused, patches;
     bool refused_may_return; /* commits failed, and the machine crashed */
+    bool forgets_unseen;     /* what nobody watched may be over before anybody looks */
     bool epochs_continue; /* a new epoch may begin with what the one before it holds, in its places
                            */
     bool epochs_may_change;       /* a channel's memory is given up, or was never on a disk */

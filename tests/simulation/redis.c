@@ -177,6 +177,10 @@ void redis_disturb(struct scene *s) {
         int64_t ms = 50 + (int64_t) loop_random_below(6000);
         redis_model_pause(s->redis, ms);
         scene_say(s, "Redis pauses for %lld ms", (long long) ms);
+    } else if (c->has_refusals && loop_random_below(3) == 0) {
+        redis_model_load_slowly(s->redis, (int64_t) loop_random_below(2000));
+        redis_model_fill(s->redis, (int64_t) loop_random_below(3000));
+        scene_say(s, "Redis is full for a while");
     } else if (c->has_splits && loop_random_below(3) == 0) {
         split(s);
     } else {

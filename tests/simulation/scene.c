@@ -397,6 +397,7 @@ static int play(void *arg) {
     s->ledger.epochs_may_change = s->script.ttl_ms || s->script.engine == ENGINE_MEMORY ||
                                   (s->script.engine == ENGINE_REDIS && !s->script.keeps_epochs);
     s->ledger.refused_may_return = s->script.engine == ENGINE_REDIS;
+    s->ledger.forgets_unseen = s->script.engine == ENGINE_REDIS && s->script.ttl_ms;
     s->ledger.epochs_continue = s->script.engine == ENGINE_REDIS;
     int r = start_all(s);
 

@@ -55,6 +55,7 @@ struct script {
     bool has_restarts;  /* and failovers that lose nothing */
     bool has_bad_lines; /* that break, before and after a command is run */
     bool has_pauses;    /* it answers nobody */
+    bool has_refusals;  /* it is full, or loads its data for long */
     bool has_splits;    /* nodes are cut off from it */
     int64_t wait_ms;    /* publishes wait for it; 0: they fail at once */
 };

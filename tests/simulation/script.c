@@ -70,6 +70,7 @@ static void draw_shared(uint64_t seed, struct script *ret) {
     ret->has_bad_lines = script_more(&state, 2);
     ret->has_pauses = script_more(&state, 3) == 0;
     ret->has_splits = script_more(&state, 3) == 0;
+    ret->has_refusals = script_more(&state, 3) == 0;
     ret->wait_ms = script_more(&state, 2) ? 1 + (int64_t) script_more(&state, 5000) : 0;
 }
 
@@ -82,5 +83,5 @@ void script_draw(uint64_t seed, int engine, struct script *ret) {
 
 bool script_is_quiet(const struct script *s) {
     return !s->crashes && !s->has_disk_faults && !s->ttl_ms && !s->has_losses && !s->has_restarts &&
-           !s->has_bad_lines && !s->has_pauses && !s->has_splits;
+           !s->has_bad_lines && !s->has_pauses && !s->has_refusals && !s->has_splits;
 }

@@ -29,14 +29,14 @@ static void describe(const struct scene *s) {
     const struct script *c = &s->script;
 
     printf("seed %" PRIu64 ": %s, %u nodes, %u workers each, %u channels, %u publishers, %u "
-           "subscribers, history %u; %" PRIu64 " crashes, %" PRIu64 " cuts, %" PRIu64
+           "subscribers, history %u for %lld ms; %" PRIu64 " crashes, %" PRIu64 " cuts, %" PRIu64
            " disk faults, %" PRIu64 " faults of Redis, %" PRIu64 " reloads: %" PRIu64
            " acknowledged, %" PRIu64 " refused, %" PRIu64 " seen, %" PRIu64 " recoveries, %" PRIu64
            " told of a gap, %" PRIu64 " patches, %zu held back, digest %016" PRIx64 "\n",
            c->seed, engines[c->engine], c->nodes, c->workers, c->channels, c->publishers,
-           c->subscribers, c->history_size, s->crashes, s->cuts, s->faults, s->redis_faults,
-           s->reloads, s->ledger.acked, s->ledger.refused, s->ledger.seen, s->ledger.recovered,
-           s->ledger.told, s->ledger.patches, s->ledger.n_skips, s->digest);
+           c->subscribers, c->history_size, (long long) c->ttl_ms, s->crashes, s->cuts, s->faults,
+           s->redis_faults, s->reloads, s->ledger.acked, s->ledger.refused, s->ledger.seen,
+           s->ledger.recovered, s->ledger.told, s->ledger.patches, s->ledger.n_skips, s->digest);
 }
 
 static int run_and_judge(uint64_t seed, int engine, bool is_verbose, bool is_verified,

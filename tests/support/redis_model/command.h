@@ -18,6 +18,7 @@ struct call {
     struct buffer *out; /* the answer, as it goes over the wire */
     bool has_written;
     bool is_scripted;
+    bool is_begun; /* scripted, behind what has written: it is seen through */
 };
 
 typedef void command_fn(struct call *c);
@@ -25,6 +26,7 @@ typedef void command_fn(struct call *c);
 enum command_flags {
     COMMAND_WRITES = 1,
     COMMAND_NOT_SCRIPTED = 2,
+    COMMAND_GROWS = 4, /* refused when memory is full */
 };
 
 struct redis_command_entry {

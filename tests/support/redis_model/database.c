@@ -107,6 +107,8 @@ void command_run(struct call *c) {
         answer_error(c, "ERR This Redis command is not allowed from script");
     } else if (c->database->is_readonly && e->flags & COMMAND_WRITES) {
         answer_error(c, "READONLY You can't write against a read only replica.");
+    } else if (c->database->is_full && e->flags & COMMAND_GROWS && !c->is_begun) {
+        answer_error(c, "OOM command not allowed when used memory > 'maxmemory'.");
     } else {
         e->run(c);
     }

@@ -14,6 +14,7 @@ struct database {
     struct keyspace keys;
     struct scripts *scripts;
     bool is_readonly; /* as a replica is */
+    bool is_full;     /* what may need memory is refused */
     void *arg;
     /* Who was given it; NULL: nobody. */
     int64_t (*publish)(void *arg, struct bytes channel, struct bytes payload);

@@ -137,9 +137,9 @@ static void run_hincrby(struct call *c) {
 }
 
 const struct redis_command_entry hash_commands[] = {
-    { "hset", -4, COMMAND_WRITES, run_hset },
-    { "hmset", -4, COMMAND_WRITES, run_hmset },
-    { "hsetnx", 4, COMMAND_WRITES, run_hsetnx },
+    { "hset", -4, COMMAND_WRITES | COMMAND_GROWS, run_hset },
+    { "hmset", -4, COMMAND_WRITES | COMMAND_GROWS, run_hmset },
+    { "hsetnx", 4, COMMAND_WRITES | COMMAND_GROWS, run_hsetnx },
     { "hget", 3, 0, run_hget },
     { "hmget", -3, 0, run_hmget },
     { "hgetall", 2, 0, run_hgetall },
@@ -148,6 +148,6 @@ const struct redis_command_entry hash_commands[] = {
     { "hdel", -3, COMMAND_WRITES, run_hdel },
     { "hexists", 3, 0, run_hexists },
     { "hlen", 2, 0, run_hlen },
-    { "hincrby", 4, COMMAND_WRITES, run_hincrby },
+    { "hincrby", 4, COMMAND_WRITES | COMMAND_GROWS, run_hincrby },
     { 0 },
 };

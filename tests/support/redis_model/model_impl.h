@@ -14,7 +14,7 @@ struct redis_model {
     struct timer restart, demotion, departure;
     size_t down_keeps;  /* records that it had on its disk */
     bool is_down_alive; /* its process goes on */
-    int64_t paused_until_ms;
+    int64_t paused_until_ms, full_until_ms, loading_ms;
     unsigned break_before, break_after;
     uint64_t commands, writes, lost, lines, cuts;
     char unknown[32];

@@ -128,6 +128,11 @@ static void execute(struct model_process *p, const struct bytes *argv, size_t n,
     struct redis_model *m = p->model;
     int64_t now_ms = loop_wall_ms();
 
+    if (loop_now() < p->loading_until_ms && !bytes_are(argv[0], "publish")) {
+        buffer_append_str(out, STR("-LOADING Redis is loading the dataset in memory\r\n"));
+        return;
+    }
+    p->database.is_full = loop_now() < m->full_until_ms;
     if (database_execute(&p->database, argv, n, now_ms, out)) {
         log_append(&p->log, &p->database, argv, n, now_ms);
         m->writes++;

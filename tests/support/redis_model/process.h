@@ -36,6 +36,7 @@ struct model_process {
     struct list lines;
     struct request *first, **end;
     struct timer work;
+    int64_t loading_until_ms;
     bool is_dead;
     bool is_replica; /* was demoted */
     bool is_doomed;  /* another is master: what is written here will be gone */

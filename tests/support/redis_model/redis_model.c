@@ -90,6 +90,7 @@ static void on_restart(struct timer *t) {
     m->master = process_new(m, &m->down->log, m->down_keeps);
     if (m->is_down_alive)
         process_continue(m->master, m->down);
+    m->master->loading_until_ms = loop_now() + m->loading_ms;
     m->is_down_alive = false;
     m->down = NULL;
 }
@@ -159,7 +160,9 @@ static void on_departure(struct timer *t) {
 
 void redis_model_heal(struct redis_model *m) {
     m->break_before = m->break_after = 0;
-    m->paused_until_ms = 0;
+    m->paused_until_ms = m->full_until_ms = m->loading_ms = 0;
+    if (m->master)
+        m->master->loading_until_ms = 0;
     if (m->down)
         set_timer(&m->restart, 0);
     if (m->former)
@@ -173,6 +176,14 @@ void redis_model_heal(struct redis_model *m) {
 void redis_model_break_lines(struct redis_model *m, unsigned before, unsigned after) {
     m->break_before = before;
     m->break_after = after;
+}
+
+void redis_model_fill(struct redis_model *m, int64_t ms) {
+    m->full_until_ms = loop_now() + ms;
+}
+
+void redis_model_load_slowly(struct redis_model *m, int64_t ms) {
+    m->loading_ms = ms;
 }
 
 void redis_model_pause(struct redis_model *m, int64_t ms) {

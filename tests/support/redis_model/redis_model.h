@@ -56,7 +56,10 @@ void redis_model_fail_over(struct redis_model *m, size_t lag_writes, int64_t spl
 void redis_model_fail_over_and_back(struct redis_model *m, size_t lag_writes, int64_t away_ms);
 
 void redis_model_pause(struct redis_model *m, int64_t ms); /* nobody is answered */
-void redis_model_cut_subscribers(struct redis_model *m);   /* lines that are subscribed break */
+void redis_model_fill(struct redis_model *m, int64_t ms);  /* memory is full, and nothing evicted */
+/* After each start nothing is answered but that the data are being loaded. */
+void redis_model_load_slowly(struct redis_model *m, int64_t ms);
+void redis_model_cut_subscribers(struct redis_model *m); /* lines that are subscribed break */
 void redis_model_cut(struct redis_model *m, const void *owner); /* all of an owner; NULL: all */
 void redis_model_flush(struct redis_model *m);                  /* FLUSHALL, by somebody else */
 void redis_model_evict(struct redis_model *m); /* some key goes, as for want of memory */

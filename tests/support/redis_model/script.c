@@ -132,6 +132,7 @@ static void run_arguments(lua_State *lua, struct scripts *s) {
         inner.out = &out;
         inner.has_written = false;
         inner.is_scripted = true;
+        inner.is_begun = s->call->has_written;
         command_run(&inner);
         s->call->has_written |= inner.has_written;
         struct answer_reader reader = { .data = buffer_bytes(&out) };

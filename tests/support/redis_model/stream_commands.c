@@ -287,7 +287,7 @@ static void run_xrevrange(struct call *c) {
 }
 
 const struct redis_command_entry stream_commands[] = {
-    { "xadd", -5, COMMAND_WRITES, run_xadd },
+    { "xadd", -5, COMMAND_WRITES | COMMAND_GROWS, run_xadd },
     { "xtrim", -4, COMMAND_WRITES, run_xtrim },
     { "xdel", -3, COMMAND_WRITES, run_xdel },
     { "xlen", 2, 0, run_xlen },

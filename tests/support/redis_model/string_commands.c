@@ -189,14 +189,14 @@ static void run_incrby(struct call *c) {
 
 const struct redis_command_entry string_commands[] = {
     { "get", 2, 0, run_get },
-    { "set", -3, COMMAND_WRITES, run_set },
-    { "setnx", 3, COMMAND_WRITES, run_setnx },
-    { "setex", 4, COMMAND_WRITES, run_setex },
-    { "psetex", 4, COMMAND_WRITES, run_psetex },
+    { "set", -3, COMMAND_WRITES | COMMAND_GROWS, run_set },
+    { "setnx", 3, COMMAND_WRITES | COMMAND_GROWS, run_setnx },
+    { "setex", 4, COMMAND_WRITES | COMMAND_GROWS, run_setex },
+    { "psetex", 4, COMMAND_WRITES | COMMAND_GROWS, run_psetex },
     { "mget", -2, 0, run_mget },
     { "strlen", 2, 0, run_strlen },
-    { "incr", 2, COMMAND_WRITES, run_incr },
-    { "decr", 2, COMMAND_WRITES, run_decr },
-    { "incrby", 3, COMMAND_WRITES, run_incrby },
+    { "incr", 2, COMMAND_WRITES | COMMAND_GROWS, run_incr },
+    { "decr", 2, COMMAND_WRITES | COMMAND_GROWS, run_decr },
+    { "incrby", 3, COMMAND_WRITES | COMMAND_GROWS, run_incrby },
     { 0 },
 };

@@ -310,9 +310,9 @@ static void run_zremrangebyrank(struct call *c) {
 }
 
 const struct redis_command_entry zset_commands[] = {
-    { "zadd", -4, COMMAND_WRITES, run_zadd },
+    { "zadd", -4, COMMAND_WRITES | COMMAND_GROWS, run_zadd },
     { "zrem", -3, COMMAND_WRITES, run_zrem },
-    { "zincrby", 4, COMMAND_WRITES, run_zincrby },
+    { "zincrby", 4, COMMAND_WRITES | COMMAND_GROWS, run_zincrby },
     { "zscore", 3, 0, run_zscore },
     { "zcard", 2, 0, run_zcard },
     { "zcount", 4, 0, run_zcount },

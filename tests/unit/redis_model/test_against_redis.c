@@ -373,8 +373,6 @@ static void seeded_commands_are_answered_alike(void **state) {
     assert_int_equal(p->differences, 0);
 }
 
-/* ---- scripts ---- */
-
 static void both_eval(struct pair *p, const char *source) {
     const struct bytes argv[] = { str_bytes(STR("EVAL")), str_bytes(str_of(source)),
                                   str_bytes(STR("2")),    str_bytes(STR("one")),
@@ -382,6 +380,31 @@ static void both_eval(struct pair *p, const char *source) {
                                   str_bytes(STR("text")) };
     both(p, argv, ELEMENTS_OF(argv));
 }
+
+static void what_grows_is_refused_alike_when_memory_is_full(void **state) {
+    static const struct bytes fill[] = { { (const uint8_t *) "CONFIG", 6 },
+                                         { (const uint8_t *) "SET", 3 },
+                                         { (const uint8_t *) "maxmemory", 9 },
+                                         { (const uint8_t *) "1", 1 } };
+    static const char in_script[] =
+            "redis.call('DEL', KEYS[1]) return redis.call('SET', KEYS[1], ARGV[1])";
+    struct pair *p = *state;
+    struct buffer out = BUFFER_INIT;
+
+    for (unsigned i = 0; i < COMMANDS; i++)
+        both_draw(p);
+    both_say(p, "SET one 1");
+    ask_redis(p, fill, ELEMENTS_OF(fill), &out);
+    buffer_finish(&out);
+    p->model->is_full = true;
+    for (unsigned i = 0; i < ROUNDS * COMMANDS / 10 && p->differences == 0; i++)
+        both_draw(p);
+    both_eval(p, in_script); /* has begun to write: it is let */
+    both_eval(p, in_script + 27);
+    assert_int_equal(p->differences, 0);
+}
+
+/* ---- scripts ---- */
 
 static void scripts_see_what_they_see_in_redis(void **state) {
     static const char *const sources[] = {
@@ -480,6 +503,8 @@ static void scripts_are_known_by_their_hash(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(seeded_commands_are_answered_alike, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_grows_is_refused_alike_when_memory_is_full, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(scripts_see_what_they_see_in_redis, set_up, tear_down),
         cmocka_unit_test_setup_teardown(scripts_are_known_by_their_hash, set_up, tear_down),
     };

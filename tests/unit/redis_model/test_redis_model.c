@@ -104,7 +104,7 @@ static void close_stream(struct stream **s) {
 #define LINE(name, model)                                                                          \
     struct stream *name CLEANUP(close_stream) = NULL;                                              \
     do {                                                                                           \
-        int r_ = redis_model_connect((model), NULL, &name);                                              \
+        int r_ = redis_model_connect((model), NULL, &name);                                        \
         if (r_ < 0)                                                                                \
             return r_;                                                                             \
     } while (0)
@@ -212,6 +212,44 @@ static void a_split_brain_loses_what_the_old_half_wrote(void **state) {
     assert_int_equal(run(story_of_split, NULL), 1);
 }
 
+static int story_of_return(struct redis_model *m) {
+    LINE(one, m);
+    TALK(one, set_a, "+OK\r\n");
+    TALK(one, set_b, "+OK\r\n");
+    redis_model_load_slowly(m, 1000);
+    redis_model_fail_over_and_back(m, 1, 100);
+    TALK(one, get_both, "-");
+    if (task_sleep(101) < 0)
+        return -ECANCELED;
+    LINE(two, m);
+    TALK(two, get_both, "-LOADING Redis is loading the dataset in memory\r\n");
+    if (task_sleep(1000) < 0)
+        return -ECANCELED;
+    TALK(two, get_both, "*2\r\n$1\r\n1\r\n$-1\r\n");
+    return 0;
+}
+
+static void a_master_comes_back_with_less(void **state) {
+    (void) state;
+    assert_int_equal(run(story_of_return, NULL), 1);
+}
+
+static int story_of_memory(struct redis_model *m) {
+    LINE(one, m);
+    redis_model_fill(m, 500);
+    TALK(one, set_a, "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+    TALK(one, get_both, "*2\r\n$-1\r\n$-1\r\n");
+    if (task_sleep(500) < 0)
+        return -ECANCELED;
+    TALK(one, set_a, "+OK\r\n");
+    return 0;
+}
+
+static void who_is_full_refuses_what_grows(void **state) {
+    (void) state;
+    (void) run(story_of_memory, NULL);
+}
+
 static int story_of_pause(struct redis_model *m) {
     LINE(one, m);
     int64_t since = loop_now();
@@ -280,6 +318,8 @@ int main(void) {
         cmocka_unit_test(subscribers_hear_what_is_published),
         cmocka_unit_test(a_crash_loses_what_was_written_last),
         cmocka_unit_test(a_split_brain_loses_what_the_old_half_wrote),
+        cmocka_unit_test(a_master_comes_back_with_less),
+        cmocka_unit_test(who_is_full_refuses_what_grows),
         cmocka_unit_test(a_pause_answers_nobody),
         cmocka_unit_test(keys_expire_on_virtual_time),
         cmocka_unit_test(scripts_are_forgotten_with_their_process),
