@@ -24,7 +24,7 @@ void keeper_keep_presence(struct worker *w, struct str channel, struct str clien
 /* Positions are to be compared from time to time from now on. */
 void keeper_watch_positions(struct worker *w);
 void keeper_finish(struct worker *w);
-/* They may all have missed something: now, whatever the interval; what the engine cannot say now, as
- * soon as it can. */
+/* They may all have missed something: now, whatever the interval; what the engine cannot say now,
+ * as soon as it can. */
 void keeper_check_all(struct worker *w);
 void keeper_check(struct worker *w); /* the wheel's: the time has come */

@@ -1,7 +1,8 @@
 -- Finds out whether this process is the one that wrote the data set last. If it is not, what was
 -- acknowledged may be missing, and all that is here belongs to a new generation.
 -- KEYS: run, generation
--- ARGV: which process it is, and whose data if it was a replica, a generation if one begins, '1': they go on however it was restarted
+-- ARGV: which process it is, and whose data if it was a replica; a generation if one begins; '1': they go
+--       on however it was restarted
 -- Returns the generation.
 local generation = redis.call('GET', KEYS[2])
 if redis.call('GET', KEYS[1]) == ARGV[1] and generation then

@@ -1,7 +1,6 @@
 /*
  * The nodes that share the servers: on the first one each says from time to time that it is there,
- * and hears of the others; what they say to each other is published. A signal without a message is
- * of one that has come or goes: who hears it asks for the others at once.
+ * and hears of the others; what they say to each other is published.
  *
  * info   = span(name) span(version) started_ms (eight bytes, the least first), about
  * signal = span(from) message; as of message.h
@@ -33,32 +32,28 @@ static void encode_self(struct redis_engine *re, struct buffer *out) {
     pthread_mutex_unlock(&re->nodes_mutex);
 }
 
-static int beat_args(struct args *a, struct shard *s, bool leaves) {
+static int beat_args(struct args *a, struct shard *s, struct bytes self) {
     struct redis_engine *re = s->engine;
-    buffer_reset(&re->text);
-    if (!leaves)
-        encode_self(re, &re->text);
-    size_t self_len = re->text.len;
-    message_put_span(&re->text, str_bytes(str_of(re->node_id)));
-    int r = buffer_error(&re->text);
-    if (r == 0)
-        r = args_begin(a, re, args_size(re, 3, 0));
+    int r = args_begin(a, re, args_size(re, 2, 0));
     if (r < 0)
         return r;
     args_script(a, s, SCRIPT_BEAT, 2);
     args_name(a, re->prefix, "nodes", (struct str){ 0 });
     args_name(a, re->prefix, "node_infos", (struct str){ 0 });
     args_str(a, str_of(re->node_id));
-    args_add(a, bytes_of(re->text.data, self_len));
+    args_add(a, self);
     args_number(a, (uint64_t) re->node_ttl_ms);
-    args_name(a, re->pubsub_prefix, "signal", (struct str){ 0 });
-    args_add(a, bytes_of(re->text.data + self_len, re->text.len - self_len));
     return 0;
 }
 
 static int beat_send(struct op *op) {
+    struct redis_engine *re = op->shard->engine;
     struct args a;
-    int r = beat_args(&a, op->shard, false);
+    buffer_reset(&re->text);
+    encode_self(re, &re->text);
+    int r = buffer_error(&re->text);
+    if (r == 0)
+        r = beat_args(&a, op->shard, buffer_bytes(&re->text));
     if (r == 0)
         args_send(&a, op);
     return r;
@@ -89,11 +84,8 @@ static int beat_replied(struct op *op, const struct redisReply *reply) {
 
 static void beat_finish(struct op *op, int error) {
     (void) error; /* the next one will do */
-    struct redis_engine *re = op->shard->engine;
+    op->shard->engine->is_beating = false;
     free(CONTAINER_OF(op, struct beat, op));
-    re->is_beating = false;
-    if (TAKE(re->wants_beat))
-        node_beat(re);
 }
 
 static const struct op_class beat_class = {
@@ -103,10 +95,8 @@ static const struct op_class beat_class = {
 };
 
 void node_beat(struct redis_engine *re) {
-    if (re->is_beating) {
-        re->wants_beat = true;
+    if (re->is_beating)
         return;
-    }
     struct beat *b = malloc(sizeof *b);
     if (!b)
         return;
@@ -121,7 +111,7 @@ void node_leave(struct redis_engine *re) {
     struct args a;
     struct redisReply *reply;
     DEADLINE(d, LEAVE_MS);
-    if (re->shards[0].is_up && beat_args(&a, &re->shards[0], true) == 0 &&
+    if (re->shards[0].is_up && beat_args(&a, &re->shards[0], (struct bytes){ 0 }) == 0 &&
         redis_server_ask(re->shards[0].server, a.v, a.n, &reply) == 0)
         redis_reply_free(reply);
 }
@@ -361,12 +351,8 @@ void node_hear(struct redis_engine *re, struct bytes payload) {
         re->counts.messages_refused++;
         return;
     }
-    if (bytes_equal(from, str_bytes(str_of(re->node_id))))
-        return;
-    if (payload.len > 0)
+    if (!bytes_equal(from, str_bytes(str_of(re->node_id))))
         tell(re, false, from, payload);
-    else
-        node_beat(re);
 }
 
 void node_missed(struct redis_engine *re) {

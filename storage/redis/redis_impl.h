@@ -148,7 +148,7 @@ struct redis_engine {
     int64_t nodes_at_ms;
     char problem[ENGINE_PROBLEM_MAX];
     int64_t started_ms, beat_at_ms;
-    bool is_beating, wants_beat; /* under way; another one behind it */
+    bool is_beating;
     struct ear_slot *ears[ENGINE_SINKS_MAX];
 };
 

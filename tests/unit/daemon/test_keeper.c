@@ -190,6 +190,7 @@ static const char kept[] =
 static size_t n_compared, n_compared_in_turn, most_in_turn, n_walks;
 static uint64_t compared_in; /* turn */
 static const struct table *all_channels;
+static size_t n_refused; /* of each channel's questions the next have no answer, so many in all */
 
 int __real_engine_position(struct engine *e, struct str channel, struct keep keep,
                            struct position *ret);
@@ -206,6 +207,10 @@ int __wrap_engine_position(struct engine *e, struct str channel, struct keep kee
     most_in_turn = n_compared_in_turn > most_in_turn ? n_compared_in_turn : most_in_turn;
     compared_in = stats.turns;
     n_compared++;
+    if (n_refused > 0) {
+        n_refused--;
+        return -ENOTCONN;
+    }
     return __real_engine_position(e, channel, keep, ret);
 }
 
@@ -255,11 +260,65 @@ static void positions_are_compared_few_at_a_time_and_only_those_that_are_due(voi
                           compared_in_turns, NULL));
 }
 
+/* The check of all is at once; those without an answer are asked for again each second, and no
+ * others, and then all have their interval again. */
+static int asked_for_again(struct world *w, void *arg) {
+    (void) arg;
+    for (size_t i = 0; i < ROOMS; i++)
+        STORY_EXPECT(w, enter(w, i) != NULL);
+    int64_t from_ms = loop_now();
+
+    n_refused = ROOMS + 70;
+    keeper_check_all(worker_of(w));
+    STORY_EXPECT(w, count_until(from_ms + 500) == 0);
+    STORY_EXPECT(w, n_compared == ROOMS);
+    STORY_EXPECT(w, count_until(from_ms + 1500) == 0);
+    STORY_EXPECT(w, n_compared == ROOMS);
+    STORY_EXPECT(w, count_until(from_ms + 2500) == 0);
+    STORY_EXPECT(w, n_compared == 70);
+    STORY_EXPECT(w, count_until(from_ms + 30000) == 0);
+    STORY_EXPECT(w, n_compared == 0);
+    STORY_EXPECT(w, count_until(from_ms + 50000) == 0);
+    STORY_EXPECT(w, n_compared == ROOMS);
+    return 0;
+}
+
+static void positions_that_the_engine_cannot_say_are_asked_for_again_soon(void **state) {
+    (void) state;
+    assert_null(world_run(&(struct world_options){ .config = kept, .workers = 1 }, asked_for_again,
+                          NULL));
+}
+
+/* Who reads the past when something was missed reads it again. */
+static int reads_again(struct world *w, void *arg) {
+    (void) arg;
+    struct channels *all = &worker_of(w)->channels;
+    struct channel *c;
+    struct joiner before = { 0 }, after = { 0 };
+    STORY_EXPECT(w, channel_hold(all, STR("room-1"), &c) == 0);
+    channel_join(c, &before);
+    channels_missed(all);
+    channel_join(c, &after);
+    STORY_EXPECT(w, before.is_overrun && !after.is_overrun);
+    joiner_finish(&before);
+    joiner_finish(&after);
+    channel_release(c);
+    return 0;
+}
+
+static void who_reads_the_past_when_something_was_missed_reads_it_again(void **state) {
+    (void) state;
+    assert_null(
+            world_run(&(struct world_options){ .config = kept, .workers = 1 }, reads_again, NULL));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_renewed_once_though_others_had_its_place_in_the_line),
         cmocka_unit_test(the_line_uses_its_room_again_and_forgets_nobody),
         cmocka_unit_test(positions_are_compared_few_at_a_time_and_only_those_that_are_due),
+        cmocka_unit_test(positions_that_the_engine_cannot_say_are_asked_for_again_soon),
+        cmocka_unit_test(who_reads_the_past_when_something_was_missed_reads_it_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
