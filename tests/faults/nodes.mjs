@@ -112,13 +112,8 @@ const faults = {
         mayLose: true,
         tells: true,
         hurt: async ({ redis }) => {
-            const sentinels = redis[0];
-            const old = await sentinels.failOver();
-            void old;
-            for (const server of sentinels.servers)
-                if (server.process.exitCode !== null || server.process.signalCode !== null) await server.start();
-            const master = await sentinels.master();
-            await master.until(['INFO', 'replication'], (info) => String(info).match(/state=online/g)?.length === 2);
+            await redis[0].failOver();
+            await redis[0].heal();
         },
     },
 };

@@ -196,6 +196,18 @@ export class Sentinels {
         return young;
     }
 
+    // Those that were killed are there again, and all follow one master, whoever it is by then.
+    async heal(late_ms = 60_000) {
+        for (const server of this.servers)
+            if (server.process.exitCode !== null || server.process.signalCode !== null) await server.start();
+        for (const late = Date.now() + late_ms; ; await pause(PAUSE_MS)) {
+            const master = await this.master();
+            const info = await master?.ask('INFO', 'replication').catch(String);
+            if (info?.includes('role:master') && info.match(/state=online/g)?.length === this.servers.length - 1) return;
+            if (Date.now() > late) throw new Error(`the servers do not find together:\n${info}`);
+        }
+    }
+
     async stop() {
         await Promise.all([...this.sentinels, ...this.servers].map((one) => one.stop()));
     }
