@@ -8,8 +8,9 @@
 const struct keep keep_ten = { .history_size = 10, .history_ttl_ms = 60000 };
 const struct keep keep_none = { 0 };
 
-static const char *const files[] = { "history.db", "history.db-wal", "history.db-shm",
-                                     "history.mark", "history.lock" };
+static const char *const files[] = { "history.db",     "history.db-wal", "history.db-shm",
+                                     "history.mark",   "history.lock",   "archive.db",
+                                     "archive.db-wal", "archive.db-shm" };
 
 static void *must(void *memory) {
     if (!memory)
