@@ -60,6 +60,9 @@ struct keep {
     int64_t history_ttl_ms;
     int64_t meta_ttl_ms; /* life of offset and epoch after the last publication; 0: the default, 30
                             days */
+    bool is_durable;     /* redis: what is kept is written to this node's archive as well, if
+                            redis_options.archives. Other engines keep it as durably as they keep
+                            anything */
 };
 
 /* A change of a map: the request's publication has the key. */

@@ -31,9 +31,14 @@ struct redis_options {
     /* As of redis_server_options: what makes connections in tests and simulations. NULL: TCP. */
     int (*connect)(void *arg, const struct address *a, const struct tls *tls, struct stream **ret);
     void *connect_arg;
-    bool keeps_epochs; /* each Redis has all it ever acknowledged when it comes back
-                          (appendfsync always, no failover): streams go on. Else streams
-                          get a new epoch, since something may be missing */
-    void (*warn)(void *arg, const char *text); /* a line is gone, or back. May be NULL */
+    bool keeps_epochs;         /* each Redis has all it ever acknowledged when it comes back
+                                  (appendfsync always, no failover): streams go on. Else streams
+                                  get a new epoch, since something may be missing */
+    bool archives;             /* publications of keeps that are durable are archived, in
+                                  archive.db (storage/sqlite/archive.h). Needs a data_dir */
+    size_t archive_queue_size; /* bytes of those not written yet; past it they are not archived.
+                                  0: 64 MiB */
+    void (*warn)(void *arg, const char *text); /* a line or the archive is gone, or back. May be
+                                                  NULL */
     void *warn_arg;
 };

@@ -193,6 +193,7 @@ static void publish_finish(struct op *op, int error) {
     struct redis_engine *re = op->shard->engine;
     po->request->result = error;
     count(re, po->request);
+    archive_add(re, po->request);
     publish_answer(re, po->request);
     free(po);
 }

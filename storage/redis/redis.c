@@ -253,6 +253,7 @@ static void redis_tick(struct engine *e) {
         atomic_store(&re->counts.last_error, 0);
     note_problem(re);
     note_stats(re);
+    archive_care(re);
 }
 
 static int refuse_map_read(struct engine *e, const struct map_query *q, struct map_page *ret) {
@@ -351,6 +352,7 @@ static void redis_close(struct engine *e) {
             shard_post(&re->shards[i]);
     re->inbox = inbox_close(re->inbox); /* runs what is posted */
     assert(!is_busy(re));
+    re->archive = archive_close(re->archive);
     if (re->inner)
         re->inner->class->close(re->inner);
     redis_free(re);
@@ -403,6 +405,13 @@ size_t engine_redis_stats(struct engine *e, struct redis_shard_stats ret[static 
     return re->n_shards;
 }
 
+bool engine_archive_stats(struct engine *e, struct archive_stats *ret) {
+    if (e->class != &redis_class || !redis_of(e)->archive)
+        return false;
+    archive_stats(redis_of(e)->archive, ret);
+    return true;
+}
+
 static char *copied(struct str s) {
     return strndup(s.data ? s.data : "", s.len);
 }
@@ -439,8 +448,9 @@ static int prepare(struct redis_engine *re, const struct engine_options *o, cons
         (void) snprintf(s->name, sizeof s->name, ro->n_shards > 1 ? "redis %u" : "redis", i + 1);
     }
     atomic_init(&re->counts.down, re->n_shards);
-    return o->data_dir ? sqlite_engine_new(o, epoch_base, seed, &re->inner, ret_why)
-                       : memory_engine_new(o, epoch_base, seed, &re->inner);
+    r = o->data_dir ? sqlite_engine_new(o, epoch_base, seed, &re->inner, ret_why)
+                    : memory_engine_new(o, epoch_base, seed, &re->inner);
+    return r < 0 ? r : archive_begin(re, o, ret_why);
 }
 
 int redis_engine_new(const struct engine_options *o, const char *epoch_base,

@@ -107,8 +107,10 @@ struct redis_counts {
 };
 
 struct redis_engine {
-    struct engine engine; /* first */
-    struct engine *inner; /* of events */
+    struct engine engine;    /* first */
+    struct engine *inner;    /* of events */
+    struct archive *archive; /* or NULL */
+    bool is_archive_behind;  /* it could not be written when last looked at */
     struct inbox *inbox;
     struct group tasks;
     struct buffer scratch; /* of the command that is being put together */
@@ -207,6 +209,11 @@ void publish_init(struct redis_engine *re);
 void publish_drain(struct redis_engine *re); /* what was handed over and not begun */
 void publish_answer(struct redis_engine *re, struct publish_request *request);
 void publish_flush(struct redis_engine *re);
+
+/* archive.c */
+SUSPENDS int archive_begin(struct redis_engine *re, const struct engine_options *o, char **ret_why);
+void archive_add(struct redis_engine *re, const struct publish_request *request); /* finished */
+void archive_care(struct redis_engine *re); /* with each tick */
 
 /* read.c */
 int redis_history(struct engine *e, const struct history_query *q, struct page *ret);

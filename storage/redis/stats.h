@@ -3,6 +3,7 @@
 
 #include "storage/redis/options.h"
 #include "storage/redis/server.h"
+#include "storage/sqlite/archive.h"
 
 struct engine;
 
@@ -15,3 +16,6 @@ struct redis_shard_stats {
 
 /* As of the engine's last tick. Any thread. How many; 0: it is another engine. */
 size_t engine_redis_stats(struct engine *e, struct redis_shard_stats ret[static REDIS_SHARDS_MAX]);
+
+/* false: the engine has no archive. Any thread. */
+bool engine_archive_stats(struct engine *e, struct archive_stats *ret);
