@@ -86,6 +86,8 @@ static int open_redis_engine(struct daemon *d, struct engine_options *options, c
                                    .wait_ms = c->publish_wait_ms,
                                    .node_ttl_ms = c->node_ttl_ms,
                                    .keeps_epochs = c->keeps_epochs,
+                                   .archives = d->config->archives,
+                                   .archive_queue_size = c->archive_queue_size,
                                    .warn = on_redis_warning,
                                    .warn_arg = d };
     options->redis = &redis;
@@ -392,6 +394,7 @@ void daemon_write_metrics(struct daemon *d, struct buffer *out) {
     webhooks_stats(d->webhooks, &webhooks);
     struct node_stats nodes;
     struct redis_shard_stats *redis = calloc(REDIS_SHARDS_MAX, sizeof *redis);
+    struct archive_stats archive;
     node_desk_stats(d, &nodes);
     for (size_t i = 0; i < d->n_workers; i++)
         all[i] = &d->threads[i].worker.metrics;
@@ -403,6 +406,7 @@ void daemon_write_metrics(struct daemon *d, struct buffer *out) {
         .node_stats = &nodes,
         .redis = redis,
         .n_redis = redis ? engine_redis_stats(d->engine, redis) : 0,
+        .archive = engine_archive_stats(d->engine, &archive) ? &archive : NULL,
         .workers = d->n_workers,
         .workers_alive = workers_alive(d, ALIVE_MS),
         .uptime_ms = loop_now() - d->started_ms,

@@ -396,6 +396,22 @@ static void write_redis(const struct redis_shard_stats *all, size_t n, struct bu
     }
 }
 
+static void write_archive(const struct archive_stats *s, struct buffer *out) {
+    write_number("archive_written_total", "Publications of durable namespaces in archive.db.",
+                 "counter", s->written, out);
+    write_number("archive_waiting", "Publications that are not in it yet.", "gauge", s->waiting,
+                 out);
+    write_time("archive_lag_seconds", "For which the oldest of them has waited.", "gauge",
+               (uint64_t) s->lag_ms * 1000, out);
+    write_number("archive_dropped_total",
+                 "Publications left out: engine.redis.archive_queue_size was full, or no memory.",
+                 "counter", s->dropped, out);
+    write_number("archive_commits_total", "Times that archive.db was written.", "counter",
+                 s->commits, out);
+    write_number("archive_errors_total", "Times that it could not be; each is tried again.",
+                 "counter", s->errors, out);
+}
+
 static void write_others(const struct node_stats *s, struct buffer *out) {
     write_number("node_others", "Other nodes of the cluster, heard of lately.", "gauge", s->others,
                  out);
@@ -456,6 +472,8 @@ static void write_node(const struct metrics_node *node, struct buffer *out) {
         write_others(node->node_stats, out);
     if (node->n_redis > 0)
         write_redis(node->redis, node->n_redis, out);
+    if (node->archive)
+        write_archive(node->archive, out);
 }
 
 void metrics_write(const struct metrics *const *workers, size_t n, const struct metrics_node *node,
@@ -539,13 +557,15 @@ void metrics_document(struct buffer *out) {
     struct webhook_stats webhooks = { 0 };
     struct node_stats nodes = { 0 };
     struct redis_shard_stats redis = { 0 };
+    struct archive_stats archive = { 0 };
     struct buffer text = BUFFER_INIT;
     metrics_write(NULL, 0,
                   &(struct metrics_node){ .engine_stats = &stats,
                                           .webhook_stats = &webhooks,
                                           .node_stats = &nodes,
                                           .redis = &redis,
-                                          .n_redis = 1 },
+                                          .n_redis = 1,
+                                          .archive = &archive },
                   &text);
     buffer_append_byte(&text, '\0');
 

@@ -253,6 +253,7 @@ void metrics_count_disconnect(struct metrics *m, uint32_t code); /* any WebSocke
 void metrics_count_error(struct metrics *m, uint32_t code);
 void metrics_count_unsubscribe(struct metrics *m, uint32_t code);
 
+struct archive_stats;
 struct engine_stats;
 struct node_stats;
 struct redis_shard_stats;
@@ -267,6 +268,7 @@ struct metrics_node {
     const struct node_stats *node_stats; /* of what it says to others */
     const struct redis_shard_stats *redis;
     size_t n_redis;
+    const struct archive_stats *archive;
     size_t workers;
     size_t workers_alive;
     int64_t uptime_ms;

@@ -324,6 +324,11 @@ __attribute__((format(printf, 4, 5))) static void ns_problem(const struct ns_che
                    words);
 }
 
+static bool is_map(const struct namespace *ns) {
+    return ns->type == SUBSCRIPTION_MAP || ns->type == SUBSCRIPTION_MAP_CLIENTS ||
+           ns->type == SUBSCRIPTION_MAP_USERS;
+}
+
 static void check_history(const struct ns_check *k) {
     struct namespace *ns = k->ns;
     if (ns->history_size > 0 && ns->history_ttl_ms == 0)
@@ -341,6 +346,7 @@ static void check_history(const struct ns_check *k) {
         .history_size = ns->history_size,
         .history_ttl_ms = ns->history_ttl_ms,
         .meta_ttl_ms = meta_ttl_ms,
+        .is_durable = ns->durable,
     };
     if (namespace_has_history(ns))
         return;
@@ -349,6 +355,7 @@ static void check_history(const struct ns_check *k) {
         bool is_set;
         const char *option;
     } needs[] = {
+        { ns->durable && !is_map(ns), "durable" },
         { ns->force_recovery, "force_recovery" },
         { ns->allow_recovery, "allow_recovery" },
         { ns->force_positioning, "force_positioning" },
@@ -357,6 +364,24 @@ static void check_history(const struct ns_check *k) {
     for (size_t i = 0; i < ELEMENTS_OF(needs); i++)
         if (needs[i].is_set)
             ns_problem(k, true, needs[i].option, "needs history_size and history_ttl");
+}
+
+static void check_durable(const struct ns_check *k) {
+    struct config *c = k->l->config;
+    if (!k->ns->durable)
+        return;
+    if (c->engine == ENGINE_MEMORY)
+        ns_problem(k, false, "durable", "has no effect with engine.type memory");
+    if (c->engine != ENGINE_REDIS)
+        return;
+    if (c->data_dir.len == 0)
+        ns_problem(k, true, "durable", "needs data_dir, where the archive is");
+    if (k->l->old && !k->l->old->archives) {
+        ns_problem(k, false, "durable", "an archive is opened with the next restart");
+        k->ns->keep.is_durable = false;
+        return;
+    }
+    c->archives = true;
 }
 
 static void check_cache(const struct ns_check *k) {
@@ -401,11 +426,6 @@ static void choose_proxies(const struct ns_check *k) {
                  "channel.proxy.map_remove", "map.remove_proxy_name", &ns->map.remove_proxy);
     choose_proxy(k, ns->type == SUBSCRIPTION_POLL, ns->poll.proxy_name, &p->poll,
                  "channel.proxy.shared_poll_refresh", "shared_poll.proxy_name", &ns->poll.proxy);
-}
-
-static bool is_map(const struct namespace *ns) {
-    return ns->type == SUBSCRIPTION_MAP || ns->type == SUBSCRIPTION_MAP_CLIENTS ||
-           ns->type == SUBSCRIPTION_MAP_USERS;
 }
 
 static void check_map(const struct ns_check *k) {
@@ -457,6 +477,7 @@ static int check_namespace(struct config_loader *l, struct namespace *ns,
     char why[160];
 
     check_history(&k);
+    check_durable(&k);
     check_cache(&k);
     choose_proxies(&k);
     check_map(&k);

@@ -276,6 +276,7 @@ struct config_redis {
     int64_t publish_wait_ms; /* for a Redis that is away; 0: refused at once */
     int64_t node_ttl_ms;     /* a node not heard of for so long is gone */
     bool keeps_epochs;
+    uint32_t archive_queue_size; /* bytes that are not in the archive yet; those past it stay out */
     struct config_redis_shard *shards; /* made of these: daemon/config/redis.h */
     size_t n_shards;
 };
@@ -343,7 +344,8 @@ struct namespace {
     uint32_t history_size;
     int64_t history_ttl_ms;
     int64_t history_meta_ttl_ms;
-    struct keep keep; /* the three above, as the engine wants them */
+    bool durable;     /* with the redis engine: archived as well */
+    struct keep keep; /* the four above, as the engine wants them */
     bool allow_positioning, force_positioning;
     bool allow_recovery, force_recovery;
     enum recovery_mode recovery_mode;
@@ -398,6 +400,7 @@ struct config {
     uint32_t engine_memory_max_bytes;
     uint32_t engine_idempotency_max, engine_map_keys_max, engine_denials_max;
     struct config_redis redis;
+    bool archives;                  /* the redis engine, and a namespace is durable */
     struct str node_name;           /* empty: the host's */
     int64_t node_survey_timeout_ms; /* for other nodes to answer */
 

@@ -17,6 +17,7 @@ struct config_place {
 struct config_loader {
     const struct config_source *source;
     struct config *config;
+    const struct config *old; /* what a reload replaces; or NULL */
     struct config_report *report;
     struct config_place *places;                      /* one per option */
     struct config_place *without_places;              /* one per namespace option */

@@ -260,10 +260,13 @@ static int load(struct config_loader *l, const struct config *old) {
     take_flags(l);
 
     choose_data_dir(l);
+    l->old = old;
     if (old)
         keep_old(l, old);
     if (l->report->errors == 0 && !l->is_out_of_memory)
         r = config_check(l);
+    if (old)
+        l->config->archives = old->archives; /* for as long as the engine lives */
     if (r == 0 && l->is_out_of_memory)
         r = -ENOMEM;
     return r < 0 ? r : l->report->errors ? -EINVAL : 0;

@@ -70,6 +70,10 @@ static const struct option NAMESPACE_OPTIONS[] = {
       .max = 100 * YEAR, .may_be_zero = true, .initial = "0s",
       .help = "How long offset and epoch outlive the last publication; 0: "
               "`channel.history_meta_ttl`. At least `history_ttl`." },
+    { "durable", OPTION_BOOL, AT(durable), .initial = "false",
+      .help = "With `engine.type: redis`: what is published is also written to `archive.db` in the "
+              "`data_dir` of the node that it was published on, shortly after it was acknowledged. "
+              "`sqlite` needs no archive; `memory` has none. Needs history." },
     { "allow_recovery", OPTION_BOOL, AT(allow_recovery), .initial = "false",
       .help = "Clients that ask may recover what they missed. Needs history." },
     { "force_recovery", OPTION_BOOL, AT(force_recovery), .initial = "false",

@@ -298,6 +298,10 @@ static const struct option OPTIONS[] = {
       .needs_restart = true,
       .help = "Redis comes back with all it ever acknowledged (`appendfsync always`, no "
               "failover): recovery goes on across its restarts." },
+    { "engine.redis.archive_queue_size", OPTION_SIZE, AT(redis.archive_queue_size), .min = 64 * KIB,
+      .max = 3 * GIB, .initial = "64MiB", .needs_restart = true,
+      .help = "Bytes of publications of `durable` namespaces that may wait to be written to the "
+              "node's archive; those past it are not archived, and counted." },
     REDIS_TLS_OPTIONS("engine.redis.tls.", redis.tls,
                       "TLS to Redis, as `rediss://` in an address says it."),
     { "engine.redis.sentinel_address", OPTION_LIST, AT(redis.sentinel_address),

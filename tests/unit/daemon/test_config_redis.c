@@ -16,8 +16,8 @@
 #include "protocol/arena.h"
 #include "protocol/buffer.h"
 
-/* NULL: it was refused; said: what was reported, line by line. */
-static struct config *load(const char *yaml, struct buffer *said) {
+/* NULL: it was refused; said: what was reported, line by line. old: what it replaces, or NULL. */
+static struct config *load_over(const struct config *old, const char *yaml, struct buffer *said) {
     struct config_report report = { 0 };
     struct config *c = NULL;
     char path[64];
@@ -26,7 +26,8 @@ static struct config *load(const char *yaml, struct buffer *said) {
     assert_true(fd >= 0);
     assert_int_equal(write(fd, yaml, strlen(yaml)), strlen(yaml));
     (void) snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int r = config_load(&(struct config_source){ .file = path }, &c, &report);
+    struct config_source source = { .file = path };
+    int r = old ? config_reload(&source, old, &c, &report) : config_load(&source, &c, &report);
     assert_int_equal(r == 0, report.errors == 0);
     buffer_reset(said);
     for (size_t i = 0; i < report.n; i++)
@@ -35,6 +36,10 @@ static struct config *load(const char *yaml, struct buffer *said) {
     config_report_finish(&report);
     (void) close(fd);
     return c;
+}
+
+static struct config *load(const char *yaml, struct buffer *said) {
+    return load_over(NULL, yaml, said);
 }
 
 static bool is(struct str s, const char *text) {
@@ -220,6 +225,80 @@ static void maps_are_refused(void **state) {
     buffer_finish(&said);
 }
 
+/* ---- archives ---- */
+
+#define DURABLE                                                                                    \
+    "channel: { namespaces: [ { name: dd, durable: true, history_size: 1, history_ttl: 1s } ] }\n"
+#define NOT_DURABLE "channel: { namespaces: [ { name: dd, history_size: 1, history_ttl: 1s } ] }\n"
+#define REDIS       "data_dir: /d\nengine: { type: redis, redis: { archive_queue_size: 1MiB } }\n"
+
+static void durable_needs_history_and_a_directory(void **state) {
+    static const struct {
+        const char *yaml, *said;
+    } cases[] = {
+        { "engine: { type: redis }\n" DURABLE,
+          "channel.namespaces[dd].durable: needs data_dir, where the archive is" },
+        { REDIS "channel: { namespaces: [ { name: dd, durable: true } ] }\n",
+          "channel.namespaces[dd].durable: needs history_size and history_ttl" },
+    };
+    struct buffer said = BUFFER_INIT;
+    for (size_t i = 0; i < ELEMENTS_OF(cases); i++) {
+        assert_null(load(cases[i].yaml, &said));
+        assert_non_null(strstr((char *) said.data, cases[i].said));
+    }
+    buffer_finish(&said);
+}
+
+static void the_redis_engine_archives_what_is_durable(void **state) {
+    static const struct {
+        const char *yaml;
+        bool archives;
+        bool is_warned;
+    } cases[] = {
+        { REDIS DURABLE, true, false },
+        { REDIS NOT_DURABLE, false, false },
+        { "engine: { type: sqlite }\n" DURABLE, false, false },
+        { "engine: { type: memory }\n" DURABLE, false, true },
+    };
+    struct buffer said = BUFFER_INIT;
+    for (size_t i = 0; i < ELEMENTS_OF(cases); i++) {
+        struct config *c = load(cases[i].yaml, &said);
+        assert_non_null(c);
+        assert_int_equal(c->archives, cases[i].archives);
+        assert_int_equal(c->namespaces[0].keep.is_durable, c->namespaces[0].durable);
+        assert_int_equal(c->redis.archive_queue_size, i < 2 ? 1 << 20 : 64 << 20);
+        bool is_warned = strstr((char *) said.data, "has no effect with engine.type memory");
+        assert_int_equal(is_warned, cases[i].is_warned);
+        (void) config_unref(c);
+    }
+    buffer_finish(&said);
+}
+
+/* The engine has its archive from its start on, or has none. */
+static void a_reload_opens_no_archive(void **state) {
+    struct buffer said = BUFFER_INIT;
+    struct config *without = load(REDIS NOT_DURABLE, &said);
+    struct config *c = load_over(without, REDIS DURABLE, &said);
+    assert_non_null(c);
+    assert_non_null(strstr((char *) said.data, "durable: an archive is opened with the next"));
+    assert_false(c->archives || c->namespaces[0].keep.is_durable);
+    (void) config_unref(c);
+    (void) config_unref(without);
+
+    struct config *with = load(REDIS DURABLE, &said), *less, *more;
+    less = load_over(with, REDIS NOT_DURABLE, &said);
+    assert_non_null(less);
+    assert_true(less->archives && !less->namespaces[0].keep.is_durable);
+    more = load_over(less, REDIS DURABLE, &said);
+    assert_non_null(more);
+    assert_null(strstr((char *) said.data, "durable"));
+    assert_true(more->archives && more->namespaces[0].keep.is_durable);
+    (void) config_unref(more);
+    (void) config_unref(less);
+    (void) config_unref(with);
+    buffer_finish(&said);
+}
+
 /* Another engine does not look at them: a configuration may have them ready. */
 static void other_engines_pass_them_over(void **state) {
     struct buffer said = BUFFER_INIT;
@@ -238,6 +317,9 @@ int main(void) {
         cmocka_unit_test(the_environment_gives_sentinels_as_well),
         cmocka_unit_test(a_dump_hides_the_passwords),
         cmocka_unit_test(maps_are_refused),
+        cmocka_unit_test(durable_needs_history_and_a_directory),
+        cmocka_unit_test(the_redis_engine_archives_what_is_durable),
+        cmocka_unit_test(a_reload_opens_no_archive),
         cmocka_unit_test(other_engines_pass_them_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
