@@ -36,7 +36,7 @@ static const char HELP[] =
         "      --listen ADDR:PORT  listen here, in place of what FILE says; also unix:PATH; "
         "repeatable\n"
         "      --data-dir DIR      where the sqlite engine keeps its files\n"
-        "      --engine KIND       sqlite (default) or memory\n"
+        "      --engine KIND       sqlite (default), memory or redis\n"
         "      --set OPTION=VALUE  any other option: --set client.ping_interval=10s; repeatable\n"
         "      --check-config      look for mistakes, then leave: 0, or 78 if there are any\n"
         "      --dump-config       print what would be in force, secrets masked, then leave\n"

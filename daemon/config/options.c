@@ -242,8 +242,9 @@ static const struct option OPTIONS[] = {
               "processor that the process may use, by its affinity and the limit of its control "
               "group." },
     { "data_dir", OPTION_TEXT, AT(data_dir), .max = 3000, .initial = "", .needs_restart = true,
-      .help = "Where the sqlite engine keeps its files; made if missing. Empty: the service's "
-              "state directory (`$STATE_DIRECTORY`), or else `parley-data` in the current one." },
+      .help = "Where the sqlite engine keeps its files, and with redis events for webhooks and the "
+              "archive; made if missing. Empty: the service's state directory "
+              "(`$STATE_DIRECTORY`), or else `parley-data` in the current one, with redis none." },
     { "engine.type", OPTION_CHOICE, AT(engine), .choices = ENGINES, .initial = "sqlite",
       .needs_restart = true,
       .help = "What keeps history: `sqlite` survives restarts and crashes, `memory` does not; "

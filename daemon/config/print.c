@@ -170,7 +170,7 @@ static const char INTRODUCTION[] =
         "`PARLEY_CHANNEL_NAMESPACES_CHAT_PRESENCE=true`. "
         "Names\n"
         "  that begin with `CENTRIFUGO_` mean the same; `PARLEY_` wins.\n"
-        "- **Flags**: `--listen ADDR:PORT`, `--data-dir DIR`, `--engine sqlite|memory`, and\n"
+        "- **Flags**: `--listen ADDR:PORT`, `--data-dir DIR`, `--engine sqlite|memory|redis`, and\n"
         "  `--set OPTION=VALUE` for all others.\n"
         "- **Secrets** may stand in files of their own: `hmac_secret_key_file: PATH`, or\n"
         "  `PARLEY_CLIENT_TOKEN_HMAC_SECRET_KEY_FILE=PATH`, or a systemd credential named by the "
