@@ -25,6 +25,8 @@
 #include "daemon/node/desk.h"
 #include "daemon/session/hub.h"
 #include "daemon/worker_thread.h"
+#include "storage/engine.h"
+#include "storage/node.h"
 #include "storage/redis/stats.h"
 
 enum { ALIVE_MS = 10000 };
@@ -201,6 +203,20 @@ static struct daemon *daemon_new(const struct daemon_options *o) {
     return d;
 }
 
+/* Without them somebody would be let in who is not to be: a node waits for its Redis, and whoever
+ * started it tries again. */
+static int open_denials(struct daemon *d, char **ret_why) {
+    struct engine_stats stats;
+    int r = denials_open(d->engine, &d->denials);
+    if (r == 0 || !engine_is_shared(d->engine))
+        return r;
+    engine_stats(d->engine, &stats);
+    if (asprintf(ret_why, "cannot start before Redis says who is not let in: %s",
+                 stats.problem[0] ? stats.problem : strerror(-r)) < 0)
+        *ret_why = NULL;
+    return r;
+}
+
 int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_why) {
     char *why = NULL;
     struct daemon *d = daemon_new(o);
@@ -219,7 +235,7 @@ int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_
     if (r == 0)
         r = node_desk_open(d, &d->nodes);
     if (r == 0)
-        r = denials_open(d->engine, &d->denials);
+        r = open_denials(d, &why);
     if (r == 0)
         r = webhooks_open(d, &d->webhooks);
     if (r == 0)

@@ -236,6 +236,9 @@ static int exit_status(int r) {
         return EX_CONFIG;
     case EADDRINUSE:
     case EADDRNOTAVAIL:
+    case ENOTCONN:
+    case ECONNRESET:
+    case ETIMEDOUT:
     case EBUSY:
     case EBADMSG:
     case EPROTONOSUPPORT:

@@ -79,10 +79,12 @@ static void note_problem(struct redis_engine *re) {
     for (unsigned i = re->n_shards; i-- > 0;) {
         const struct shard *s = &re->shards[i];
         const char *why = s->server ? redis_server_problem(s->server) : "";
+        const char *at = s->server ? redis_server_problem_at(s->server) : "";
         bool is_down = !is_there(s);
         down += is_down;
         if (is_down)
-            (void) snprintf(text, sizeof text, "%s: %s", s->name, why[0] ? why : "not there yet");
+            (void) snprintf(text, sizeof text, "%s: %s%s%s", s->name, at, at[0] ? ": " : "",
+                            why[0] ? why : "not there yet");
     }
     atomic_store(&re->counts.down, down);
     pthread_mutex_lock(&re->nodes_mutex);

@@ -306,10 +306,16 @@ int redis_server_error(const struct redis_server *s) {
     return s->commands.line ? 0 : s->commands.error;
 }
 
+static const struct redis_keeper *one_without_line(const struct redis_server *s) {
+    return !s->commands.line ? &s->commands : !s->subscribing.line ? &s->subscribing : NULL;
+}
+
 const char *redis_server_problem(const struct redis_server *s) {
-    if (!s->commands.line)
-        return s->commands.why.text[0] ? s->commands.why.text : s->commands.told.text;
-    if (!s->subscribing.line)
-        return s->subscribing.why.text[0] ? s->subscribing.why.text : s->subscribing.told.text;
-    return "";
+    const struct redis_keeper *k = one_without_line(s);
+    return !k ? "" : k->why.text[0] ? k->why.text : k->told.text;
+}
+
+const char *redis_server_problem_at(const struct redis_server *s) {
+    const struct redis_keeper *k = one_without_line(s);
+    return k ? k->address.text : "";
 }

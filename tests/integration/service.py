@@ -359,7 +359,7 @@ class TheCommandLine(unittest.TestCase):
                 self.assertIn(f'error: {f.name}:1:1: clients: unknown option; did you mean "client"?', r.stderr)
                 self.assertIn(f"error: {f.name}:2:10: workers: must be a whole number", r.stderr)
         self.assertEqual(run("-c", "/none/there").returncode, 78)
-        self.assertEqual(run("--engine", "redis").returncode, 78)
+        self.assertEqual(run("--engine", "mongo").returncode, 78)
 
     def test_a_right_one_is_0_and_can_be_dumped(self):
         secret = "never-to-be-shown-anywhere"
@@ -369,6 +369,13 @@ class TheCommandLine(unittest.TestCase):
         self.assertEqual(r.returncode, 0)
         self.assertIn("\n  ping_interval: 9s\n", r.stdout)
         self.assertNotIn(secret, r.stdout + r.stderr)
+
+    def test_a_redis_that_is_away_is_69_and_named(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+        r = run("--engine", "redis", "--listen", "127.0.0.1:0", "--set", f"engine.redis.address=redis://{address}")
+        self.assertEqual(r.returncode, 69, r.stderr)
+        self.assertIn(f"before Redis says who is not let in: redis: {address}", r.stderr)
 
     def test_what_is_in_use_is_69(self):
         with tempfile.TemporaryDirectory(prefix="parley-service-") as folder, \
