@@ -234,14 +234,14 @@ static int keeper_run(void *arg) {
         struct session *s;
         if (done % DONE_PER_TURN == 0)
             (void) task_yield(); /* ten thousand may be due in one tick */
-        if ((k = list_pop(&w->keeper_jobs)))
+        if (w->is_check_due) {   /* who has missed something waits for nobody's presence */
+            w->is_check_due = false;
+            check_positions(w);
+        } else if ((k = list_pop(&w->keeper_jobs)))
             run_job(w, CONTAINER_OF(k, struct keeper_job, link));
         else if ((s = next_due(w)))
             renew(w, s);
-        else if (w->is_check_due) {
-            w->is_check_due = false;
-            check_positions(w);
-        } else
+        else
             break;
     }
     w->is_keeping = false;

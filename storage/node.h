@@ -29,7 +29,8 @@ void nodes_finish(struct nodes *n);
 /* Do others, ever, share this engine? */
 bool engine_is_shared(const struct engine *e);
 
-/* Those heard of lately, as far as this node knows; not waited for. -ENOMEM. */
+/* Those heard of lately, as far as this node knows; not waited for. -ENOMEM. -ENOTCONN: it has not
+ * been able to ask for a while. */
 MUST_CHECK int engine_nodes(struct engine *e, struct nodes *ret);
 
 /* What the other nodes are told of this one with each heartbeat. Copied. Any thread. -ENOMEM. */

@@ -22,7 +22,8 @@ enum {
     NODE_SERVED_AT_ONCE = 32,   /* questions and orders of others, of the whole daemon */
     NODE_SERVED_WAITING = 4096, /* more: dropped, and counted */
     NODE_SERVED_MS = 60 * 1000, /* for one, whatever its asker would wait */
-    NODE_ANSWER_MAX = 64 << 20, /* bytes; a larger one: NODE_TOO_LARGE */
+    NODE_ANSWER_MAX = 4 << 20,  /* bytes; a larger one: NODE_TOO_LARGE. Redis ends a subscriber's
+                                   line by its client-output-buffer-limit, 32 MB */
     NODE_PASSING_MAX = 256,     /* nodes that came or went lately; more: the engine says it later */
     NODE_RETRY_MS = 1000,       /* between tries to read again what may have been missed */
     NODE_GOODBYE_MS = 1000,     /* for it to be sent */

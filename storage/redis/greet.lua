@@ -4,8 +4,14 @@
 -- ARGV: which process it is, and whose data if it was a replica; a generation if one begins; '1': they go
 --       on however it was restarted
 -- Returns the generation.
-local generation = redis.call('GET', KEYS[2])
-if redis.call('GET', KEYS[1]) == ARGV[1] and generation then
+local generation, run = redis.call('GET', KEYS[2]), redis.call('GET', KEYS[1])
+if generation and run == ARGV[1] then
+    return generation
+end
+-- It may forget whose data it had been given; it is the same all the same.
+if generation and run and not string.find(ARGV[1], '/', 1, true)
+    and string.sub(run, 1, #ARGV[1] + 1) == ARGV[1] .. '/' then
+    redis.call('SET', KEYS[1], ARGV[1])
     return generation
 end
 if not generation or ARGV[3] ~= '1' then

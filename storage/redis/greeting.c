@@ -69,6 +69,22 @@ static struct str info_field(const char *info, const char *name) {
  * such a one has a former name, and is told by both; a process that was master from its start has
  * none, nor has one whose name changed because its first replica came.
  */
+int redis_identity_of(const struct redisReply *info, char ret[static REDIS_IDENTITY_MAX]) {
+    if (info->type != REDIS_REPLY_STRING)
+        return -EPROTO;
+    struct str run_id = info_field(info->str, "\r\nrun_id:");
+    struct str history = info_field(info->str, "\r\nmaster_replid:");
+    struct str former = info_field(info->str, "\r\nmaster_replid2:");
+    bool was_promoted = former.len > strspn(former.data ? former.data : "", "0");
+    if (!was_promoted)
+        history.len = 0;
+    if (run_id.len == 0 || run_id.len + history.len + 2 > REDIS_IDENTITY_MAX)
+        return -EPROTO;
+    (void) snprintf(ret, REDIS_IDENTITY_MAX, "%.*s%s%.*s", (int) run_id.len, run_id.data,
+                    was_promoted ? "/" : "", (int) history.len, history.data ? history.data : "");
+    return 0;
+}
+
 SUSPENDS int redis_line_identify(struct redis_line *l, char ret[static REDIS_IDENTITY_MAX]) {
     struct bytes info = str_bytes(STR("INFO"));
     struct redisReply *reply CLEANUP(reply_freep) = NULL;
@@ -77,15 +93,6 @@ SUSPENDS int redis_line_identify(struct redis_line *l, char ret[static REDIS_IDE
         return r;
     if (reply->type != REDIS_REPLY_STRING)
         return unexpected(l, "INFO", reply);
-    struct str run_id = info_field(reply->str, "\r\nrun_id:");
-    struct str history = info_field(reply->str, "\r\nmaster_replid:");
-    struct str former = info_field(reply->str, "\r\nmaster_replid2:");
-    bool was_promoted = former.len > strspn(former.data ? former.data : "", "0");
-    if (!was_promoted)
-        history.len = 0;
-    if (run_id.len == 0 || run_id.len + history.len + 2 > REDIS_IDENTITY_MAX)
-        return redis_why(l->why, -EPROTO, "INFO names no run_id");
-    (void) snprintf(ret, REDIS_IDENTITY_MAX, "%.*s%s%.*s", (int) run_id.len, run_id.data,
-                    was_promoted ? "/" : "", (int) history.len, history.data ? history.data : "");
-    return 0;
+    r = redis_identity_of(reply, ret);
+    return r < 0 ? redis_why(l->why, r, "INFO names no run_id") : 0;
 }

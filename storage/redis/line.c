@@ -153,6 +153,10 @@ static SUSPENDS int demand(struct redis_line *l, const char *what, const struct 
     if (r < 0 || reply->type != REDIS_REPLY_ERROR)
         return r;
     r = redis_reply_judge(reply);
+    /* One that does not know AUTH would have us repeat what it was sent: the password. */
+    if (strcmp(what, "AUTH") == 0)
+        return redis_why(l->why, r < 0 ? r : -EACCES, "AUTH: refused (%.*s)",
+                         (int) strcspn(reply->str, " \r\n"), reply->str);
     return redis_why(l->why, r < 0 ? r : -EACCES, "%s: %.*s", what,
                      reply->len < REDIS_WHY_MAX ? (int) reply->len : REDIS_WHY_MAX, reply->str);
 }

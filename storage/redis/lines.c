@@ -26,9 +26,11 @@ static int no_reply(struct redis_line *l, const struct redis_server *s) {
 }
 
 /* Both lines are to the same process, or publications go where nobody hears them. */
-static int check_same(struct redis_keeper *k, const struct redis_keeper *other) {
+static int check_same(struct redis_keeper *k, struct redis_keeper *other) {
     if (!other->line || strcmp(k->identity, other->identity) == 0)
         return 0;
+    /* Either may be the one that is out of date. */
+    redis_keeper_end(other, -ESTALE, "the server is not what it was when it was greeted");
     return redis_why(&k->why, -ESTALE, "it is another process than the other line's");
 }
 

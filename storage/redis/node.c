@@ -175,8 +175,11 @@ int redis_nodes(struct engine *e, struct nodes *ret) {
     int64_t now = loop_now();
     int r = 0;
     pthread_mutex_lock(&re->nodes_mutex);
-    size_t len = now - re->nodes_at_ms <= re->node_ttl_ms ? re->nodes.len : 0;
-    if (len > 0) {
+    bool is_known = re->nodes_at_ms > 0 && now - re->nodes_at_ms <= re->node_ttl_ms;
+    size_t len = re->nodes.len;
+    if (!is_known) {
+        r = -ENOTCONN;
+    } else if (len > 0) {
         nodes.memory = malloc(len);
         if (nodes.memory)
             memcpy(nodes.memory, re->nodes.data, len);

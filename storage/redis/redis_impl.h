@@ -80,7 +80,7 @@ struct shard {
 
     /* Scripts are loaded anew and the generation asked for, while nothing else is sent. */
     bool is_renewing;
-    struct redis_command renewals[SCRIPTS];
+    struct redis_command renewals[SCRIPTS], identification;
 
     uint64_t fence, fence_seen; /* the last that was wanted; that has come back */
     bool is_fence_wanted;

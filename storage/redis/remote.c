@@ -55,6 +55,7 @@ static void wait_out(struct call *call) {
 int call_make(struct redis_engine *re, struct call *call) {
     call->engine = re;
     call->is_answered = false;
+    call->result = -ECANCELED; /* nothing was done */
     call->inbox = inbox_open(loop_current());
     if (!call->inbox)
         return -ENOMEM;

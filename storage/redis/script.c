@@ -129,6 +129,23 @@ static void renewed(struct redis_command *c, int error, const struct redisReply 
     shard_resume(s);
 }
 
+/* Who it is may have changed since it was greeted: a generation is never asked for in an old name.
+ */
+static void identified(struct redis_command *c, int error, const struct redisReply *reply) {
+    struct shard *s = CONTAINER_OF(c, struct shard, identification);
+    struct args a;
+    char candidate[EPOCH_SIZE];
+    s->renewals[0] = (struct redis_command){ .done = renewed };
+    bool is_known = error == 0 && redis_identity_of(reply, s->identity) == 0;
+    if (is_known && args_begin(&a, s->engine, args_size(s->engine, 2, 0)) == 0) {
+        generation_args(&a, s, candidate);
+    } else {
+        a = (struct args){ .engine = s->engine };
+        args_str(&a, STR("PING"));
+    }
+    redis_server_send(s->server, &s->renewals[0], a.v, a.n);
+}
+
 static void loaded(struct redis_command *c, int error, const struct redisReply *reply) {
     (void) c;
     (void) error;
@@ -146,12 +163,7 @@ void script_renew(struct shard *s) {
         s->renewals[i] = (struct redis_command){ .done = loaded };
         redis_server_send(s->server, &s->renewals[i], a.v, a.n);
     }
-    struct args a;
-    char candidate[EPOCH_SIZE];
-    s->renewals[0] = (struct redis_command){ .done = renewed };
-    if (args_begin(&a, s->engine, args_size(s->engine, 2, 0)) == 0)
-        generation_args(&a, s, candidate);
-    else
-        args_str(&a, STR("PING"));
-    redis_server_send(s->server, &s->renewals[0], a.v, a.n);
+    struct bytes info = str_bytes(STR("INFO"));
+    s->identification = (struct redis_command){ .done = identified };
+    redis_server_send(s->server, &s->identification, &info, 1);
 }

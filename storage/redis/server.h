@@ -141,7 +141,11 @@ void redis_server_stats(const struct redis_server *s, struct redis_server_stats 
  * no Redis that we know; what connecting says. 0: there is one, or none was tried. */
 int redis_server_error(const struct redis_server *s);
 
-/* Why a line is down, and where it should lead: good until the next suspending call. Empty: both are
- * up; or it is not known where, as before a Sentinel has answered. */
+/* From a reply to INFO: the identity that greet is given. -EPROTO: there is none. */
+MUST_CHECK int redis_identity_of(const struct redisReply *info,
+                                 char ret[static REDIS_IDENTITY_MAX]);
+
+/* Why a line is down, and where it should lead: good until the next suspending call. Empty: both
+ * are up; or it is not known where, as before a Sentinel has answered. */
 const char *redis_server_problem(const struct redis_server *s);
 const char *redis_server_problem_at(const struct redis_server *s);

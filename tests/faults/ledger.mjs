@@ -10,8 +10,8 @@ const PAUSE_MS = 5; // between two tries to reach a daemon that is down
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Ledger {
-    constructor({ url, channels, publishers, subscribersEach, window, padding = 0 }) {
-        Object.assign(this, { url, channels, window, padding: 'x'.repeat(padding) });
+    constructor({ url, channels, publishers, subscribersEach, window, padding = 0, page = 100 }) {
+        Object.assign(this, { url, channels, window, padding: 'x'.repeat(padding), page });
         this.stopping = false;
         this.acked = 0;
         this.refused = 0;
@@ -167,7 +167,7 @@ export class Ledger {
         const wire = await this.#open({});
         const all = [];
         for (let since; ;) {
-            const page = await this.#insist(wire, 'history', { channel, limit: 1000, ...(since && { since }) });
+            const page = await this.#insist(wire, 'history', { channel, limit: this.page, ...(since && { since }) });
             all.push(...page.publications);
             all.epoch = page.epoch;
             if (!page.publications.length) break;

@@ -129,7 +129,7 @@ const place = await of.begin();
 place.cluster = await Cluster.start({ ...place,
     config: { ...config, engine: { redis: { ...config.engine.redis, ...of.engine } } } });
 const ledger = new Ledger({ url: () => place.cluster.websocket, channels: ['a', 'b', 'c', 'd'], publishers: 8,
-    subscribersEach: 2, window: 16 });
+    subscribersEach: 2, window: 16, page: 1000 });
 ledger.start();
 
 const recovery_ms = [];

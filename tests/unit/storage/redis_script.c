@@ -36,7 +36,10 @@ static bool answer_greeting(struct script_line *l, const struct bytes *words, si
     const char *role = s->role ? s->role : "master", *id = s->run_id ? s->run_id : "one";
     if (script_word_is(words[0], "AUTH")) {
         bool is_right = s->password && script_word_is(words[n - 1], s->password);
-        buffer_printf(&l->out, is_right ? "+OK\r\n" : "-WRONGPASS invalid password\r\n");
+        if (s->auth_error)
+            buffer_printf(&l->out, "-%s\r\n", s->auth_error);
+        else
+            buffer_printf(&l->out, is_right ? "+OK\r\n" : "-WRONGPASS invalid password\r\n");
     } else if (script_word_is(words[0], "CLIENT") || script_word_is(words[0], "SELECT")) {
         buffer_printf(&l->out, "+OK\r\n");
     } else if (script_word_is(words[0], "PING")) {

@@ -28,13 +28,14 @@ struct redis_script {
     /* Set by the test. A hook may answer into l->out, and says so by true. */
     bool (*hook)(struct script_line *l, const struct bytes *words, size_t n);
     void *arg;
-    int connect_error;  /* < 0: nobody is there */
-    bool hangs;         /* connecting takes for ever */
-    bool is_mute;       /* answers nothing */
-    size_t chunk;       /* writes so many bytes at a time, with a pause; 0: as they come */
-    size_t capacity;    /* of a stream; 0: 64 KiB */
-    const char *role;   /* NULL: master */
-    const char *run_id; /* NULL: one */
+    int connect_error;      /* < 0: nobody is there */
+    bool hangs;             /* connecting takes for ever */
+    bool is_mute;           /* answers nothing */
+    size_t chunk;           /* writes so many bytes at a time, with a pause; 0: as they come */
+    size_t capacity;        /* of a stream; 0: 64 KiB */
+    const char *role;       /* NULL: master */
+    const char *run_id;     /* NULL: one */
+    const char *auth_error; /* what AUTH is answered with; NULL: as the password is */
     const char *password;
     const char *master_host, *master_port; /* a Sentinel says */
 

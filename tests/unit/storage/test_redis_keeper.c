@@ -117,9 +117,22 @@ static int wrong_password(void *arg) {
     c->options.password = STR("wrong");
     EXPECT_EQUAL(scene_open(c), 0);
     COMES(c->warnings > 0);
-    EXPECT(strstr(c->warning, "AUTH: WRONGPASS invalid password"));
+    EXPECT(strstr(c->warning, "AUTH: refused (WRONGPASS)"));
     c->script.password = "wrong";
     COMES(c->ups == 1);
+    return 0;
+}
+
+/* What it says repeats what it was sent. */
+static int a_password_is_not_passed_on(void *arg) {
+    struct scene *c = arg;
+    c->options.password = STR("hunter2");
+    c->script.auth_error = "ERR unknown command 'AUTH', with args beginning with: 'hunter2'";
+    EXPECT_EQUAL(scene_open(c), 0);
+    COMES(c->warnings > 0);
+    EXPECT(strstr(c->warning, "AUTH: refused (ERR)"));
+    EXPECT(!strstr(c->warning, "hunter2"));
+    EXPECT(!strstr(redis_server_problem(c->server), "hunter2"));
     return 0;
 }
 
@@ -148,6 +161,7 @@ static int greet_fails(void *arg) {
 static void who_is_not_to_be_talked_to_is_named(void **state) {
     (void) state;
     PLAY(wrong_password);
+    PLAY(a_password_is_not_passed_on);
     PLAY(a_replica);
     PLAY(greet_fails);
 }
