@@ -128,6 +128,7 @@ export class Ledger {
                 for (const publication of result.publications ?? []) this.#note(s, publication);
                 for (const publication of s.early) this.#note(s, publication);
                 s.early = null;
+                this.#changed(); // it may be where it is to be without any
             } catch {
                 continue;
             }
