@@ -178,8 +178,10 @@ static int wait_for(struct shard *s, int64_t until_ms, char **ret_why) {
     do {
         DEADLINE(d, ATTEMPT_MS);
         int r = s->is_up ? task_sleep(1) : redis_server_wait_up(s->server);
-        if (is_there(s) || (r < 0 && (r != -ETIMEDOUT || !deadline_passed(&d))))
+        if (r < 0 && (r != -ETIMEDOUT || !deadline_passed(&d)))
             return r;
+        if (is_there(s)) /* perhaps as the look at it ended */
+            return 0;
         error = redis_server_error(s->server);
     } while (error != -EACCES && error != -EPROTO && loop_now() < until_ms);
     if (error != -EACCES && error != -EPROTO)
