@@ -87,12 +87,13 @@ export class Ledger {
                 p.sent.push(message);
                 const settled = wire.call('publish', { channel, data: { p: p.index, n: message.n, x: this.padding } })
                     .then(() => { message.state = 'acked'; this.acked++; },
-                        (error) => {
+                        async (error) => {
                             if (!error.code) return; // the connection went: unknown
                             message.state = 'refused';
                             this.refused++;
                             this.errorCodes.set(error.code, (this.errorCodes.get(error.code) ?? 0) + 1);
                             if (!error.temporary) this.faults.push(`a publish was refused for good: ${error.code} ${error.message}`);
+                            await pause(PAUSE_MS); // who is told "not now" does not try at once
                         })
                     .finally(() => { under.delete(settled); this.#changed(); });
                 under.add(settled);
@@ -130,7 +131,7 @@ export class Ledger {
                 s.early = null;
                 this.#changed(); // it may be where it is to be without any
             } catch {
-                continue;
+                wire.close();
             }
             await wire.closed;
         }

@@ -29,6 +29,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always'];
 const IO_TIMEOUT_MS = 1000;
+const HEALTH_MS = 20;
 const OTHER = '127.0.0.2'; // Redis is known to the second daemon by it
 
 const config = {
@@ -49,6 +50,11 @@ function enterNamespace() {
         process.exit(77);
     }
     process.exit(done.status);
+}
+
+// A daemon that was cut off pauses longer and longer between its tries: what comes before it is back hurts nothing.
+async function untilWell(node) {
+    while ((await node.get('/health').catch(() => null))?.status !== 200) await pause(HEALTH_MS);
 }
 
 const nft = (...words) => execFileSync('nft', words);
@@ -101,10 +107,11 @@ const faults = {
             const redis = await Redis.start({ hosts: ['127.0.0.1', OTHER] });
             return { redis: [redis], addresses: [null, [`redis://${OTHER}:${redis.port}`]] };
         },
-        hurt: async ({ redis }, i) => {
+        hurt: async ({ redis, cluster }, i) => {
             cut(redis[0].port, i % 2 === 0);
             await pause(IO_TIMEOUT_MS + below(2000));
             heal();
+            await untilWell(cluster.nodes[1]);
         },
     },
     failover: {

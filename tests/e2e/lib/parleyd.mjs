@@ -1,4 +1,4 @@
-// A parleyd of the test's own: on a port the kernel chose, in a data directory that goes with the test.
+// A parleyd of the test's own: on a port found free, which a restart keeps, in a data directory that goes with the test.
 //
 //   const server = await Parleyd.start({ config: { channel: { … } } });
 //   server.url('/connection/websocket'); await server.kill('SIGKILL'); await server.restart(); await server.stop();
@@ -9,6 +9,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
+import { claimPort } from './ports.mjs';
 
 export const BIN = process.env.PARLEY_BIN_DIR;
 if (!BIN) throw new Error('PARLEY_BIN_DIR must name the folder of the built programs');
@@ -17,9 +18,11 @@ const START_MS = 30_000;
 
 export class Parleyd {
     // config: what goes into the configuration file (JSON is YAML); file: one that is there already, instead. env, args:
-    // added. port: 0 chooses one; a restart keeps it. dataDir: kept if given, else made and removed with the server.
+    // added. dataDir: kept if given, else made and removed with the server.
     static async start(options = {}) {
         const server = new Parleyd(options);
+        server.claim = await claimPort();
+        server.port = server.claim.port;
         await server.#spawn();
         return server;
     }
@@ -93,6 +96,7 @@ export class Parleyd {
             const [code, signal] = await this.kill('SIGTERM');
             if (code !== 0) throw new Error(`parleyd ended with ${code ?? signal}:\n${this.log.slice(-60).join('\n')}`);
         } finally {
+            this.claim.release();
             fs.rmSync(this.folder, { recursive: true, force: true });
         }
     }

@@ -2,29 +2,24 @@
 //
 //   const redis = await Redis.start();
 //   redis.address; await redis.ask('DBSIZE'); await redis.kill(); await redis.restart(); redis.pause(); await redis.stop();
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { claimPort } from './ports.mjs';
 
 // Debian's redis-tools has the whole of Redis in it, under this name, without a service that starts by itself.
 const PROGRAM = 'redis-check-rdb', CALLED = 'redis-server';
+
+// Its own way to mend a log that ends within a script leaves half of it there, which the start after the next carries out.
+const LOG_IS_MENDED = ['--aof-load-truncated', 'no'];
 
 const START_MS = 20_000;
 const PAUSE_MS = 10;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function freePort() {
-    const probe = net.createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    const { port } = probe.address();
-    probe.close();
-    await once(probe, 'close');
-    return port;
-}
 
 // One RESP2 value at the start of `text` (binary), or null where it is not all there: { value, rest }.
 function parse(text) {
@@ -53,15 +48,10 @@ export class Redis {
     // hosts: addresses it listens on; the first is the one that `address` names.
     static async start({ args = [], sentinel = null, hosts = ['127.0.0.1'] } = {}) {
         const redis = new Redis(args, sentinel, hosts);
-        for (let tries = 0; ; tries++) {
-            redis.port = await freePort();
-            try {
-                await redis.#spawn();
-                return redis;
-            } catch (error) { // somebody else took the port
-                if (tries === 3) throw error;
-            }
-        }
+        redis.claim = await claimPort(hosts);
+        redis.port = redis.claim.port;
+        await redis.#spawn();
+        return redis;
     }
 
     constructor(args, sentinel, hosts) {
@@ -72,13 +62,22 @@ export class Redis {
     get pid() { return this.process.pid; }
     get address() { return `redis://${this.host}:${this.port}`; }
 
+    // What was killed while it wrote its log does not start before that is mended.
+    #mend() {
+        const log = path.join(this.folder, 'appendonlydir', 'appendonly.aof.manifest');
+        if (!fs.existsSync(log)) return;
+        const { status, stdout } = spawnSync('redis-check-aof', ['--fix', log], { input: 'y\n', encoding: 'utf8' });
+        if (status !== 0) throw new Error(`the log cannot be mended:\n${stdout}`);
+    }
+
     async #spawn() {
+        this.#mend();
         const common = ['--port', String(this.port), '--bind', ...this.hosts, '--dir', this.folder];
         const config = path.join(this.folder, 'sentinel.conf');
         if (this.sentinel && !fs.existsSync(config)) fs.writeFileSync(config, this.sentinel);
         this.process = spawn(PROGRAM, this.sentinel
             ? [config, '--sentinel', ...common]
-            : [...common, '--save', '', ...this.args], { argv0: CALLED, stdio: ['ignore', 'pipe', 'inherit'] });
+            : [...common, '--save', '', ...LOG_IS_MENDED, ...this.args], { argv0: CALLED, stdio: ['ignore', 'pipe', 'inherit'] });
         this.exited = once(this.process, 'exit');
         this.process.stdout.setEncoding('utf8').on('data', (text) => {
             this.log.push(...text.trimEnd().split('\n'));
@@ -87,12 +86,15 @@ export class Redis {
         for (const late = Date.now() + START_MS; ;) {
             if (this.process.exitCode !== null) throw new Error(`redis-server ended at its start:\n${this.log.join('\n')}`);
             try {
-                if (await this.ask('PING') === 'PONG') return;
+                if (await this.ask('PING') === 'PONG' && await this.#isOurs()) return;
             } catch { /* not yet */ }
             if (Date.now() > late) throw new Error(`redis-server is not up:\n${this.log.join('\n')}`);
             await pause(PAUSE_MS);
         }
     }
+
+    // Not another one that has the port.
+    async #isOurs() { return (await this.ask('INFO', 'server')).includes(`process_id:${this.pid}\r\n`); }
 
     // One command over a connection of its own. Rejects with what Redis says is wrong.
     async ask(...words) {
@@ -147,6 +149,7 @@ export class Redis {
 
     async stop() {
         await this.kill();
+        this.claim.release();
         fs.rmSync(this.folder, { recursive: true, force: true });
     }
 }
