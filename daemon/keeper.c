@@ -11,53 +11,189 @@
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/publish.h"
+#include "daemon/session/hub.h"
 #include "daemon/session/session.h"
 #include "daemon/session/subscription.h"
 #include "daemon/worker.h"
 #include "storage/node.h"
 
-enum { DONE_PER_TURN = 128 };
+enum { DONE_PER_TURN = 128, CALLS_AT_ONCE = 64 /* of an engine that is another server */ };
 
-struct keeper_job {
+/* ---- presence that is to be removed ---- */
+
+struct removal {
     struct link link;
-    uint16_t channel_len, client_len;
-    char text[]; /* channel, then client */
+    struct table_entry entry;
+    size_t client_len, name_len;
+    char name[]; /* client, NUL, channel */
 };
 
-/* ---- presence ---- */
-
-static void run_job(struct worker *w, struct keeper_job *j) {
-    (void) engine_presence_remove(w->daemon->engine, (struct str){ j->text, j->channel_len },
-                                  (struct str){ j->text + j->channel_len, j->client_len });
-    free(j);
+static struct bytes removal_name(const struct table_entry *e) {
+    const struct removal *r = CONTAINER_OF(e, struct removal, entry);
+    return bytes_of(r->name, r->name_len);
 }
+
+void keeper_init(struct worker *w, const struct table_seed *seed) {
+    list_init(&w->removals);
+    table_init(&w->removals_by_name, seed, removal_name);
+}
+
+static void drop(struct worker *w, struct removal *r) {
+    list_remove(&r->link);
+    table_remove(&w->removals_by_name, &r->entry);
+    free(r);
+}
+
+static void drop_all(struct worker *w) {
+    struct link *k;
+    while ((k = list_first(&w->removals)))
+        drop(w, CONTAINER_OF(k, struct removal, link));
+}
+
+/* NULL: it is not there. Without memory nobody's presence is removed: that of somebody who has
+ * come back is not to be. */
+static struct removal *find(struct worker *w, struct str channel, struct str client) {
+    struct table_entry *e = NULL;
+    if (table_size(&w->removals_by_name) == 0)
+        return NULL;
+    buffer_reset(&w->scratch);
+    buffer_append_str(&w->scratch, client);
+    buffer_append_byte(&w->scratch, '\0');
+    buffer_append_str(&w->scratch, channel);
+    if (buffer_error(&w->scratch) == 0)
+        e = table_find(&w->removals_by_name, buffer_bytes(&w->scratch));
+    else
+        drop_all(w);
+    buffer_reset(&w->scratch);
+    return e ? CONTAINER_OF(e, struct removal, entry) : NULL;
+}
+
+/* Until its turn has come it may be called off. */
+static int remove_next(void *worker) {
+    struct worker *w = worker;
+    struct link *k = list_first(&w->removals);
+    if (!k)
+        return 0;
+    struct removal *r = CONTAINER_OF(k, struct removal, link);
+    list_remove(k);
+    table_remove(&w->removals_by_name, &r->entry);
+    char *channel = r->name + r->client_len + 1;
+    (void) engine_presence_remove(
+            w->daemon->engine,
+            (struct str){ .data = channel, .len = r->name_len - r->client_len - 1 },
+            (struct str){ .data = r->name, .len = r->client_len });
+    free(r);
+    return 0;
+}
+
+/* ---- calls of the engine, side by side where it is another server ---- */
+
+static size_t calls_at_once(const struct worker *w) {
+    return engine_is_shared(w->daemon->engine) ? CALLS_AT_ONCE : 1;
+}
+
+static void call(struct group *calls, const char *name, task_fn *fn, void *arg, size_t at_once) {
+    if (at_once == 1 || group_spawn(calls, name, fn, arg) < 0)
+        (void) fn(arg);
+}
+
+static void wait_for(struct group *calls) {
+    int r = group_wait_all(calls);
+    (void) r; /* cancelled: those that are under way are, too */
+}
+
+static void remove_some(struct worker *w) {
+    size_t most = calls_at_once(w), n = table_size(&w->removals_by_name);
+    GROUP(calls);
+    for (size_t i = 0; i < most && i < n; i++)
+        call(&calls, "presence-removal", remove_next, w, most);
+    wait_for(&calls);
+}
+
+/* ---- presence that is to be renewed ---- */
+
+struct renewal {
+    struct worker *worker;
+    struct publication *copy;
+};
 
 /* The session may go, and its identity and subscriptions change, in each wait: what the engine
- * works with is a copy, in the shape of a publication that nobody publishes. */
-static void renew_one(struct worker *w, struct session *s, const struct subscription *sub) {
+ * works with is a copy, in the shape of a publication that nobody publishes. NULL: no memory; the
+ * next time comes before the entry expires. */
+static struct publication *copy_of(struct session *s, const struct subscription *sub) {
     struct client_text text;
     struct client_info info = subscription_client_info(s, sub, &text);
-    struct publication *copy = publication_new(&(struct publication_parts){
+    return publication_new(&(struct publication_parts){
             .kind = PUBLICATION_JOIN, .channel = channel_name(sub->channel), .info = &info });
-    if (!copy) /* the next time comes before the entry expires */
-        return;
-
-    int r = engine_presence_set(w->daemon->engine, copy->channel, &copy->info,
-                                w->config->client.presence_ttl_ms);
-    bool has_gone = !w->keeper_session || !subscription_find(s, copy->channel);
-    if (r == 0 && has_gone) /* it was removed meanwhile, and has come back by our doing */
-        (void) engine_presence_remove(w->daemon->engine, copy->channel, copy->info.client);
-    publication_unref(copy);
 }
 
-static void renew(struct worker *w, struct session *s) {
+static bool has_gone(const struct renewal *one) {
+    struct session *s = hub_find_client(one->worker, one->copy->info.client);
+    return !s || !subscription_find(s, one->copy->channel);
+}
+
+static int renew_one(void *renewal) {
+    const struct renewal *one = renewal;
+    struct worker *w = one->worker;
+    struct publication *copy = one->copy;
+    int r = engine_presence_set(w->daemon->engine, copy->channel, &copy->info,
+                                w->config->client.presence_ttl_ms);
+    /* Was it removed while we waited, and has come back by our doing? */
+    if (r == 0 && engine_is_shared(w->daemon->engine) && has_gone(one))
+        (void) engine_presence_remove(w->daemon->engine, copy->channel, copy->info.client);
+    return 0;
+}
+
+static void renew_all(struct renewal *all, size_t n, size_t most) {
+    {
+        GROUP(calls);
+        for (size_t i = 0; i < n; i++)
+            call(&calls, "presence", renew_one, &all[i], most);
+        wait_for(&calls);
+    } /* none is under way any more, though the wait was cut short */
+    for (size_t i = 0; i < n; i++)
+        publication_unref(all[i].copy);
+}
+
+/* All of a session's. How many of those collected, of most, wait for more. */
+static size_t renew_session(struct worker *w, struct session *s, struct renewal *all, size_t n,
+                            size_t most) {
     w->keeper_session = s;
     for (unsigned i = 0; w->keeper_session && i < s->n_subs; i++) {
         const struct subscription *sub = session_sub(s, i);
-        if (sub->has_presence && sub->is_listed)
-            renew_one(w, s, sub);
+        struct publication *copy = sub->has_presence && sub->is_listed ? copy_of(s, sub) : NULL;
+        if (!copy)
+            continue;
+        all[n++] = (struct renewal){ .worker = w, .copy = copy };
+        if (n == most) {
+            renew_all(all, n, most);
+            n = 0;
+        }
     }
     w->keeper_session = NULL;
+    return n;
+}
+
+static struct session *next_due(struct worker *w);
+
+/* False: nobody is due. */
+static bool renew_some(struct worker *w) {
+    struct session *s = next_due(w);
+    if (!s)
+        return false;
+    struct renewal one, *all = &one;
+    size_t most = calls_at_once(w), n = 0;
+    if (most > 1)
+        all = calloc(most, sizeof *all);
+    if (!all)
+        all = &one, most = 1;
+    do
+        n = renew_session(w, s, all, n, most);
+    while (n > 0 && (s = next_due(w)));
+    renew_all(all, n, most);
+    if (all != &one)
+        free(all);
+    return true;
 }
 
 /* ---- positions ---- */
@@ -131,13 +267,11 @@ static int ask_position(void *arg) {
 
 /* Another server is asked for all of them together. */
 static void ask_positions(struct check *checks, size_t n) {
-    bool is_far = engine_is_shared(checks[0].engine);
+    size_t at_once = engine_is_shared(checks[0].engine) ? n : 1;
     GROUP(asking);
     for (size_t i = 0; i < n; i++)
-        if (!is_far || group_spawn(&asking, "position", ask_position, &checks[i]) < 0)
-            (void) ask_position(&checks[i]);
-    int r = group_wait_all(&asking);
-    (void) r; /* cancelled: those that are under way are, too */
+        call(&asking, "position", ask_position, &checks[i], at_once);
+    wait_for(&asking);
 }
 
 static void check_some(struct worker *w, struct check *checks, size_t n) {
@@ -230,19 +364,16 @@ static int keeper_run(void *arg) {
     struct worker *w = arg;
 
     for (unsigned done = 1; !task_cancelled(); done++) {
-        struct link *k;
-        struct session *s;
         if (done % DONE_PER_TURN == 0)
             (void) task_yield(); /* ten thousand may be due in one tick */
         if (w->is_check_due) {   /* who has missed something waits for nobody's presence */
             w->is_check_due = false;
             check_positions(w);
-        } else if ((k = list_pop(&w->keeper_jobs)))
-            run_job(w, CONTAINER_OF(k, struct keeper_job, link));
-        else if ((s = next_due(w)))
-            renew(w, s);
-        else
+        } else if (!list_is_empty(&w->removals)) {
+            remove_some(w);
+        } else if (!renew_some(w)) {
             break;
+        }
     }
     w->is_keeping = false;
     return 0;
@@ -272,33 +403,36 @@ void keeper_forget(struct worker *w, struct session *s) {
 }
 
 void keeper_remove_presence(struct worker *w, struct str channel, struct str client) {
-    struct keeper_job *j = malloc(sizeof *j + channel.len + client.len);
-    if (!j)
+    if (find(w, channel, client))
         return;
-    j->link = (struct link){ 0 };
-    j->channel_len = (uint16_t) channel.len;
-    j->client_len = (uint16_t) client.len;
-    memcpy(j->text, channel.data, channel.len);
-    memcpy(j->text + channel.len, client.data, client.len);
-    list_append(&w->keeper_jobs, &j->link);
+    size_t name_len = client.len + 1 + channel.len;
+    struct removal *r = table_size(&w->removals_by_name) < KEEPER_REMOVALS_MAX
+                                ? malloc(sizeof *r + name_len)
+                                : NULL;
+    if (r) {
+        *r = (struct removal){ .client_len = client.len, .name_len = name_len };
+        memcpy(r->name, client.data, client.len);
+        r->name[client.len] = '\0';
+        memcpy(r->name + client.len + 1, channel.data, channel.len);
+    }
+    if (!r || table_add(&w->removals_by_name, &r->entry) < 0) {
+        metrics_count(&w->metrics, COUNT_PRESENCE_LEFT);
+        free(r);
+        return;
+    }
+    list_append(&w->removals, &r->link);
     keep(w);
 }
 
 void keeper_keep_presence(struct worker *w, struct str channel, struct str client) {
-    LIST_FOREACH_SAFE (&w->keeper_jobs, k, after) {
-        struct keeper_job *j = CONTAINER_OF(k, struct keeper_job, link);
-        if (!str_equal((struct str){ j->text, j->channel_len }, channel) ||
-            !str_equal((struct str){ j->text + j->channel_len, j->client_len }, client))
-            continue;
-        list_remove(k);
-        free(j);
-    }
+    struct removal *r = find(w, channel, client);
+    if (r)
+        drop(w, r);
 }
 
 void keeper_finish(struct worker *w) {
-    struct link *k;
-    while ((k = list_pop(&w->keeper_jobs)))
-        free(CONTAINER_OF(k, struct keeper_job, link));
+    drop_all(w);
+    table_finish(&w->removals_by_name);
     line_finish(&w->presence_due);
     timer_clear(&w->check);
 }

@@ -8,14 +8,20 @@
 #include "protocol/bytes.h"
 
 struct session;
+struct table_seed;
 struct worker;
+
+/* Presence that waits to be removed, of each worker; more is left to its TTL, and counted. */
+enum { KEEPER_REMOVALS_MAX = 100000 };
+
+void keeper_init(struct worker *w, const struct table_seed *seed);
 
 /* The session's presence in all its channels is to be renewed. */
 void keeper_renew(struct worker *w, struct session *s);
 void keeper_forget(struct worker *w, struct session *s); /* the session goes */
 
-/* A client's presence in a channel is to be removed, soon; without memory for it the entry's TTL
- * does it. */
+/* A client's presence in a channel is to be removed, soon; without room or memory for it the
+ * entry's TTL does it. */
 void keeper_remove_presence(struct worker *w, struct str channel, struct str client);
 
 /* It has come back: what was to be removed and is not yet, stays. */

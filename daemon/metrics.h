@@ -57,6 +57,8 @@
       "Recoveries refused: something may be missing.")                                             \
     X(COUNT_POSITION_LOST, "client_position_lost_total",                                           \
       "Subscriptions ended: a gap in their stream.")                                               \
+    X(COUNT_PRESENCE_LEFT, "presence_removals_dropped_total",                                      \
+      "Presence of clients that have gone, left to its TTL: too much of it waited.")               \
     X(COUNT_MESSAGES_IN, "transport_messages_received_total", "WebSocket messages from clients.")  \
     X(COUNT_BYTES_IN, "transport_messages_received_bytes_total",                                   \
       "Bytes of messages from clients.")                                                           \

@@ -163,7 +163,7 @@ int worker_open(struct worker *w, struct daemon *d, unsigned index) {
     w->daemon = d;
     w->index = index;
     loop_random(&seed, sizeof seed);
-    list_init(&w->keeper_jobs);
+    keeper_init(w, &seed);
     group_init(&w->connections);
     group_init(&w->tasks);
     outbox_set_init(&w->outboxes, &(struct outbox_limits){ 0 }, &w->flush, on_broken);

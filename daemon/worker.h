@@ -90,7 +90,8 @@ struct worker {
 
     /* keeper.c: presence and positions, kept up by one task that exists while there is work */
     struct keeper_line presence_due;
-    struct list keeper_jobs;
+    struct list removals; /* presence that is to be removed, in its order */
+    struct table removals_by_name;
     struct session *keeper_session; /* whose presence is being renewed; NULLed when it goes */
     struct timer check;             /* when to compare positions again */
     bool is_keeping, is_check_due;

@@ -6,6 +6,8 @@
 import { Wire } from '../e2e/lib/wire.mjs';
 
 const PAUSE_MS = 5; // between two tries to reach a daemon that is down
+const END_MS = 30_000, END_TRIES = 4;
+const UNRECOVERABLE = 112;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -32,13 +34,20 @@ export class Ledger {
         this.stopping = true;
         this.#changed();
         await Promise.all(this.running.slice(0, this.publishers.length));
-        const ends = new Map();
-        for (const channel of this.channels) {
-            const history = await this.history(channel);
-            ends.set(channel, { offset: history.at(-1)?.offset ?? 0, epoch: history.epoch });
+        for (let tries = 1; ; tries++) { // a stream that begins anew meanwhile has another end
+            const ends = new Map();
+            for (const channel of this.channels) {
+                const history = await this.history(channel);
+                ends.set(channel, { offset: history.at(-1)?.offset ?? 0, epoch: history.epoch });
+            }
+            try {
+                await this.until(() => this.subscribers.every(({ channel, position }) =>
+                    position?.epoch === ends.get(channel).epoch && position.offset >= ends.get(channel).offset), END_MS);
+                break;
+            } catch (error) {
+                if (tries === END_TRIES) throw error;
+            }
         }
-        await this.until(() => this.subscribers.every(({ channel, position }) =>
-            position?.epoch === ends.get(channel).epoch && position.offset >= ends.get(channel).offset));
         this.over = true;
         for (const s of this.subscribers) s.wire?.close();
         await Promise.all(this.running);
@@ -167,9 +176,17 @@ export class Ledger {
     // With the epoch it is of.
     async history(channel) {
         const wire = await this.#open({});
-        const all = [];
+        let all = [];
         for (let since; ;) {
-            const page = await this.#insist(wire, 'history', { channel, limit: this.page, ...(since && { since }) });
+            let page;
+            try {
+                page = await this.#insist(wire, 'history', { channel, limit: this.page, ...(since && { since }) });
+            } catch (error) {
+                if (error.code !== UNRECOVERABLE) throw error;
+                all = []; // it began anew between two pages
+                since = null;
+                continue;
+            }
             all.push(...page.publications);
             all.epoch = page.epoch;
             if (!page.publications.length) break;

@@ -158,7 +158,7 @@ const MASTER = 'parley';
 
 // One master, replicas of it, and Sentinels that watch them; ready when each Sentinel knows all.
 export class Sentinels {
-    static async start({ replicas = 1, sentinels = 3, downAfter_ms = 500, args = [] } = {}) {
+    static async start({ replicas = 1, sentinels = 3, downAfter_ms = 1500, args = [] } = {}) {
         const all = new Sentinels();
         const replication = ['--repl-diskless-sync-delay', '0', ...args];
         all.servers = [await Redis.start({ args: replication })];

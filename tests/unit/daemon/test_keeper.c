@@ -15,6 +15,8 @@
 #include "daemon/session/hub.h"
 #include "daemon/worker_thread.h"
 #include "storage/engine.h"
+#include "storage/node.h"
+#include "tests/support/bus.h"
 #include "tests/support/world.h"
 
 static const char config[] =
@@ -33,6 +35,23 @@ static struct {
 } renewed[2 * PEERS];
 static size_t n_renewed;
 
+static size_t n_removed;
+static int64_t set_ms, remove_ms; /* that each call takes */
+static size_t n_under_way, most_under_way;
+
+/* Of the bus, not of the engine behind it. */
+static void take_time(const struct engine *e, int64_t ms) {
+    if (ms == 0 || !engine_is_shared(e))
+        return;
+    n_under_way++;
+    if (n_under_way > most_under_way)
+        most_under_way = n_under_way;
+    (void) task_sleep(ms);
+    n_under_way--;
+}
+
+int __real_engine_presence_remove(struct engine *e, struct str channel, struct str client);
+int __wrap_engine_presence_remove(struct engine *e, struct str channel, struct str client);
 int __real_engine_presence_set(struct engine *e, struct str channel, const struct client_info *info,
                                int64_t ttl_ms);
 int __wrap_engine_presence_set(struct engine *e, struct str channel, const struct client_info *info,
@@ -48,12 +67,19 @@ int __wrap_engine_presence_set(struct engine *e, struct str channel, const struc
                         (int) info->client.len, info->client.data);
     if (i < n_renewed)
         renewed[i].times++;
+    take_time(e, set_ms);
     return __real_engine_presence_set(e, channel, info, ttl_ms);
+}
+
+int __wrap_engine_presence_remove(struct engine *e, struct str channel, struct str client) {
+    n_removed += engine_is_shared(e);
+    take_time(e, remove_ms);
+    return __real_engine_presence_remove(e, channel, client);
 }
 
 static void forget_renewals(void) {
     memset(renewed, 0, sizeof renewed);
-    n_renewed = 0;
+    n_renewed = n_removed = most_under_way = 0;
 }
 
 static int times_renewed(struct peer *p) {
@@ -177,6 +203,113 @@ static void the_line_uses_its_room_again_and_forgets_nobody(void **state) {
     (void) state;
     assert_null(world_run(&(struct world_options){ .config = config, .workers = 1 },
                           due_again_meanwhile, NULL));
+}
+
+/* ---- an engine that is another server ---- */
+
+enum { CROWD = 200, AT_ONCE = 64, CALL_MS = 10 };
+
+static size_t n_present(struct world *w, const char *channel) {
+    size_t clients = 0, users;
+    int r = engine_presence_stats(w->daemon->engine, str_of(channel), &clients, &users);
+    return r < 0 ? SIZE_MAX : clients;
+}
+
+static struct world *open_node(struct world *w) {
+    static struct world_options o;
+    if (bus_open(&w->bus) < 0)
+        return NULL;
+    o = (struct world_options){ .config = config, .workers = 1, .bus = w->bus };
+    return world_open_another(w, &o);
+}
+
+/* One of them goes while it is being renewed. */
+static int many_are_due(struct world *w, void *arg) {
+    static struct peer *all[CROWD];
+    (void) arg;
+    struct world *node = open_node(w);
+    STORY_EXPECT(w, node != NULL);
+    for (size_t i = 0; i < CROWD; i++) {
+        all[i] = join(node);
+        STORY_EXPECT(w, all[i] != NULL);
+    }
+    forget_renewals();
+    set_ms = CALL_MS;
+    for (size_t i = 0; i < CROWD; i++)
+        is_due(all[i]);
+    STORY_EXPECT(w, task_sleep(CALL_MS / 2) == 0);
+    struct session *gone = session_of(all[0]);
+    STORY_EXPECT(w, gone && n_under_way == AT_ONCE);
+    session_disconnect(gone, DISCONNECT_FORCE_NO_RECONNECT);
+    STORY_EXPECT(w, task_sleep(((CROWD + AT_ONCE - 1) / AT_ONCE + 2) * CALL_MS) == 0);
+    STORY_EXPECT(w, n_renewed == CROWD && n_under_way == 0);
+    STORY_EXPECT(w, most_under_way == AT_ONCE);
+    STORY_EXPECT(w, n_present(node, "room") == CROWD - 1);
+    set_ms = 0;
+    return 0;
+}
+
+static void another_server_is_asked_to_renew_many_at_once(void **state) {
+    (void) state;
+    const char *failure = world_run(&(struct world_options){ .config = config, .workers = 1 },
+                                    many_are_due, NULL);
+    set_ms = 0;
+    assert_null(failure);
+}
+
+/* The last of them is called off before its turn. */
+static int many_are_removed(struct world *w, void *arg) {
+    (void) arg;
+    struct world *node = open_node(w);
+    STORY_EXPECT(w, node != NULL);
+    char client[CROWD][40];
+    for (size_t i = 0; i < CROWD; i++) {
+        (void) snprintf(client[i], sizeof client[i], "%036zu", i);
+        struct client_info info = { .user = STR("u"), .client = str_of(client[i]) };
+        STORY_EXPECT(w, engine_presence_set(node->daemon->engine, STR("room"), &info, 60000) == 0);
+    }
+    forget_renewals();
+    remove_ms = CALL_MS;
+    for (int twice = 0; twice < 2; twice++)
+        for (size_t i = 0; i < CROWD; i++)
+            keeper_remove_presence(worker_of(node), STR("room"), str_of(client[i]));
+    STORY_EXPECT(w, task_sleep(CALL_MS / 2) == 0);
+    STORY_EXPECT(w, n_under_way == AT_ONCE);
+    keeper_keep_presence(worker_of(node), STR("room"), str_of(client[CROWD - 1]));
+    keeper_keep_presence(worker_of(node), STR("hall"), str_of(client[CROWD - 2]));
+    STORY_EXPECT(w, task_sleep((CROWD + AT_ONCE - 1) / AT_ONCE * CALL_MS) == 0);
+    STORY_EXPECT(w, n_removed == CROWD - 1 && n_under_way == 0 && most_under_way == AT_ONCE);
+    STORY_EXPECT(w, n_present(node, "room") == 1);
+    return 0;
+}
+
+static void another_server_is_asked_to_remove_many_at_once(void **state) {
+    (void) state;
+    const char *failure = world_run(&(struct world_options){ .config = config, .workers = 1 },
+                                    many_are_removed, NULL);
+    remove_ms = 0;
+    assert_null(failure);
+}
+
+static int too_many_wait(struct world *w, void *arg) {
+    struct worker *worker = worker_of(w);
+    (void) arg;
+    keep_busy(w);
+    for (int i = 0; i < KEEPER_REMOVALS_MAX + 2; i++) {
+        char client[40];
+        (void) snprintf(client, sizeof client, "%036d", i);
+        keeper_remove_presence(worker, STR("room"), str_of(client));
+    }
+    STORY_EXPECT(w, table_size(&worker->removals_by_name) == KEEPER_REMOVALS_MAX);
+    STORY_EXPECT(w, atomic_load(&worker->metrics.counters[COUNT_PRESENCE_LEFT]) == 2);
+    worker->is_keeping = false;
+    return 0;
+}
+
+static void removals_that_wait_are_bounded(void **state) {
+    (void) state;
+    assert_null(world_run(&(struct world_options){ .config = config, .workers = 1 }, too_many_wait,
+                          NULL));
 }
 
 /* ---- positions ---- */
@@ -316,6 +449,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_renewed_once_though_others_had_its_place_in_the_line),
         cmocka_unit_test(the_line_uses_its_room_again_and_forgets_nobody),
+        cmocka_unit_test(another_server_is_asked_to_renew_many_at_once),
+        cmocka_unit_test(another_server_is_asked_to_remove_many_at_once),
+        cmocka_unit_test(removals_that_wait_are_bounded),
         cmocka_unit_test(positions_are_compared_few_at_a_time_and_only_those_that_are_due),
         cmocka_unit_test(positions_that_the_engine_cannot_say_are_asked_for_again_soon),
         cmocka_unit_test(who_reads_the_past_when_something_was_missed_reads_it_again),
