@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "async/task.h"
 #include "storage/redis/reply.h"
@@ -227,10 +228,21 @@ SUSPENDS int redis_line_open(const struct redis_line_options *o, const struct ad
     return 0;
 }
 
+/* What the kernel still has to send it would go on sending after the close, for as long as a
+ * network is cut: carried out then, a publish that was given up would come after those made since.
+ */
+static void forget_unsent(const struct stream *s) {
+    const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+    int fd = s ? stream_fd(s) : -1;
+    if (fd >= 0)
+        (void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 struct redis_line *redis_line_close(struct redis_line *l) {
     if (!l)
         return NULL;
     loop_forget_hook(&l->flushing);
+    forget_unsent(l->stream);
     l->stream = stream_close(l->stream);
     l->replies = redis_replies_free(l->replies);
     buffer_finish(&l->out);
