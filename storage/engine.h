@@ -191,6 +191,7 @@ void page_finish(struct page *p);
 /*
  * Reads a channel's publications: those neither trimmed nor expired. A channel that never had one
  * has top offset 0 and an epoch, which its first publication will carry; reading never writes.
+ * redis: fewer than were asked for where they would be more than 48 MiB.
  * -EIO, -ENOMEM, -ENOBUFS: too many reads are waiting.
  */
 SUSPENDS MUST_CHECK int engine_history(struct engine *e, const struct history_query *q,
@@ -216,6 +217,7 @@ struct presence {
 };
 
 void presence_finish(struct presence *p);
+/* redis: -EMSGSIZE: they would be more than 48 MiB; who wants to know may count them. */
 SUSPENDS MUST_CHECK int engine_presence(struct engine *e, struct str channel, struct presence *ret);
 SUSPENDS MUST_CHECK int engine_presence_stats(struct engine *e, struct str channel,
                                               size_t *ret_clients, size_t *ret_users);

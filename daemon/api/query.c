@@ -33,6 +33,9 @@ int api_presence(struct api_call *c) {
     if (r)
         return r;
     r = engine_presence(c->worker->daemon->engine, c->params->channel, &who);
+    if (r == -EMSGSIZE)
+        return api_error(c, ERROR_LIMIT_EXCEEDED,
+                         "too many are there for one answer; presence_stats says how many");
     if (r < 0)
         return api_failed(c, r);
 

@@ -47,9 +47,10 @@ int session_presence(struct session *s, uint32_t id, const struct command_presen
 
     CLEANUP(presence_finish) struct presence who = { 0 };
     int r = engine_presence(s->worker->daemon->engine, c->channel, &who);
-    if (r < 0)
+    if (r < 0 && r != -EMSGSIZE)
         return session_failed(s, id, r);
-    if (presence_bytes(&who) > session_reply_max(s)) /* presence_stats still tells how many */
+    if (r < 0 ||
+        presence_bytes(&who) > session_reply_max(s)) /* presence_stats still tells how many */
         return session_error(s, id, ERROR_LIMIT_EXCEEDED);
     session_reply(s, &(struct reply){ .kind = REPLY_PRESENCE,
                                       .id = id,

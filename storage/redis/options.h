@@ -27,7 +27,9 @@ struct redis_options {
     struct str node_name;                      /* for people */
     int64_t connect_timeout_ms, io_timeout_ms; /* 0: defaults of storage/redis/server.h */
     int64_t wait_ms; /* publishes wait for a Redis that is away for so long; 0: they fail at once */
-    int64_t node_ttl_ms; /* a node not heard of for so long is gone. 0: 15 s */
+    size_t reply_max_bytes; /* of presence or history in one answer: less than a line takes. 0: 48
+                               MiB */
+    int64_t node_ttl_ms;    /* a node not heard of for so long is gone. 0: 15 s */
     /* As of redis_server_options: what makes connections in tests and simulations. NULL: TCP. */
     int (*connect)(void *arg, const struct address *a, const struct tls *tls, struct stream **ret);
     void *connect_arg;

@@ -99,6 +99,7 @@ static int read_send(struct op *op, struct simple_call *call) {
     if (r < 0)
         return r;
     args_str(&a, STR("1"));
+    args_number(&a, op->shard->engine->reply_max_bytes);
     args_send(&a, op);
     return 0;
 }

@@ -1,6 +1,6 @@
 -- Who is in a channel, those whose time is over forgotten before.
 -- KEYS: infos by client, times by client, numbers of clients by user
--- ARGV: '1': their infos; else how many clients and users
+-- ARGV: '1': their infos; else how many clients and users. How many bytes an answer may have
 local call = redis.call
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -44,6 +44,17 @@ if n ~= call('ZCARD', KEYS[2]) or (n > 0) ~= (call('EXISTS', KEYS[3]) == 1) then
 end
 
 if ARGV[1] == '1' then
-    return call('HGETALL', KEYS[1])
+    local most, size, all = tonumber(ARGV[2]), call('HLEN', KEYS[1]) * 64, {}
+    if size <= most then
+        all = call('HGETALL', KEYS[1])
+        size = 0
+        for i = 1, #all do
+            size = size + #all[i] + 16
+        end
+    end
+    if size > most then
+        return redis.error_reply('TOOLARGE for one answer')
+    end
+    return all
 end
 return { call('HLEN', KEYS[1]), call('HLEN', KEYS[3]) }

@@ -98,6 +98,7 @@ static int read_send(struct op *op) {
     else
         args_str(&a, (struct str){ 0 });
     args_number(&a, expired_before(&q->keep));
+    args_number(&a, re->reply_max_bytes);
     args_send(&a, op);
     return 0;
 }

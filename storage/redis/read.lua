@@ -2,7 +2,8 @@
 -- published in is promised an epoch, for a while.
 -- KEYS: meta, stream, generation
 -- ARGV: generation as the node knows it, epoch if one begins, ttl of a promise, limit, size,
---       'f'orward or 'r'everse, since ('': none), time at which a publication has expired
+--       'f'orward or 'r'everse, since ('': none), time at which a publication has expired, how many
+--       bytes an answer may have: it has fewer publications then, but one at least
 -- Returns OFFSET:EPOCH, id, publication, id, publication ...
 local call = redis.call
 if call('GET', KEYS[3]) ~= ARGV[1] then
@@ -31,7 +32,7 @@ elseif since then
 end
 
 -- Those that have expired do not count; they are the oldest, as far as clocks agree.
-local expired, n = tonumber(ARGV[8]), 0
+local expired, n, room = tonumber(ARGV[8]), 0, tonumber(ARGV[9])
 while n < limit and first <= last do
     local from, to = string.format('%.0f', first), string.format('%.0f', last)
     local count = math.min(limit - n, 1000)
@@ -43,6 +44,10 @@ while n < limit and first <= last do
         local o, t = string.match(id, '^(%d+)-(%d+)$')
         offset = tonumber(o)
         if tonumber(t) > expired then
+            room = room - #id - #fields[2] - 32
+            if room < 0 and n > 0 then
+                return reply
+            end
             reply[2 * n + 2] = id
             reply[2 * n + 3] = fields[2]
             n = n + 1

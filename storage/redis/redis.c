@@ -22,6 +22,7 @@ enum {
     BEATS_PER_TTL = 3,
     FENCE_MS = 1000, /* for a message to ourselves */
     QUEUE_MAX = 65536,
+    REPLY_MAX_BYTES = 48 * 1024 * 1024, /* a line ends above 64 */
     FAILURE_MS = 10000, /* after which a failed publish alone does not make us unhealthy */
     ATTEMPT_MS = 50,    /* between looks at an attempt to connect */
 };
@@ -478,6 +479,7 @@ int redis_engine_new(const struct engine_options *o, const char *epoch_base,
     re->node_ttl_ms = ro->node_ttl_ms > 0 ? ro->node_ttl_ms : NODE_TTL_MS;
     re->queue_max = o->queue_max ? o->queue_max : QUEUE_MAX;
     re->queue_max_bytes = o->queue_max_bytes;
+    re->reply_max_bytes = ro->reply_max_bytes ? ro->reply_max_bytes : REPLY_MAX_BYTES;
     re->denials_max = o->denials_max ? o->denials_max : DENIALS_MAX;
     re->keeps_epochs = ro->keeps_epochs;
     re->started_ms = clock_wall_ms();

@@ -118,7 +118,7 @@ struct redis_engine {
     char *prefix, *pubsub_prefix, *node_id, *node_name;
     int64_t patience_ms; /* of whoever waits for a line */
     int64_t node_ttl_ms;
-    size_t queue_max, queue_max_bytes, denials_max;
+    size_t queue_max, queue_max_bytes, denials_max, reply_max_bytes;
     bool keeps_epochs, is_closing;
     uint64_t epochs; /* made so far */
     struct redis_counts counts;

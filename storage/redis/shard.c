@@ -95,7 +95,7 @@ int redis_reply_error(const struct redisReply *reply) {
         { "OOM", -ENOSPC },        { "MISCONF", -ENOSPC },  { "READONLY", -EROFS },
         { "LOADING", -EAGAIN },    { "BUSY", -EAGAIN },     { "MASTERDOWN", -EAGAIN },
         { "NOREPLICAS", -EAGAIN }, { "NOPERM", -EACCES },   { "NOAUTH", -EACCES },
-        { "STALE", -ESTALE },      { "NOSCRIPT", -ESTALE },
+        { "STALE", -ESTALE },      { "NOSCRIPT", -ESTALE }, { "TOOLARGE", -EMSGSIZE },
     };
     /* Before Redis 7 what stopped a script stands inside the sentence. */
     const char *inside = strncmp(reply->str, "ERR Error running script", 24) == 0
