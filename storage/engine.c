@@ -335,10 +335,6 @@ int engine_nodes(struct engine *e, struct nodes *ret) {
     return 0;
 }
 
-int engine_set_about(struct engine *e, struct bytes about) {
-    return e->class->set_about ? e->class->set_about(e, about) : 0;
-}
-
 int engine_signal(struct engine *e, struct str to, struct bytes message) {
     return e->class->signal ? e->class->signal(e, to, message) : 0;
 }

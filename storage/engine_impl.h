@@ -64,7 +64,6 @@ struct engine_class {
     int (*presence_stats)(struct engine *e, struct str channel, size_t *ret_clients,
                           size_t *ret_users);
     int (*nodes)(struct engine *e, struct nodes *ret);
-    int (*set_about)(struct engine *e, struct bytes about);
     int (*signal)(struct engine *e, struct str to, struct bytes message);
     int (*listen)(struct engine *e, struct engine_ear *ear);
     void (*unlisten)(struct engine *e, struct engine_ear *ear);

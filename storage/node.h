@@ -15,7 +15,6 @@ struct node {
     struct str id, name;
     struct str version;
     int64_t started_ms; /* wall clock */
-    struct bytes about; /* what it last said of itself by engine_set_about() */
 };
 
 struct nodes {
@@ -32,9 +31,6 @@ bool engine_is_shared(const struct engine *e);
 /* Those heard of lately, as far as this node knows; not waited for. -ENOMEM. -ENOTCONN: it has not
  * been able to ask for a while. */
 MUST_CHECK int engine_nodes(struct engine *e, struct nodes *ret);
-
-/* What the other nodes are told of this one with each heartbeat. Copied. Any thread. -ENOMEM. */
-MUST_CHECK int engine_set_about(struct engine *e, struct bytes about);
 
 /* To one node, or to all others where `to` is empty. On return 0 Redis has it. -ENOTCONN and other
  * errors as of publishing; -ECANCELED, -ETIMEDOUT. */

@@ -2,7 +2,7 @@
  * The nodes that share the servers: on the first one each says from time to time that it is there,
  * and hears of the others; what they say to each other is published.
  *
- * info   = span(name) span(version) started_ms (eight bytes, the least first), about
+ * info   = span(name) span(version) started_ms (eight bytes, the least first); more is skipped
  * signal = span(from) message; as of message.h
  */
 #include <errno.h>
@@ -27,9 +27,6 @@ static void encode_self(struct redis_engine *re, struct buffer *out) {
     message_put_span(out, str_bytes(STR(PARLEY_VERSION)));
     for (int i = 0; i < TIME_SIZE; i++)
         buffer_append_byte(out, (uint8_t) ((uint64_t) re->started_ms >> 8 * i));
-    pthread_mutex_lock(&re->nodes_mutex);
-    buffer_append_bytes(out, buffer_bytes(&re->about));
-    pthread_mutex_unlock(&re->nodes_mutex);
 }
 
 static int beat_args(struct args *a, struct shard *s, struct bytes self) {
@@ -133,7 +130,6 @@ static int take_node(struct bytes id, struct bytes info, struct node *ret) {
         .name = { .data = (const char *) name.data, .len = name.len },
         .version = { .data = (const char *) version.data, .len = version.len },
         .started_ms = (int64_t) started_ms,
-        .about = bytes_of(info.data + TIME_SIZE, info.len - TIME_SIZE),
     };
     return 0;
 }
@@ -194,21 +190,6 @@ int redis_nodes(struct engine *e, struct nodes *ret) {
     else
         *ret = nodes;
     return r;
-}
-
-int redis_set_about(struct engine *e, struct bytes about) {
-    struct redis_engine *re = redis_of(e);
-    struct buffer copy = BUFFER_INIT;
-    buffer_append_bytes(&copy, about);
-    int r = buffer_error(&copy);
-    if (r < 0)
-        return r;
-    pthread_mutex_lock(&re->nodes_mutex);
-    struct buffer old = re->about;
-    re->about = copy;
-    pthread_mutex_unlock(&re->nodes_mutex);
-    buffer_finish(&old);
-    return 0;
 }
 
 /* ---- signals ---- */

@@ -321,7 +321,6 @@ static void redis_free(struct redis_engine *re) {
     engine_finish(&re->engine);
     buffer_finish(&re->scratch);
     buffer_finish(&re->text);
-    buffer_finish(&re->about);
     buffer_finish(&re->nodes);
     free(re->prefix);
     free(re->pubsub_prefix);
@@ -389,7 +388,6 @@ static const struct engine_class redis_class = {
     .presence = redis_presence,
     .presence_stats = redis_presence_stats,
     .nodes = redis_nodes,
-    .set_about = redis_set_about,
     .signal = redis_signal,
     .listen = redis_listen,
     .unlisten = redis_unlisten,

@@ -145,7 +145,6 @@ struct redis_engine {
 
     /* node.c; under the mutex: what any thread reads. */
     pthread_mutex_t nodes_mutex;
-    struct buffer about;
     struct buffer nodes; /* the newest reply */
     int64_t nodes_at_ms;
     char problem[ENGINE_PROBLEM_MAX];
@@ -244,7 +243,6 @@ SUSPENDS void node_leave(struct redis_engine *re);
 void node_hear(struct redis_engine *re, struct bytes payload);
 void node_missed(struct redis_engine *re);
 int redis_nodes(struct engine *e, struct nodes *ret);
-int redis_set_about(struct engine *e, struct bytes about);
 int redis_signal(struct engine *e, struct str to, struct bytes message);
 int redis_listen(struct engine *e, struct engine_ear *ear);
 void redis_unlisten(struct engine *e, struct engine_ear *ear);

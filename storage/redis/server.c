@@ -52,10 +52,6 @@ static void on_switch(void *server) {
     redis_keeper_end(&s->subscribing, -ESTALE, "Sentinel has made another server the master");
 }
 
-void redis_server_renew(struct redis_server *s, const char *why) {
-    redis_keeper_end(&s->commands, -ESTALE, "%s", why);
-}
-
 /* ---- opening ---- */
 
 static struct str copy_text(char **at, struct str s) {

@@ -76,10 +76,6 @@ SUSPENDS struct redis_server *redis_server_close(struct redis_server *s);
 /* Until commands are taken. 0, -ECANCELED, -ETIMEDOUT. */
 SUSPENDS MUST_CHECK int redis_server_wait_up(struct redis_server *s);
 
-/* The line for commands is of no use: it ends, and another one is made and greeted. why: one
- * clause, for the operator. Does nothing while it is down. */
-void redis_server_renew(struct redis_server *s, const char *why);
-
 /* ---- commands ---- */
 
 /* Embedded in what its maker wants to remember; the maker's again in done. */

@@ -280,10 +280,6 @@ static int nodes(struct engine *e, struct nodes *ret) {
     return 0;
 }
 
-static int set_about(struct engine *e, struct bytes about) {
-    return 0;
-}
-
 static int listen_to(struct engine *e, struct engine_ear *ear) {
     member_of(e)->ear = ear;
     return 0;
@@ -329,7 +325,6 @@ static const struct engine_class CLASS = {
     .presence = presence,
     .presence_stats = presence_stats,
     .nodes = nodes,
-    .set_about = set_about,
     .signal = signal_nodes,
     .listen = listen_to,
     .unlisten = unlisten,
