@@ -1,13 +1,11 @@
 #include "storage/sqlite/archive.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "async/deadline.h"
 #include "async/lane.h"
@@ -18,7 +16,6 @@
 #include "storage/sqlite/errand.h"
 
 enum {
-    APPLICATION_ID = 0x50726c61, /* "Prla" */
     VERSION = 1,
     GROUP_MAX = 1024,
     OPEN_PATIENCE_MS = 60000,
@@ -91,50 +88,10 @@ struct opening {
     char *why;
 };
 
-static int check_and_make(sqlite3 *db) {
-    int64_t id = 0, version = 0, tables = 0;
-    int r = database_number(db, "PRAGMA application_id", &id);
-    if (r == 0)
-        r = database_number(db, "PRAGMA user_version", &version);
-    if (r == 0)
-        r = database_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
-    if (r < 0)
-        return r;
-    bool is_new = tables == 0 && version == 0 && id == 0;
-    if (!is_new && (id != APPLICATION_ID || version < 1))
-        return -EBADMSG;
-    if (version > VERSION)
-        return -EPROTONOSUPPORT;
-    if (!is_new)
-        return 0;
-    r = database_run(db, schema);
-    if (r < 0)
-        return r;
-    char pragmas[96];
-    (void) snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-                    APPLICATION_ID, VERSION);
-    return database_run(db, pragmas);
-}
-
-static int make_schema(sqlite3 *db) {
-    int r = database_run(db, "BEGIN IMMEDIATE");
-    if (r < 0)
-        return r;
-    r = check_and_make(db);
-    if (r == 0)
-        r = database_run(db, "COMMIT");
-    if (!sqlite3_get_autocommit(db))
-        (void) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-    return r;
-}
-
-/* What people wrote is nobody else's to read; SQLite gives its other files the mode of this one. */
-static int make_private(const char *path) {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
-    close(fd);
-    return 0;
+static int make_schema(sqlite3 *db, int64_t from, void *arg) {
+    (void) from;
+    (void) arg;
+    return database_run(db, schema);
 }
 
 static char *explained(const struct archive *a, int r) {
@@ -156,11 +113,11 @@ static void disconnect(struct archive *a) {
 static void run_opening(struct errand *errand, void *where) {
     struct opening *o = CONTAINER_OF(errand, struct opening, errand);
     struct archive *a = where;
-    int r = a->vfs ? 0 : make_private(a->path);
+    int r = a->vfs ? 0 : database_make_private(a->path);
     if (r == 0)
         r = database_open(a->path, a->vfs, DATABASE_WRITER, &a->db);
     if (r == 0)
-        r = make_schema(a->db);
+        r = database_migrate(a->db, DATABASE_ARCHIVE_ID, VERSION, make_schema, NULL);
     if (r == 0)
         r = statements_prepare(a->db, sql, STATEMENTS, a->statements);
     if (r < 0) {

@@ -1,7 +1,10 @@
 #include "storage/sqlite/database.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdint.h>
+#include <unistd.h>
 
 enum {
     BUSY_TIMEOUT_MS = 5000, /* readers meet locks while the log is recovered or restarted */
@@ -99,6 +102,14 @@ int database_open(const char *path, const char *vfs, enum database_role role, sq
     return 0;
 }
 
+int database_make_private(const char *path) {
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    close(fd);
+    return 0;
+}
+
 sqlite3 *database_close(sqlite3 *db) {
     (void) sqlite3_close(db);
     return NULL;
@@ -148,4 +159,51 @@ struct bytes statement_bytes(sqlite3_stmt *s, int column) {
 struct str statement_str(sqlite3_stmt *s, int column) {
     struct bytes b = statement_bytes(s, column);
     return (struct str){ .data = (const char *) b.data, .len = b.len };
+}
+
+/* ---- versions ---- */
+
+/* -EBADMSG, -EPROTONOSUPPORT. */
+static int find_version(sqlite3 *db, int application_id, int newest, int64_t *ret) {
+    int64_t id = 0, version = 0, tables = 0;
+    int r = database_number(db, "PRAGMA application_id", &id);
+    if (r == 0)
+        r = database_number(db, "PRAGMA user_version", &version);
+    if (r == 0)
+        r = database_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (r < 0)
+        return r;
+    bool is_new = tables == 0 && version == 0 && id == 0;
+    if (!is_new && (id != application_id || version < 1))
+        return -EBADMSG;
+    if (version > newest)
+        return -EPROTONOSUPPORT;
+    *ret = version;
+    return 0;
+}
+
+static int note_version(sqlite3 *db, int application_id, int version) {
+    char sql[96];
+    (void) sqlite3_snprintf(sizeof sql, sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                            application_id, version);
+    return database_run(db, sql);
+}
+
+int database_migrate(sqlite3 *db, int application_id, int version,
+                     int (*migrate)(sqlite3 *db, int64_t from, void *arg), void *arg) {
+    int64_t from;
+    int r = database_run(db, "BEGIN IMMEDIATE");
+    if (r < 0)
+        return r;
+    r = find_version(db, application_id, version, &from);
+    if (r == 0 && from < version) {
+        r = migrate(db, from, arg);
+        if (r == 0)
+            r = note_version(db, application_id, version);
+    }
+    if (r == 0)
+        r = database_run(db, "COMMIT");
+    if (!sqlite3_get_autocommit(db))
+        (void) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return r;
 }

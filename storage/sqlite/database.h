@@ -11,8 +11,8 @@
 #include "async/base.h"
 #include "protocol/bytes.h"
 
-/* "history.db" as an SQLite application id: 'Prly'. */
-enum { DATABASE_APPLICATION_ID = 0x50726c79 };
+/* As SQLite application ids: history.db is 'Prly', archive.db 'Prla'. */
+enum { DATABASE_APPLICATION_ID = 0x50726c79, DATABASE_ARCHIVE_ID = 0x50726c61 };
 
 /* -ENOSPC: the disk or a quota is full. -ENOMEM. -EBADMSG: damaged, or no database. -EBUSY. -EIO:
  * the rest. db may be NULL. rc: not SQLITE_OK, _ROW or _DONE. */
@@ -25,6 +25,20 @@ MUST_CHECK int database_open(const char *path, const char *vfs, enum database_ro
                              sqlite3 **ret);
 void database_wait_for_locks(sqlite3 *db); /* as one is opened: in place of a busy handler */
 sqlite3 *database_close(sqlite3 *db); /* its statements are finished; takes NULL; returns NULL */
+
+/* A file that nobody but its user may read, if it is not there yet. What people wrote is nobody
+ * else's to read; SQLite would leave that to the umask, and gives its other files the mode of the
+ * database. Before it is opened: closing it drops the process's locks. -errno. */
+MUST_CHECK int database_make_private(const char *path);
+
+/*
+ * Brings a database to a version, in one transaction. migrate: from the version it is of, 0 where
+ * it is new, to this one; not called where that is the same.
+ *
+ * -EBADMSG: another program's. -EPROTONOSUPPORT: written by a newer version of this one.
+ */
+MUST_CHECK int database_migrate(sqlite3 *db, int application_id, int version,
+                                int (*migrate)(sqlite3 *db, int64_t from, void *arg), void *arg);
 
 MUST_CHECK int database_run(sqlite3 *db, const char *sql); /* statements without results */
 MUST_CHECK int database_number(sqlite3 *db, const char *sql,
@@ -44,11 +58,7 @@ void statement_bind_text(sqlite3_stmt *s, int parameter, struct str value);
 struct bytes statement_bytes(sqlite3_stmt *s, int column); /* until the next step */
 struct str statement_str(sqlite3_stmt *s, int column);
 
-/*
- * Brings the schema to the newest version, in one transaction, on the writer's connection.
- * epoch_base: of a database that is made now.
- *
- * -EBADMSG: another program's. -EPROTONOSUPPORT: written by a newer version of this one.
- */
+/* Brings history.db to the newest version, on the writer's connection. epoch_base: of a database
+ * that is made now. As database_migrate(). */
 MUST_CHECK int schema_migrate(sqlite3 *db, const char *epoch_base);
 int schema_version(void); /* the newest */

@@ -111,49 +111,14 @@ static int make_store(sqlite3 *db, const char *epoch_base) {
     return r;
 }
 
-static int migrate_from(sqlite3 *db, int64_t version, const char *epoch_base) {
+static int migrate_from(sqlite3 *db, int64_t version, void *epoch_base) {
     int r = 0;
     for (size_t i = (size_t) version; r == 0 && i < ELEMENTS_OF(migrations); i++)
         r = database_run(db, migrations[i]);
-    if (r == 0 && version == 0)
-        r = make_store(db, epoch_base);
-    if (r < 0)
-        return r;
-
-    char sql[96];
-    (void) sqlite3_snprintf(sizeof sql, sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-                            DATABASE_APPLICATION_ID, schema_version());
-    return database_run(db, sql);
-}
-
-static int check_and_migrate(sqlite3 *db, const char *epoch_base) {
-    int64_t id = 0, version = 0, tables = 0;
-    int r = database_number(db, "PRAGMA application_id", &id);
-    if (r == 0)
-        r = database_number(db, "PRAGMA user_version", &version);
-    if (r == 0)
-        r = database_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
-    if (r < 0)
-        return r;
-
-    bool is_new = tables == 0 && version == 0 && id == 0;
-    if (!is_new && id != DATABASE_APPLICATION_ID)
-        return -EBADMSG;
-    if (version > schema_version())
-        return -EPROTONOSUPPORT;
-    if (!is_new && version < 1)
-        return -EBADMSG;
-    return version == schema_version() ? 0 : migrate_from(db, version, epoch_base);
+    return r == 0 && version == 0 ? make_store(db, epoch_base) : r;
 }
 
 int schema_migrate(sqlite3 *db, const char *epoch_base) {
-    int r = database_run(db, "BEGIN IMMEDIATE");
-    if (r < 0)
-        return r;
-    r = check_and_migrate(db, epoch_base);
-    if (r == 0)
-        r = database_run(db, "COMMIT");
-    if (!sqlite3_get_autocommit(db))
-        (void) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-    return r;
+    return database_migrate(db, DATABASE_APPLICATION_ID, schema_version(), migrate_from,
+                            (void *) (uintptr_t) epoch_base);
 }

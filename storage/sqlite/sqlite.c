@@ -69,15 +69,9 @@ static int take_lock(struct opening *o) {
     return 0;
 }
 
-/* What people wrote is nobody else's to read; SQLite would leave that to the umask, and gives its
- * other files the mode of this one. Before it is opened: closing it drops the process's locks. */
-static int make_private(struct opening *o) {
-    const char *path = o->se->database_path;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return explained(o, -errno, "%s cannot be opened: %s", path, strerror(errno));
-    close(fd);
-    return 0;
+static int make_private(struct opening *o, const char *path) {
+    int r = database_make_private(path);
+    return r < 0 ? explained(o, r, "%s cannot be opened: %s", path, strerror(-r)) : 0;
 }
 
 static int prepare_directory(struct opening *o) {
@@ -86,7 +80,9 @@ static int prepare_directory(struct opening *o) {
         return explained(o, -errno, "the data directory %s cannot be made: %s", dir,
                          strerror(errno));
     int r = take_lock(o);
-    return r < 0 ? r : make_private(o);
+    if (r == 0)
+        r = make_private(o, o->se->database_path);
+    return r < 0 ? r : make_private(o, o->se->mark_path);
 }
 
 static int explain_database(struct opening *o, int r) {

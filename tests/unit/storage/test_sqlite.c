@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -498,6 +499,24 @@ static void a_copied_file_or_a_missing_mark_means_a_new_epoch(void **state) {
     run_story(*state, marks_story);
 }
 
+static int private_story(struct world *w) {
+    static const char *const names[] = { "history.db", "history.db-wal", "history.mark" };
+    CHECK(w, world_publish(w, "a", "x", keep_ten, NULL) == 0);
+    for (size_t i = 0; i < ELEMENTS_OF(names); i++) {
+        char path[128];
+        struct stat st;
+        (void) snprintf(path, sizeof path, "%s/%s", w->directory, names[i]);
+        CHECK(w, stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+    }
+    return 0;
+}
+
+static void nobody_else_may_read_what_is_kept(void **state) {
+    mode_t before = umask(0);
+    run_story(*state, private_story);
+    (void) umask(before);
+}
+
 static int no_directory_story(struct world *w) {
     w->options.data_dir = "/nowhere/at/all";
     int r = world_open(w);
@@ -552,6 +571,7 @@ int main(void) {
         cmocka_unit_test(a_migration_that_fails_is_done_again),
         REAL(one_process_at_a_time_has_the_database),
         REAL(a_copied_file_or_a_missing_mark_means_a_new_epoch),
+        REAL(nobody_else_may_read_what_is_kept),
         REAL(a_directory_that_cannot_be_made_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
