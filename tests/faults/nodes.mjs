@@ -43,13 +43,16 @@ const config = {
 
 function enterNamespace() {
     if (process.env.PARLEY_TEST_NAMESPACE) return execFileSync('ip', ['link', 'set', 'lo', 'up']);
-    const done = spawnSync('unshare', ['--map-root-user', '--net', process.execPath, ...process.argv.slice(1), '--seed', seed],
-        { stdio: 'inherit', env: { ...process.env, PARLEY_TEST_NAMESPACE: '1' } });
-    if (done.error || done.status === null) {
-        console.error(`no network namespace: ${done.error ?? done.signal}`);
+    // Root needs no user namespace for it, and in a container or chroot gets none.
+    const namespace = process.getuid() === 0 ? ['--net'] : ['--map-root-user', '--net'];
+    const { status, stderr, error } = spawnSync('unshare', [...namespace, 'true'], { encoding: 'utf8' });
+    if (status !== 0) {
+        console.error(`no network namespace: ${error ?? stderr}`);
         process.exit(77);
     }
-    process.exit(done.status);
+    const done = spawnSync('unshare', [...namespace, process.execPath, ...process.argv.slice(1), '--seed', seed],
+        { stdio: 'inherit', env: { ...process.env, PARLEY_TEST_NAMESPACE: '1' } });
+    process.exit(done.status ?? 1);
 }
 
 // A daemon that was cut off pauses longer and longer between its tries: what comes before it is back hurts nothing.

@@ -79,8 +79,13 @@ static int start_redis(struct pair *p) {
     p->pid = fork();
     if (p->pid == 0) {
         (void) freopen("/dev/null", "w", stdout);
-        (void) execlp("redis-server", "redis-server", "--port", port, "--bind", "127.0.0.1",
-                      "--save", "", "--appendonly", "no", "--dir", p->folder, (char *) NULL);
+        const char *const words[] = { "redis-server", "--port", port,      "--bind",
+                                      "127.0.0.1",    "--save", "",        "--appendonly",
+                                      "no",           "--dir",  p->folder, NULL };
+        char *const *arguments = (char *const *) (uintptr_t) words;
+        (void) execvp("redis-server", arguments);
+        /* Debian's redis-tools have the whole program under this name. */
+        (void) execvp("redis-check-rdb", arguments);
         _exit(127);
     }
     for (int i = 0; i < 500; i++) { /* until it listens */
