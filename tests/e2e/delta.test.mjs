@@ -5,7 +5,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { Centrifuge } from 'centrifuge';
 import { Centrifuge as CentrifugeProtobuf } from 'centrifuge/build/protobuf';
 import WebSocket from 'ws';
-import { Parleyd } from './lib/parleyd.mjs';
+import { startServer } from './lib/server.mjs';
 import { speakJson, ways } from './lib/sdk_ways.mjs';
 
 const KEY = 'the key of the API';
@@ -29,7 +29,7 @@ const config = {
 };
 
 let server;
-before(async () => { server = await Parleyd.start({ config }); });
+before(async () => { server = await startServer({ config }); });
 after(() => server?.stop());
 
 async function api(method, params) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Centrifuge as CentrifugeProtobuf } from 'centrifuge/build/protobuf';
 import { EventSource } from 'eventsource';
-import { Parleyd } from './lib/parleyd.mjs';
+import { nodes, startServer } from './lib/server.mjs';
 import { client, connected, disconnectAll, next } from './lib/sdk_clients.mjs';
 import { token as sign } from './lib/sdk_host.mjs';
 
@@ -50,7 +50,7 @@ const ways = {
 
 describe('subscriptions made by the server', () => {
     let server;
-    before(async () => { server = await Parleyd.start({ config }); });
+    before(async () => { server = await startServer({ config }); });
     after(() => server.stop());
     afterEach(disconnectAll);
 
@@ -149,7 +149,7 @@ for (const [name, way] of Object.entries(ways)) {
             assert.equal(error, undefined);
             return result;
         };
-        before(async () => { server = await Parleyd.start({ config }); });
+        before(async () => { server = await startServer({ config }); });
         after(() => server.stop());
         afterEach(disconnectAll);
         const come = async (claims = {}) => {
@@ -203,7 +203,7 @@ for (const [name, way] of Object.entries(ways)) {
 
 describe('what has an end', () => {
     let server;
-    before(async () => { server = await Parleyd.start({ config }); });
+    before(async () => { server = await startServer({ config }); });
     after(() => server.stop());
     afterEach(disconnectAll);
 
@@ -258,7 +258,7 @@ describe('what has an end', () => {
     });
 
     test('a user has three connections, and not four', async () => {
-        for (let i = 0; i < 3; i++) await connected(server.websocket, { token: token({ sub: 'many' }) });
+        for (let i = 0; i < 3 * nodes; i++) await connected(server.websocket, { token: token({ sub: 'many' }) }); // on each node
         const fourth = client(server.websocket, { token: token({ sub: 'many' }) });
         const down = next(fourth, 'disconnected');
         fourth.connect();
@@ -267,7 +267,7 @@ describe('what has an end', () => {
 });
 
 describe('who needs no token', () => {
-    const start = (more) => Parleyd.start({ config: { ...config, client: { ...config.client, ...more } } });
+    const start = (more) => startServer({ config: { ...config, client: { ...config.client, ...more } } });
 
     afterEach(disconnectAll);
 
