@@ -44,12 +44,13 @@ if n ~= call('ZCARD', KEYS[2]) or (n > 0) ~= (call('EXISTS', KEYS[3]) == 1) then
 end
 
 if ARGV[1] == '1' then
-    local most, size, all = tonumber(ARGV[2]), call('HLEN', KEYS[1]) * 64, {}
+    -- With what each takes in the memory of who reads it.
+    local most, size, all = tonumber(ARGV[2]), call('HLEN', KEYS[1]) * 128, {}
     if size <= most then
         all = call('HGETALL', KEYS[1])
         size = 0
         for i = 1, #all do
-            size = size + #all[i] + 16
+            size = size + #all[i] + 64
         end
     end
     if size > most then

@@ -44,7 +44,7 @@ while n < limit and first <= last do
         local o, t = string.match(id, '^(%d+)-(%d+)$')
         offset = tonumber(o)
         if tonumber(t) > expired then
-            room = room - #id - #fields[2] - 32
+            room = room - #id - #fields[2] - 128
             if room < 0 and n > 0 then
                 return reply
             end

@@ -11,7 +11,7 @@
 #include "storage/redis/stats.h"
 #include "tests/integration/redis_nodes.h"
 
-enum { ANSWER_BYTES = 2000, INFO_BYTES = 500 };
+enum { ANSWER_BYTES = 2200, INFO_BYTES = 500 };
 
 static uint64_t breaks(struct world *w) {
     struct redis_shard_stats stats[REDIS_SHARDS_MAX];
