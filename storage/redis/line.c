@@ -198,12 +198,23 @@ static SUSPENDS int introduce(struct redis_line *l, const struct redis_line_opti
     return demand(l, "PING", &ping, 1);
 }
 
+static const char *connecting_failed(int r) {
+    switch (r) {
+    case -ENOENT:
+        return "no such name";
+    case -EKEYREJECTED:
+        return "its certificate is not believed";
+    default:
+        return strerror(-r);
+    }
+}
+
 static SUSPENDS int open_stream(const struct redis_line_options *o, const struct address *a,
                                 struct redis_why *why, struct stream **ret) {
     int r = o->connect ? o->connect(o->connect_arg, a, o->tls, ret)
                        : stream_connect(a, o->tls, ret);
     if (r < 0 && r != -ECANCELED && r != -ETIMEDOUT)
-        return redis_why(why, r, "connecting: %s", r == -ENOENT ? "no such name" : strerror(-r));
+        return redis_why(why, r, "connecting: %s", connecting_failed(r));
     return r;
 }
 

@@ -1,10 +1,15 @@
 // Two daemons on one Redis: whatever is asked of one of them is true of both, and what happens to Redis is survived and told.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import fs from 'node:fs';
 import http from 'node:http';
+import os from 'node:os';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Backend } from './lib/backend.mjs';
 import { Cluster } from './lib/cluster.mjs';
+import { claimPort } from './lib/ports.mjs';
 import { Redis } from './lib/redis.mjs';
 import { token } from './lib/sdk_host.mjs';
 import { Wire } from './lib/wire.mjs';
@@ -347,5 +352,54 @@ describe('two nodes with webhooks', () => {
         two.close();
         again.close();
         await until('nobody', () => !isOccupied(channel));
+    });
+});
+
+describe('a Redis that speaks TLS', () => {
+    let redis, port, folder, files;
+    before(async () => {
+        folder = fs.mkdtempSync(path.join(os.tmpdir(), 'parley-tls-'));
+        const make = (name, host) => {
+            const [cert, key] = ['pem', 'key'].map((end) => path.join(folder, `${name}.${end}`));
+            execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
+                '-subj', `/CN=${name}`, '-addext', `subjectAltName=IP:${host}`, '-keyout', key, '-out', cert], { stdio: 'ignore' });
+            return { cert, key };
+        };
+        files = { server: make('server', '127.0.0.1'), stranger: make('stranger', '127.0.0.1') };
+        port = await claimPort();
+        redis = await Redis.start({ args: ['--tls-port', String(port.port), '--tls-cert-file', files.server.cert,
+            '--tls-key-file', files.server.key, '--tls-ca-cert-file', files.server.cert] });
+    });
+    after(async () => {
+        await redis?.stop();
+        port?.release();
+        fs.rmSync(folder, { recursive: true, force: true });
+    });
+    const open = (tls) => Cluster.start({ redis: [{ address: `rediss://127.0.0.1:${port.port}` }],
+        config: { ...config, engine: { redis: { tls, connect_timeout: '1s' } } } });
+
+    test('is reached by nodes that know its authority and have a certificate of it', async () => {
+        const { cert, key } = files.server;
+        const cluster = await open({ server_ca_pem_file: cert, cert_pem_file: cert, key_pem_file: key });
+        try {
+            const channel = fresh('kept');
+            const [one, two] = [await Peer.of(cluster.nodes[0]), await Peer.of(cluster.nodes[1])];
+            await two.subscribe(channel);
+            await one.call('publish', { channel, data: 'secret' });
+            await two.push(({ pub }) => pub?.data === 'secret');
+            const lines = await redis.ask('CLIENT', 'LIST');
+            assert.equal(lines.match(/name=parley/g).length, 4);
+            one.close();
+            two.close();
+        } finally {
+            await cluster.stop();
+        }
+    });
+
+    test('is left where it is not who it should be, and leaves who is not who they should be', async () => {
+        const { cert, key } = files.server;
+        await assert.rejects(open({ server_ca_pem_file: files.stranger.cert, cert_pem_file: cert, key_pem_file: key }),
+            /its certificate is not believed/);
+        await assert.rejects(open({ server_ca_pem_file: cert }), /redis cannot be used|no line for commands|cannot start/);
     });
 });
