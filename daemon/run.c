@@ -12,9 +12,9 @@
 #include "daemon/wire_page.h"
 
 enum {
-    MAX_BYTES = 65536,  /* a longer run goes to the outboxes */
-    TRIM_BYTES = 16384, /* that everybody has had, for the rest to be copied */
-    CROWD = 256,        /* fewer are left to the outboxes when other channels have much to send */
+    MAX_BYTES = 65536, /* a longer run goes to the outboxes */
+    TRIM_BYTES = 4096, /* that everybody has had, for the rest to be copied */
+    CROWD = 256,       /* fewer are left to the outboxes when other channels have much to send */
 };
 
 static uint32_t lane_bytes(const struct lane *l) {
@@ -209,20 +209,16 @@ static bool has_offset(const struct run *r, const struct subscriber *s) {
     return r->kind == RUN_STREAM && (s->flags & SUBSCRIBER_POSITIONED);
 }
 
-/* How many publications of the run it has; negative: it lacks some from before. Of a kind that
- * nothing joins nobody asks twice. */
+/* How many publications of the run it has; negative: it lacks some from before. */
 static int64_t had_of(const struct channel *c, const struct subscriber *s) {
     const struct run *r = &c->run;
     if (has_offset(r, s))
         return (int64_t) s->next - (int64_t) r->first;
-    if (r->kind == RUN_JOINS)
-        return s->flags & SUBSCRIBER_JOINS ? 0 : r->count;
-    if (s->flags & SUBSCRIBER_POSITIONED)
-        return 0;
     uint64_t before = c->published - r->count;
     return s->next > before ? (int64_t) (s->next - before) : 0;
 }
 
+/* Moves it to the run's end. */
 static void advance(const struct channel *c, struct subscriber *s) {
     const struct run *r = &c->run;
     if (has_offset(r, s))
@@ -231,36 +227,49 @@ static void advance(const struct channel *c, struct subscriber *s) {
         s->next = c->published;
 }
 
+/* Whether the run is for this subscriber, from where on; moves it past it. Somebody stands in the
+ * middle. */
+static bool concerns_from(struct channel *c, struct subscriber *s, uint32_t *ret_from) {
+    int64_t had = had_of(c, s);
+    if (had >= c->run.count)
+        return false;
+    const struct run_mark *k = had > 0 ? mark_find(c->run.marks, (uint32_t) had) : NULL;
+    if (had < 0 || (had > 0 && !k)) {
+        c->all->lost(s->session, c); /* removes this one: one who has been served takes its place */
+        return false;
+    }
+    *ret_from = k ? k->at[s->format] : 0;
+    advance(c, s);
+    return true;
+}
+
+/* The same where nobody does. */
+static bool concerns(struct channel *c, struct subscriber *s) {
+    const struct run *r = &c->run;
+    if (r->kind == RUN_JOINS)
+        return s->flags & SUBSCRIBER_JOINS;
+    if (!(s->flags & SUBSCRIBER_POSITIONED)) {
+        s->next = c->published;
+        return true;
+    }
+    if (r->kind == RUN_LIVE)
+        return true;
+
+    if (s->next == r->first) {
+        s->next = r->first + r->count;
+        return true;
+    }
+    if (s->next < r->first)
+        c->all->lost(s->session, c); /* as above */
+    return false;                    /* or it has these already, from the history */
+}
+
 /* What follows a run in its turn. */
 enum run_sequel {
     SEQUEL_ANY,    /* more of this channel, perhaps: outboxes gather */
     SEQUEL_OTHERS, /* other channels: outboxes that hear of several gather, the rest may send */
     SEQUEL_NONE,   /* nothing: it may be sent at once */
 };
-
-/* Its rest of the run, to one subscriber. */
-static void hand_to(struct channel *c, struct subscriber *s, struct batch *const *batches,
-                    enum run_sequel sequel) {
-    int64_t had = had_of(c, s);
-    if (had >= c->run.count) /* perhaps from the history */
-        return;
-    const struct run_mark *k = had > 0 ? mark_find(c->run.marks, (uint32_t) had) : NULL;
-    if (had < 0 || (had > 0 && !k)) {
-        c->all->lost(s->session, c); /* removes this one: one who has been served takes its place */
-        return;
-    }
-    advance(c, s);
-
-    struct batch *b = batches[s->format];
-    uint32_t from = k ? k->at[s->format] : 0;
-    if (!b || from == b->bytes.len) /* nothing of it can be said in that format */
-        return;
-    struct outbox *o = session_outbox(s->session);
-    if (sequel == SEQUEL_NONE || (sequel == SEQUEL_OTHERS && !o->hears_many))
-        outbox_send(o, b, from, (uint32_t) b->bytes.len);
-    else
-        outbox_append(o, b, from, (uint32_t) b->bytes.len);
-}
 
 /* Backwards, so that the one who takes a lost one's place has been served. */
 static void hand_out(struct channel *c, uint32_t n, enum run_sequel sequel) {
@@ -272,8 +281,19 @@ static void hand_out(struct channel *c, uint32_t n, enum run_sequel sequel) {
     c->run.cursor = end;
     c->run.todo -= n;
     while (i-- > end) {
+        struct subscriber *s = &c->subscribers[i];
+        uint32_t from = 0;
         look_ahead(c, i);
-        hand_to(c, &c->subscribers[i], batches, sequel);
+        if (!(c->run.marks ? concerns_from(c, s, &from) : concerns(c, s)))
+            continue;
+        struct batch *b = batches[s->format];
+        if (!b || from == b->bytes.len) /* nothing of it can be said in that format */
+            continue;
+        struct outbox *o = session_outbox(s->session);
+        if (sequel == SEQUEL_NONE || (sequel == SEQUEL_OTHERS && !o->hears_many))
+            outbox_send(o, b, from, (uint32_t) b->bytes.len);
+        else
+            outbox_append(o, b, from, (uint32_t) b->bytes.len);
     }
 }
 

@@ -363,7 +363,7 @@ enum {
     FOLLOWERS_FIRST = 100,
     STEPS = 120,
     BURST = 40,
-    PADDING_MAX = 500,
+    PADDING_MAX = 600,
     ROOM_BYTES = 512 * 1024
 };
 
