@@ -7,13 +7,9 @@
 
 #include "async/future.h"
 #include "daemon/map/poll_room.h"
-#include "daemon/outbox.h"
 #include "daemon/session/session.h"
 #include "daemon/special.h"
-#include "daemon/wire_page.h"
 #include "storage/engine.h"
-
-enum { RUN_MAX_BYTES = 65536 }; /* a longer run goes out before the turn ends */
 
 static struct channel *channel_of(struct table_entry *e) {
     return CONTAINER_OF(e, struct channel, entry);
@@ -112,12 +108,8 @@ void channel_release(struct channel *c) {
     assert(channel_size(c) == 0 && list_is_empty(&c->joiners));
     if (c->is_attached)
         engine_detach(c->all->engine, c->all->sink, channel_name(c));
-    if (link_is_linked(&c->dirty) && !c->is_run_begun)
-        c->all->n_dirty--;
-    list_remove(&c->dirty);
+    run_drop(c);
     table_remove(&c->all->table, &c->entry);
-    for (unsigned i = 0; i < c->n_lanes; i++)
-        batch_unref(c->lanes[i].batch);
     if (c->lanes != &c->lane)
         free(c->lanes);
     specials_free(c->specials);
@@ -157,213 +149,7 @@ static void joiner_keep(struct joiner *j, struct publication *p) {
     j->items[j->n++] = publication_ref(p);
 }
 
-/* ---- the run ---- */
-
-static size_t run_bytes(const struct channel *c) {
-    size_t most = 0;
-    for (unsigned i = 0; i < c->n_lanes; i++)
-        if (c->lanes[i].batch && c->lanes[i].batch->bytes.len > most)
-            most = c->lanes[i].batch->bytes.len;
-    return most;
-}
-
-static void run_reset(struct channel *c) {
-    for (unsigned i = 0; i < c->n_lanes; i++)
-        c->lanes[i].batch = batch_unref(c->lanes[i].batch);
-    c->run = RUN_NONE;
-    c->is_run_begun = false;
-}
-
-/* Whether the run is for this subscriber; moves its position past it. */
-static bool run_concerns(struct channel *c, struct subscriber *s) {
-    if (c->run == RUN_JOINS)
-        return s->flags & SUBSCRIBER_JOINS;
-    if (c->run == RUN_LIVE || !(s->flags & SUBSCRIBER_POSITIONED))
-        return true;
-
-    if (s->next == c->run_first) {
-        s->next = c->run_last + 1;
-        return true;
-    }
-    if (s->next < c->run_first)
-        c->all->lost(s->session, c); /* removes this one: the last takes its place */
-    return false;                    /* or it has these already, from the history */
-}
-
-/* While the kernel works for one, the next ones' outboxes and streams come into the cache. */
-static void look_ahead(const struct channel *c, uint32_t i) {
-    if (i >= 2)
-        __builtin_prefetch(session_outbox(c->subscribers[i - 2].session));
-    if (i >= 1)
-        __builtin_prefetch(session_outbox(c->subscribers[i - 1].session)->stream);
-}
-
-/* What follows a run in its turn. */
-enum run_sequel {
-    SEQUEL_ANY,    /* more of this channel, perhaps: outboxes gather */
-    SEQUEL_OTHERS, /* other channels: outboxes that hear of several gather, the rest may send */
-    SEQUEL_NONE,   /* nothing: it may be sent at once */
-};
-
-/* Backwards, so that the one who takes a lost one's place has been served. */
-static void run_hand_out(struct channel *c, struct batch *const *batches, uint32_t n,
-                         enum run_sequel sequel) {
-    uint32_t end = c->run_left - n;
-    uint32_t i = c->run_left;
-
-    c->run_left = end;
-    while (i-- > end) {
-        struct subscriber *s = &c->subscribers[i];
-        look_ahead(c, i);
-        if (!run_concerns(c, s))
-            continue;
-        struct batch *b = batches[s->format];
-        if (!b) /* nothing of it can be said in that format */
-            continue;
-        struct outbox *o = session_outbox(s->session);
-        if (sequel == SEQUEL_NONE || (sequel == SEQUEL_OTHERS && !o->hears_many))
-            outbox_send(o, b);
-        else
-            outbox_append(o, b, 0, (uint32_t) b->bytes.len);
-    }
-}
-
-/* For how many of those that are left this turn has time, if they are sent to. */
-static uint32_t may_send(struct channel *c) {
-    struct channels *all = c->all;
-    if (all->sends_granted == 0)
-        all->sends_granted =
-                outbox_set_take(session_outbox(c->subscribers[c->run_left - 1].session)->set);
-    uint32_t n = all->sends_granted < c->run_left ? all->sends_granted : c->run_left;
-    all->sends_granted -= n;
-    return n;
-}
-
-/* Hands the run to the subscribers. false: the turn has no time for those that are left. */
-static bool run_send(struct channel *c, enum run_sequel sequel) {
-    struct batch *batches[WIRE_FORMATS] = { 0 };
-    if (c->run == RUN_NONE)
-        return true;
-    for (unsigned i = 0; i < c->n_lanes; i++)
-        batches[c->lanes[i].format] = c->lanes[i].batch;
-    if (!c->is_run_begun)
-        c->run_left = c->n;
-    c->is_run_begun = true;
-
-    while (c->run_left > 0) {
-        uint32_t n = sequel == SEQUEL_ANY ? c->run_left : may_send(c);
-        if (n == 0 && sequel == SEQUEL_NONE)
-            return false;
-        if (n == 0) /* then the outboxes, which have turns of their own */
-            sequel = SEQUEL_ANY;
-        run_hand_out(c, batches, n, sequel);
-    }
-    run_reset(c);
-    return true;
-}
-
-/* Something else is to follow: outboxes take what there is. */
-static void run_out(struct channel *c) {
-    if (c->is_run_begun)
-        list_remove(&c->dirty);
-    (void) run_send(c, SEQUEL_ANY);
-}
-
-void channels_flush_left(struct channels *all) {
-    struct link *k;
-    bool has_time = true;
-    all->sends_granted = 0;
-    while (has_time && (k = list_pop(&all->left))) {
-        struct channel *c = CONTAINER_OF(k, struct channel, dirty);
-        c->users++; /* the last subscriber may be lost meanwhile */
-        has_time = run_send(c, SEQUEL_NONE);
-        if (!has_time)
-            list_prepend(&all->left, &c->dirty);
-        channel_release(c);
-    }
-}
-
-bool channels_flush(struct channels *all) {
-    enum run_sequel sequel = all->n_dirty == 1 ? SEQUEL_NONE : SEQUEL_OTHERS;
-    struct link *k;
-    all->sends_granted = 0;
-    while ((k = list_pop(&all->dirty))) {
-        all->n_dirty--;
-        struct channel *c = CONTAINER_OF(k, struct channel, dirty);
-        c->users++; /* as above */
-        if (!run_send(c, sequel))
-            list_append(&all->left, &c->dirty);
-        channel_release(c);
-    }
-    return !list_is_empty(&all->left);
-}
-
-static int push_of(const struct publication *p, bool is_text, struct push *ret) {
-    *ret = (struct push){ .channel = p->channel };
-    if (p->kind == PUBLICATION_DATA) {
-        ret->kind = PUSH_PUBLICATION;
-        return wire_publication_of(p, is_text, &ret->publication);
-    }
-    ret->kind = p->kind == PUBLICATION_JOIN ? PUSH_JOIN : PUSH_LEAVE;
-    ret->info = p->info;
-    return 0;
-}
-
-/* Not JSON: those who talk JSON cannot be told. */
-static void end_all_of(struct channel *c, uint8_t format) {
-    for (uint32_t i = c->n; i-- > 0;)
-        if (session_format(c->subscribers[i].session) == format)
-            session_disconnect(c->subscribers[i].session, DISCONNECT_INAPPROPRIATE_PROTOCOL);
-    for (uint32_t i = c->specials ? c->specials->n : 0; i-- > 0;) {
-        struct subscriber *s = &c->specials->items[i].subscriber;
-        if (session_format(s->session) == format)
-            session_disconnect(s->session, DISCONNECT_INAPPROPRIATE_PROTOCOL);
-    }
-}
-
-static int lane_append(struct channel *c, struct lane *l, const struct publication *p,
-                       struct raw_frame *ret) {
-    struct push push;
-
-    int r = push_of(p, wire_codec((enum wire_format) l->format)->is_text, &push);
-    if (r < 0) {
-        end_all_of(c, l->format);
-        return 0;
-    }
-    if (!l->batch)
-        l->batch = batch_new(c->all->batches);
-    if (!l->batch)
-        return -ENOMEM;
-    ret->batch = l->batch;
-    ret->from = (uint32_t) l->batch->bytes.len;
-    r = wire_append_push(c->all->wire, (enum wire_format) l->format, &push, &l->batch->bytes);
-    ret->to = (uint32_t) l->batch->bytes.len;
-    return r;
-}
-
-/* Without memory for it the subscribers miss the publication: those with a position are told.
- * ret: where it lies, by wire format. */
-static int run_append(struct channel *c, const struct publication *p, enum run_kind kind,
-                      struct raw_frame ret[static WIRE_FORMATS]) {
-    for (unsigned i = 0; i < c->n_lanes; i++) {
-        struct lane *l = &c->lanes[i];
-        if ((kind == RUN_JOINS ? l->n : l->n_raw) == 0)
-            continue;
-        int r = lane_append(c, l, p, &ret[l->format]);
-        if (r < 0)
-            return r;
-    }
-    if (c->run == RUN_NONE) {
-        c->run = kind;
-        c->run_first = p->position.offset;
-        if (!link_is_linked(&c->dirty)) {
-            list_append(&c->all->dirty, &c->dirty);
-            c->all->n_dirty++;
-        }
-    }
-    c->run_last = p->position.offset;
-    return 0;
-}
+/* ---- what is delivered ---- */
 
 static void lose_if_before(struct channel *c, const struct subscriber *s, uint64_t next) {
     if ((s->flags & SUBSCRIBER_POSITIONED) && s->next < next)
@@ -410,10 +196,7 @@ static void deliver(struct channel *c, struct publication *p) {
             joiner_keep(CONTAINER_OF(k, struct joiner, link), p);
     }
 
-    if (c->is_run_begun)
-        run_out(c);
-    bool continues = c->run == kind && (kind != RUN_STREAM || offset == c->run_last + 1);
-    if (c->run != RUN_NONE && (!continues || run_bytes(c) >= RUN_MAX_BYTES))
+    if (!run_takes(c, p, kind))
         run_out(c);
     if (kind == RUN_STREAM)
         c->top = offset;
@@ -426,7 +209,7 @@ static void deliver(struct channel *c, struct publication *p) {
     c->all->delivered++;
     struct raw_frame raw[WIRE_FORMATS] = { 0 };
     if (run_append(c, p, kind, raw) < 0) {
-        run_reset(c);
+        run_drop(c);
         lose_all(c);
         return;
     }
@@ -505,6 +288,7 @@ static int add_plain(struct channel *c, const struct subscriber *s, uint32_t *re
         return -ENOMEM;
     *ret_index = c->n;
     c->subscribers[c->n++] = *s;
+    run_has_one_more(c);
     return 0;
 }
 
@@ -553,8 +337,8 @@ int channel_add(struct channel *c, struct session *session,
                             .format = session_format(session) & 15u };
     uint32_t index;
 
-    /* What was published before is not the new one's; nor is what is on its way. */
-    if (!c->is_run_begun)
+    /* What was published before is not the new one's. */
+    if (!run_admits(c, &s))
         run_out(c);
     struct lane *l = lane_make(c, session_format(session));
     if (!l)
@@ -600,11 +384,15 @@ static void move_plain(struct channel *c, uint32_t from, uint32_t to) {
 }
 
 static void remove_plain(struct channel *c, uint32_t index) {
-    if (c->is_run_begun && index < c->run_left) { /* who has been served stays behind who has not */
-        move_plain(c, --c->run_left, index);
-        index = c->run_left;
+    uint32_t ends[RUN_BLOCKS];
+    run_has_one_less(c, index, ends);
+    for (unsigned i = 0; i < RUN_BLOCKS; i++) {
+        if (index < ends[i]) {
+            move_plain(c, ends[i] - 1, index);
+            index = ends[i] - 1;
+        }
     }
-    move_plain(c, --c->n, index);
+    c->n--;
     if (c->capacity > 16 && c->n < c->capacity / 4) { /* give back after a crowd has left */
         uint32_t capacity = c->capacity / 2;
         struct subscriber *less = realloc(c->subscribers, capacity * sizeof *less);

@@ -10,6 +10,7 @@
 
 #include "async/list.h"
 #include "daemon/batch.h"
+#include "daemon/run.h"
 #include "daemon/wire.h"
 #include "storage/publication.h"
 #include "storage/table.h"
@@ -42,7 +43,8 @@ struct subscriber_options {
 
 struct subscriber {
     struct session *session;
-    uint64_t next : 52; /* the offset expected next, if positioned */
+    uint64_t next : 52; /* the offset expected next, if positioned; else the number in c->published
+                         */
     uint64_t flags : 8;
     uint64_t format : 4; /* the session's, which is not looked at for it: it lies far from its
                             outbox */
@@ -95,8 +97,6 @@ struct channels {
     void (*vacated)(struct channels *all, struct channel *c);
 };
 
-enum run_kind { RUN_NONE, RUN_STREAM, RUN_LIVE, RUN_JOINS };
-
 struct channel {
     struct table_entry entry;
     struct channels *all;
@@ -121,12 +121,9 @@ struct channel {
     struct link positioned;
     int64_t checked_ms; /* when the position was last compared with the engine's */
 
-    /* the turn's run: publications of one kind with offsets from first to last */
-    enum run_kind run;
-    bool is_run_begun; /* it is on its way: nothing is added to it */
-    uint32_t run_left; /* then: of the subscribers the first so many have not been served */
-    uint64_t run_first, run_last;
-    struct link dirty; /* or left */
+    struct run run;
+    uint64_t published; /* how many were ever added to its runs */
+    struct link dirty;  /* or left */
 
     uint16_t name_len;
     char name[];
@@ -135,11 +132,6 @@ struct channel {
 void channels_init(struct channels *all, struct engine *e, struct engine_sink *sink,
                    struct wire *wire, void (*lost)(struct session *s, struct channel *c));
 void channels_finish(struct channels *all); /* none may be held */
-
-/* At the end of the turn everything published goes out, as far as the outboxes' share of the turn
- * allows, and then at the end of the next ones: what is left first. Is anything left? */
-void channels_flush_left(struct channels *all);
-bool channels_flush(struct channels *all);
 
 /* What was published may not have come, for a while: who is reading the past to go on from it must
  * read it again. Those who have gone on are for channel_check(). */

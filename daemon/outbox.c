@@ -406,20 +406,19 @@ void outbox_flush(struct outbox *o) {
         outbox_break(o, -ENOBUFS);
 }
 
-void outbox_send(struct outbox *o, struct batch *b) {
-    uint32_t len = (uint32_t) b->bytes.len;
+void outbox_send(struct outbox *o, struct batch *b, uint32_t from, uint32_t to) {
     if (o->waiting || o->is_broken || o->is_last || o->is_held) {
-        outbox_append(o, b, 0, len);
+        outbox_append(o, b, from, to);
         return;
     }
 
-    ssize_t n = stream_try_send(o->stream, b->bytes.data, len);
-    if (n == (ssize_t) len) {
+    ssize_t n = stream_try_send(o->stream, b->bytes.data + from, to - from);
+    if (n == (ssize_t) (to - from)) {
         o->set->sends++;
-        o->set->bytes_sent += len;
+        o->set->bytes_sent += to - from;
     } else if (n >= 0 || n == -EAGAIN) {
         o->is_begun = n > 0;
-        outbox_append(o, b, n > 0 ? (uint32_t) n : 0, len);
+        outbox_append(o, b, n > 0 ? from + (uint32_t) n : from, to);
     } else {
         o->is_dead = true;
         outbox_break(o, (int) n);

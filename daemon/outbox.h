@@ -111,9 +111,9 @@ void outbox_append(struct outbox *o, struct batch *b, uint32_t from, uint32_t to
 /* Bytes of this connection's own, copied: a frame or a part of one. */
 void outbox_append_copy(struct outbox *o, struct bytes head, struct bytes body);
 
-/* As outbox_append() of the whole batch, but sends at once when nothing waits: one send for one
- * frame, and no bookkeeping. For the end of the turn. */
-void outbox_send(struct outbox *o, struct batch *b);
+/* As outbox_append(), but sends at once when nothing waits: one send for one span, and no
+ * bookkeeping. For the end of the turn. */
+void outbox_send(struct outbox *o, struct batch *b, uint32_t from, uint32_t to);
 
 void outbox_flush(struct outbox *o); /* sends what the socket takes now */
 

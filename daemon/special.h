@@ -25,12 +25,6 @@ struct specials {
     struct special *items;
 };
 
-/* Where a frame that was just made for everybody lies. */
-struct raw_frame {
-    struct batch *batch; /* NULL: there is none for the format */
-    uint32_t from, to;
-};
-
 struct specials *specials_free(struct specials *all); /* takes NULL; there may be none left in it */
 
 /* Appends one; its index is all->n - 1 then. Takes the filter on success. -ENOMEM. */

@@ -127,10 +127,10 @@ static int sent_directly(void *arg) {
     struct bench *b = arg;
     b->result = open_bench(b, 65536, 10000);
     struct batch *one = batch_of("one "), *two = batch_of("two");
-    outbox_send(&b->outbox, one);
+    outbox_send(&b->outbox, one, 0, (uint32_t) one->bytes.len);
     bool is_gone = outbox_is_empty(&b->outbox) && one->refs == 1;
     append(b, "before ");
-    outbox_send(&b->outbox, two); /* not before what waits */
+    outbox_send(&b->outbox, two, 0, (uint32_t) two->bytes.len); /* not before what waits */
     batch_unref(one);
     batch_unref(two);
     read_all(b);
@@ -259,7 +259,7 @@ static int held(void *arg) {
     outbox_hold(&b->outbox);
     append(b, "one");
     struct batch *shared = batch_of("two");
-    outbox_send(&b->outbox, shared);
+    outbox_send(&b->outbox, shared, 0, (uint32_t) shared->bytes.len);
     batch_unref(shared);
     outbox_flush(&b->outbox);
     read_all(b);

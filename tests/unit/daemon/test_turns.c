@@ -224,10 +224,13 @@ enum { SUBSCRIBERS = 4000 };
 #define RIGHTS "allow_subscribe_for_client: true, allow_publish_for_client: true"
 
 static const char config[] = "client: {ping_interval: 3600s}\n"
+                             "websocket: {compression: true}\n"
                              "channel:\n"
                              "  namespaces:\n"
                              "    - {name: kept, " RIGHTS ", history_size: 10,\n"
                              "       history_ttl: 600s, force_recovery: true}\n"
+                             "    - {name: some, " RIGHTS ", history_size: 10,\n"
+                             "       history_ttl: 600s}\n"
                              "    - {name: live, " RIGHTS "}\n";
 
 static struct peer *join(struct world *w, const char *channel) {
@@ -319,6 +322,165 @@ static void a_channel_may_be_left_by_all_before_their_turn(void **state) {
             world_run(&(struct world_options){ .config = config, .workers = 1 }, all_leave, NULL));
 }
 
+static int published_meanwhile(struct world *w, void *arg) {
+    static struct peer *all[SUBSCRIBERS];
+    const char *channel = arg;
+    const struct worker *worker = &w->daemon->threads[0].worker;
+    const struct outbox_set *set = &worker->outboxes;
+    for (size_t i = 0; i < SUBSCRIBERS; i++)
+        STORY_EXPECT(w, (all[i] = join(w, channel)) != NULL);
+    struct peer *publisher = peer_open(w, NULL);
+    STORY_EXPECT(w, publisher && peer_connect(publisher, world_token(w, "{\"sub\":\"7\"}")));
+
+    uint64_t before = set->sends;
+    for (int i = 1; i <= 3; i++) {
+        STORY_EXPECT(w, publish(w, publisher, channel, i) == 0);
+        STORY_EXPECT(w, !list_is_empty(&worker->channels.left));
+        STORY_EXPECT(w, set->waiting < SUBSCRIBERS); /* nobody has a line for it */
+    }
+    for (int i = 0; i < 3; i++)
+        HEARS(publisher, "{\"id\":3,\"publish\":{}}");
+    for (size_t i = 0; i < SUBSCRIBERS; i++)
+        for (int k = 1; k <= 3; k++)
+            STORY_EXPECT(w, strstr(peer_hear(all[i], 1000), (char[]){ ':', (char) ('0' + k), 0 }));
+    /* The first ones have had the first alone; everybody else had more in one. */
+    STORY_EXPECT(w, set->sends - before < 2UL * SUBSCRIBERS);
+    STORY_EXPECT(w, list_is_empty(&worker->channels.left));
+    return 0;
+}
+
+static void what_is_published_while_a_crowd_is_sent_to_leaves_in_the_same_sends(void **state) {
+    struct world_options o = { .config = config, .workers = 1 };
+    (void) state;
+    assert_null(world_run(&o, published_meanwhile, (char[]){ "kept:room" }));
+    assert_null(world_run(&o, published_meanwhile, (char[]){ "live:room" }));
+}
+
+/* ---- anything at any time ---- */
+
+enum {
+    FOLLOWERS_MAX = 200,
+    FOLLOWERS_FIRST = 100,
+    STEPS = 120,
+    BURST = 40,
+    PADDING_MAX = 600,
+    ROOM_BYTES = 512 * 1024
+};
+
+struct follower {
+    struct peer *peer;
+    int first_least, first_most; /* which publication may be the first that it hears */
+    int last;                    /* that it has heard */
+};
+
+struct crossing {
+    const char *channel;
+    struct peer *publisher;
+    int said, acknowledged;
+    uint32_t random;
+    struct follower followers[FOLLOWERS_MAX];
+    size_t n;
+};
+
+static uint32_t random_below(struct crossing *x, uint32_t n) {
+    x->random = x->random * 1664525u + 1013904223u;
+    return (uint32_t) (((uint64_t) x->random * n) >> 32);
+}
+
+static int hear_answers(struct world *w, struct crossing *x, int64_t wait_ms) {
+    const char *text;
+    while (strcmp(text = peer_hear(x->publisher, wait_ms), "nothing") != 0) {
+        STORY_EXPECT(w, text_matches(text, "{\"id\":3,\"publish\":{*}}"));
+        x->acknowledged++;
+    }
+    return 0;
+}
+
+static void say_next(struct crossing *x) {
+    char padding[PADDING_MAX + 1];
+    size_t len = random_below(x, PADDING_MAX);
+    memset(padding, 'x', len);
+    padding[len] = 0;
+    peer_say(x->publisher,
+             "{\"id\":3,\"publish\":{\"channel\":\"%s\",\"data\":{\"n\":%d,\"x\":\"%s\"}}}",
+             x->channel, ++x->said, padding);
+}
+
+static int someone_comes(struct world *w, struct crossing *x) {
+    if (x->n == FOLLOWERS_MAX)
+        return 0;
+    struct follower *f = &x->followers[x->n];
+    f->peer = peer_open(w, &(struct peer_options){ .worker = 0, .offers_deflate = x->n % 3 == 0 });
+    STORY_EXPECT(w, f->peer && peer_connect(f->peer, world_token(w, "{\"sub\":\"42\"}")));
+    f->last = 0;
+    f->first_least = x->acknowledged + 1;
+    peer_say(f->peer, "{\"id\":2,\"subscribe\":{\"channel\":\"%s\"}}", x->channel);
+    HEARS(f->peer, "{\"id\":2,\"subscribe\":*");
+    f->first_most = x->said + 1;
+    x->n++;
+    return 0;
+}
+
+static void someone_goes(struct crossing *x) {
+    struct follower *f = &x->followers[random_below(x, (uint32_t) x->n)];
+    f->peer = peer_close(f->peer);
+    *f = x->followers[--x->n];
+}
+
+/* Without a gap. */
+static int hear_pending(struct world *w, struct follower *f, int64_t wait_ms) {
+    const char *text, *at;
+    while (strcmp(text = peer_hear(f->peer, wait_ms), "nothing") != 0) {
+        STORY_EXPECT(w, (at = strstr(text, "\"n\":")) != NULL);
+        int n = atoi(at + 4);
+        STORY_EXPECT(w, f->last ? n == f->last + 1 : n >= f->first_least && n <= f->first_most);
+        f->last = n;
+    }
+    return 0;
+}
+
+static int anything_happens(struct world *w, void *arg) {
+    struct crossing *x = arg;
+    x->publisher = peer_open(w, NULL);
+    STORY_EXPECT(w, x->publisher && peer_connect(x->publisher, world_token(w, "{\"sub\":\"7\"}")));
+    for (int i = 0; i < FOLLOWERS_FIRST; i++)
+        STORY_EXPECT(w, someone_comes(w, x) == 0);
+    for (int i = 0; i < STEPS; i++) {
+        for (uint32_t n = random_below(x, 10) ? random_below(x, 4) : BURST; n > 0; n--)
+            say_next(x);
+        if (random_below(x, 2) == 0)
+            STORY_EXPECT(w, someone_comes(w, x) == 0);
+        if (random_below(x, 2) == 0)
+            someone_goes(x);
+        STORY_EXPECT(w, hear_answers(w, x, 0) == 0);
+    }
+    STORY_EXPECT(w, hear_answers(w, x, 1000) == 0 && x->acknowledged == x->said);
+    for (size_t i = 0; i < x->n; i++) {
+        struct follower *f = &x->followers[i];
+        STORY_EXPECT(w, hear_pending(w, f, 100) == 0);
+        STORY_EXPECT(w, f->last == x->said || (f->last == 0 && f->first_most > x->said));
+    }
+    STORY_EXPECT(w, list_is_empty(&w->daemon->threads[0].worker.channels.left));
+    return 0;
+}
+
+static void whoever_comes_or_goes_while_a_run_is_under_way_has_each_publication_once(void **state) {
+    static const char *const channels[] = { "kept:room", "live:room", "some:room" };
+    struct crossing *x = calloc(1, sizeof *x);
+    (void) state;
+    assert_non_null(x);
+    for (uint32_t seed = 1; seed <= 6; seed++) {
+        struct world_options o = {
+            .config = config, .workers = 1, .seed = seed, .pipe_bytes = ROOM_BYTES
+        };
+        *x = (struct crossing){ .channel = channels[seed % 3], .random = seed };
+        const char *failure = world_run(&o, anything_happens, x);
+        if (failure)
+            fail_msg("%s: %s", x->channel, failure);
+    }
+    free(x);
+}
+
 static int make(void **state) {
     *state = calloc(1, sizeof(struct crowd));
     return *state ? 0 : -1;
@@ -337,6 +499,8 @@ int main(void) {
         cmocka_unit_test(an_end_may_come_before_ones_turn),
         cmocka_unit_test(each_subscriber_has_each_publication_once_whoever_comes_and_goes),
         cmocka_unit_test(a_channel_may_be_left_by_all_before_their_turn),
+        cmocka_unit_test(what_is_published_while_a_crowd_is_sent_to_leaves_in_the_same_sends),
+        cmocka_unit_test(whoever_comes_or_goes_while_a_run_is_under_way_has_each_publication_once),
     };
     return cmocka_run_group_tests(tests, make, unmake);
 }
