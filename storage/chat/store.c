@@ -340,7 +340,7 @@ static void set_default(uint32_t *limit, uint32_t value) {
         *limit = value;
 }
 
-static void set_defaults(struct chat_limits *l) {
+void chat_limits_default(struct chat_limits *l) {
     set_default(&l->text_max_bytes, 16384);
     set_default(&l->meta_max_bytes, 4096);
     set_default(&l->rooms_max_per_user, 1000);
@@ -386,7 +386,7 @@ static struct chat_store *store_alloc(const struct chat_store_options *o) {
         return NULL;
     s->lock_fd = -1;
     s->limits = o->limits;
-    set_defaults(&s->limits);
+    chat_limits_default(&s->limits);
     s->group_max = o->group_max ? o->group_max : GROUP_DEFAULT;
     s->readers_n = o->readers ? o->readers : READERS_DEFAULT;
     if (s->readers_n > CHAT_READERS_MAX)
