@@ -370,7 +370,7 @@ static void store_free(struct chat_store *s) {
     errands_finish(&s->orders);
     errands_finish(&s->writes);
     errands_finish(&s->reads);
-    outbox_finish(&s->outbox);
+    chat_outbox_finish(&s->outbox);
     wal_finish(&s->wal);
     free(s->vfs);
     free(s->data_dir);
@@ -397,7 +397,7 @@ static struct chat_store *store_alloc(const struct chat_store_options *o) {
     errands_init(&s->orders, ORDERS_MAX);
     errands_init(&s->writes, o->queue_max ? o->queue_max : QUEUE_DEFAULT);
     errands_init(&s->reads, o->queue_max ? o->queue_max : QUEUE_DEFAULT);
-    outbox_init(&s->outbox, o->events_out_max);
+    chat_outbox_init(&s->outbox, o->events_out_max);
     wal_init(&s->wal, 0, chat_writer_kick, s);
     s->vfs = o->vfs ? strdup(o->vfs) : NULL;
     s->data_dir = strdup(o->data_dir);
