@@ -69,18 +69,14 @@ int chat_account_set_password(struct chat_tx *tx, int64_t user_key, struct str p
 
 int chat_arrival_enter(struct chat_tx *tx, struct chat_arrival *a, int64_t room_key,
                        struct str room, enum chat_member_role role) {
-    struct chat_actor user;
-
     int r = chat_member_put(tx, room_key, a->user.key, role, &a->rooms[a->n].member,
                             &a->rooms[a->n].change);
     if (r != 0)
         return r;
-    r = chat_actor_load(tx, a->user.id, &user);
-    if (r == 0)
-        r = chat_room_get(tx, &user, room, CHAT_ACT_FOLLOW, &a->rooms[a->n].room);
-    if (r == 0)
-        a->n++;
-    return r;
+    a->rooms[a->n].key = room_key;
+    a->rooms[a->n].id = room;
+    a->n++;
+    return 0;
 }
 
 static int enter_lobby(struct chat_tx *tx, struct chat_arrival *a) {
@@ -141,17 +137,18 @@ int chat_account_register(struct chat_tx *tx, const struct chat_account_new *new
     return r == 0 ? chat_account_add(tx, new, ret) : r;
 }
 
-static int make_lobby(struct chat_tx *tx, struct chat_arrival *a) {
+static int make_lobby(struct chat_tx *tx, const struct chat_user *user) {
     struct chat_actor owner;
+    struct chat_room room;
     bool is_new;
 
-    int r = chat_actor_load(tx, a->user.id, &owner);
+    int r = chat_actor_load(tx, user->id, &owner);
     if (r == 0)
         r = chat_room_create(tx, &owner,
                              &(struct chat_room_new){ .kind = CHAT_ROOM_PUBLIC,
                                                       .name = STR("General"),
                                                       .slug = CHAT_LOBBY },
-                             &a->rooms[0].room, &is_new);
+                             &room, &is_new);
     return r == CHAT_CONFLICT ? 0 : r; /* there is one: of an import, or of a lost owner */
 }
 
@@ -166,7 +163,7 @@ int chat_account_set_up(struct chat_tx *tx, const struct chat_account_new *new,
     if (r == 0)
         r = add_user(tx, new, CHAT_OWNER, ret);
     if (r == 0)
-        r = make_lobby(tx, ret);
+        r = make_lobby(tx, &ret->user);
     return r == 0 ? chat_audit_add(tx, ret->user.key, "team.set_up", 0, ret->user.key, new->login)
                   : r;
 }

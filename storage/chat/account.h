@@ -30,7 +30,8 @@ struct chat_account_new {
 struct chat_arrival {
     struct chat_user user;
     struct {
-        struct chat_room room; /* as they see it */
+        int64_t key;
+        struct str id;
         struct chat_member member;
         struct chat_change change;
     } rooms[2];

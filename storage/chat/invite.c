@@ -170,20 +170,18 @@ static int use(struct chat_tx *tx, const struct chat_invite *invite) {
                NUMBER(invite->key));
 }
 
-static int check_kind(struct chat_tx *tx, const struct chat_invite *invite, bool is_guest) {
+static int check_lets_guests_in(struct chat_tx *tx, const struct chat_invite *invite) {
     struct chat_settings settings;
 
-    if (invite->guests != is_guest)
+    if (!invite->guests)
         return CHAT_DENIED;
-    if (!is_guest)
-        return 0;
     int r = chat_settings_get(tx, &settings);
     return r == 0 && !settings.guests ? CHAT_DENIED : r;
 }
 
 static bool has_entered(const struct chat_arrival *a, int64_t room_key) {
     for (size_t i = 0; i < a->n; i++)
-        if (a->rooms[i].room.key == room_key)
+        if (a->rooms[i].key == room_key)
             return true;
     return false;
 }
@@ -194,8 +192,8 @@ int chat_invite_accept(struct chat_tx *tx, struct str code, const struct chat_ac
     bool is_guest = new->login.len == 0;
 
     int r = chat_invite_get(tx, code, &invite);
-    if (r == 0)
-        r = check_kind(tx, &invite, is_guest);
+    if (r == 0 && is_guest)
+        r = check_lets_guests_in(tx, &invite);
     if (r == 0)
         r = use(tx, &invite);
     if (r == 0)
@@ -228,7 +226,7 @@ int chat_invite_accept_by(struct chat_tx *tx, struct str code, const struct chat
     if (r == 0)
         r = chat_user_by_key(tx, user->key, &ret->user);
     if (r == 0 && is_guest)
-        r = check_kind(tx, &invite, true);
+        r = check_lets_guests_in(tx, &invite);
     if (r || !invite.room_key)
         return r;
     r = FETCH(tx, &is_in, "SELECT 1 FROM member WHERE room = ?1 AND user = ?2 AND role > 0",

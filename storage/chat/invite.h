@@ -1,8 +1,8 @@
 /*
  * Invites: links by which others come into the team, and into a room.
  *
- * By one that is for guests people come by a name alone, and see nothing but its room; by others as
- * members, with an account. Who is known already is just put into the room.
+ * Who comes by one makes an account, and is a member. By one that lets in guests they may do with a
+ * name alone, and see nothing but its room. Who is known already is just put into the room.
  */
 #pragma once
 
@@ -44,8 +44,8 @@ MUST_CHECK int chat_invite_create(struct chat_tx *tx, const struct chat_actor *b
  * is no longer there to let anybody in. */
 MUST_CHECK int chat_invite_get(struct chat_tx *tx, struct str code, struct chat_invite *ret);
 
-/* Takes one use of it. As above, and: CHAT_DENIED: it is not for the like of them (a member by a
- * guests' invite, a guest by another; guests are no longer let in); and as chat_account_add(). */
+/* Takes one use of it. new without login: a guest. As above, and: CHAT_DENIED: it does not let in
+ * guests, or they are no longer let in at all; and as chat_account_add(). */
 MUST_CHECK int chat_invite_accept(struct chat_tx *tx, struct str code,
                                   const struct chat_account_new *new, struct chat_arrival *ret);
 /* By somebody who is known; takes none if they are in already. CHAT_BANNED from the room. */
