@@ -40,6 +40,9 @@ struct chat_call {
     bool is_changed;      /* run()'s, for after() */
 };
 
+/* The member `limits` of what clients are to keep to. */
+void chat_put_limits(struct buffer *out, const struct chat_limits *l);
+
 /* NULL: there is none of that name. */
 const struct chat_method *chat_method_of(struct str name);
 
@@ -67,6 +70,10 @@ int chat_run_room_archive(struct chat_call *c, struct chat_tx *tx);
 int chat_run_room_unarchive(struct chat_call *c, struct chat_tx *tx);
 int chat_run_room_open(struct chat_call *c, struct chat_tx *tx);
 int chat_run_room_sync(struct chat_call *c, struct chat_tx *tx);
+
+int chat_run_invite_create(struct chat_call *c, struct chat_tx *tx); /* methods_invite.c */
+int chat_run_invite_list(struct chat_call *c, struct chat_tx *tx);
+int chat_run_invite_revoke(struct chat_call *c, struct chat_tx *tx);
 
 int chat_run_member_list(struct chat_call *c, struct chat_tx *tx); /* methods_member.c */
 int chat_run_member_add(struct chat_call *c, struct chat_tx *tx);
