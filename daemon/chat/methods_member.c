@@ -5,7 +5,7 @@
 #include "daemon/chat/member_event.h"
 #include "daemon/chat/method.h"
 #include "daemon/chat/page.h"
-#include "storage/chat/member.h"
+#include "storage/chat/member_get.h"
 #include "storage/chat/moderation.h"
 
 int chat_run_member_list(struct chat_call *c, struct chat_tx *tx) {
