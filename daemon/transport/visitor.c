@@ -25,7 +25,7 @@ static bool is_trusted(const struct config *c, struct str address) {
 }
 
 static struct str peer_of(const struct http_exchange *x, char buf[static VISITOR_ADDRESS_MAX]) {
-    return without_port(
+    return ip_without_port(
             str_of(stream_peer(x->conn->session.outbox.stream, buf, VISITOR_ADDRESS_MAX)));
 }
 
