@@ -26,7 +26,7 @@ struct scene *scene_new_on(const char *path, const char *vfs) {
     must(s, "memory", 0);
     open_on(s, path, vfs);
     chat_limits_default(&s->limits);
-    outbox_init(&s->outbox, 0);
+    chat_outbox_init(&s->outbox, 0);
     s->tx = (struct chat_tx){ .connection = &s->connection,
                               .work = &s->work,
                               .limits = &s->limits,
@@ -51,7 +51,7 @@ void scene_reopen(struct scene *s, const char *path, const char *vfs) {
 
 struct scene *scene_free(struct scene *s) {
     connection_close(&s->connection);
-    outbox_finish(&s->outbox);
+    chat_outbox_finish(&s->outbox);
     scene_forget(s);
     free(s);
     return NULL;
