@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "async/loop.h"
+#include "async/offload.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/password.h"
 #include "daemon/chat/throttle.h"
@@ -19,7 +20,12 @@
 #include "protocol/cookie.h"
 #include "storage/chat/account.h"
 
-enum { TOKEN_BYTES = 32, SEEN_EVERY_MS = 60000 };
+enum {
+    TOKEN_BYTES = 32,
+    SEEN_EVERY_MS = 60000,
+    HASHERS = 2, /* threads of a worker; the gate says how many of all are at work */
+    HASHES_WAITING_MAX = 64,
+};
 
 /* ---- the daemon's ---- */
 
@@ -144,6 +150,39 @@ void auth_say_setup_link(struct auth *a) {
     if (link.data)
         explicit_bzero(link.data, link.cap);
     buffer_finish(&link);
+}
+
+/* ---- passwords ---- */
+
+static int open_pool(struct worker *w) {
+    if (w->hashers)
+        return 0;
+    return pool_open(&(struct pool_options){ .name = "passwords",
+                                             .threads = HASHERS,
+                                             .queue_max = HASHES_WAITING_MAX },
+                     &w->hashers);
+}
+
+static int counted(struct worker *w, int r) {
+    if (r == -EAGAIN)
+        metrics_count(&w->metrics, COUNT_AUTH_BUSY);
+    return r;
+}
+
+int auth_hash(struct worker *w, struct str typed, char ret[static PASSWORD_TEXT_MAX]) {
+    int r = open_pool(w);
+    if (r == 0)
+        r = password_hash_off_loop(w->daemon->auth->gate, w->hashers, typed, ret);
+    return counted(w, r);
+}
+
+int auth_verify(struct worker *w, struct str kept, struct str typed) {
+    struct password_gate *gate = w->daemon->auth->gate;
+    int r = open_pool(w);
+    if (r == 0)
+        r = password_verify_off_loop(gate, w->hashers, kept.len ? kept : password_nobody(gate),
+                                     typed);
+    return counted(w, r);
 }
 
 /* ---- logins ---- */

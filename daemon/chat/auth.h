@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "async/base.h"
+#include "daemon/chat/password.h"
 #include "protocol/secret.h"
 #include "storage/chat/login.h"
 #include "storage/chat/user.h"
@@ -79,6 +80,14 @@ SUSPENDS MUST_CHECK int auth_of_request(struct http_exchange *x, struct auth_who
 
 /* 1; 0: another site's page asks in a visitor's name: 403 is answered, as JSON. */
 MUST_CHECK int auth_admits(struct http_exchange *x);
+
+/* ---- passwords, on threads of the worker's ---- */
+
+/* As of password.h, at today's cost. -EAGAIN: too many wait. kept: empty: nobody's, which takes as
+ * long and is wrong. */
+SUSPENDS MUST_CHECK int auth_hash(struct worker *w, struct str typed,
+                                  char ret[static PASSWORD_TEXT_MAX]);
+SUSPENDS MUST_CHECK int auth_verify(struct worker *w, struct str kept, struct str typed);
 
 /* ---- a new login ---- */
 
