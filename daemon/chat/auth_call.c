@@ -47,16 +47,6 @@ static struct throttle_limit limit_of(const struct auth_call *c, enum throttle_k
                                     .window_ms = chat->login_window_ms };
 }
 
-/* Logins are compared without case. */
-static struct str lower(struct str login, char buf[static 64]) {
-    size_t len = login.len < 64 ? login.len : 64;
-    for (size_t i = 0; i < len; i++) {
-        char c = login.data[i];
-        buf[i] = c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
-    }
-    return (struct str){ buf, len };
-}
-
 static int64_t take(struct auth_call *c, enum throttle_kind kind, struct str name) {
     struct throttle_limit limit = limit_of(c, kind);
     return throttle_take(c->auth->throttle, kind, name, &limit, loop_now());
@@ -68,12 +58,12 @@ static void give_back(struct auth_call *c, enum throttle_kind kind, struct str n
 }
 
 int auth_take_attempt(struct auth_call *c, struct str login) {
-    char address[THROTTLE_ADDRESS_MAX], name[64];
+    char address[THROTTLE_ADDRESS_MAX];
     struct str from = throttle_address(c->address, address);
 
     int64_t wait_ms = take(c, THROTTLE_ADDRESS, from);
     if (wait_ms == 0 && login.len) {
-        wait_ms = take(c, THROTTLE_LOGIN, lower(login, name));
+        wait_ms = take(c, THROTTLE_LOGIN, login);
         if (wait_ms)
             give_back(c, THROTTLE_ADDRESS, from);
     }
@@ -89,10 +79,10 @@ int auth_take_attempt(struct auth_call *c, struct str login) {
 }
 
 void auth_give_attempt_back(struct auth_call *c, struct str login) {
-    char address[THROTTLE_ADDRESS_MAX], name[64];
+    char address[THROTTLE_ADDRESS_MAX];
     give_back(c, THROTTLE_ADDRESS, throttle_address(c->address, address));
     if (login.len)
-        give_back(c, THROTTLE_LOGIN, lower(login, name));
+        give_back(c, THROTTLE_LOGIN, login);
 }
 
 /* ---- passwords ---- */
