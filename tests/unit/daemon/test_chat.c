@@ -222,6 +222,15 @@ static const struct line moderation[] = {
       "!429 slow_mode;retry_ms=*" },
 };
 
+static const struct line invites[] = {
+    { 'b', "invite.create", "{'room':'$1','uses':3}", "$5={'code':'*','url':'*'*}" },
+    { 'e', "invite.create", "{'room':'$2'}", "!404 not_found" },
+    { 'b', "invite.list", "{'room':'$1'}", "{'invites':[{'code':'$5',*}]}" },
+    { 'd', "invite.list", "{'room':'$1'}", "!404 not_found" },
+    { 'b', "invite.revoke", "{'code':'$5'}", "{}" },
+    { 'b', "invite.revoke", "{'code':'nonsense'}", "!404 not_found" },
+};
+
 static const struct line administration[] = {
     { 'a', "admin.users", "{'q':'c'}", "{'users':[{'id':'c',*'created_at':*}]}" },
     { 'b', "admin.users", "{}", "!103 permission denied" },
@@ -249,6 +258,7 @@ static int each_method(struct world *w, void *arg) {
     SAY_ALL(s, messages);
     SAY_ALL(s, marks);
     SAY_ALL(s, moderation);
+    SAY_ALL(s, invites);
     SAY_ALL(s, administration);
 
     size_t n;
