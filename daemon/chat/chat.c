@@ -6,6 +6,7 @@
 #include "daemon/chat/notice.h"
 #include "daemon/chat/online.h"
 #include "daemon/chat/pump.h"
+#include "daemon/chat/remote.h"
 #include "daemon/chat/typing.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
@@ -52,6 +53,14 @@ static int open_store(struct chat *c, const char *vfs, char **ret_why) {
     return chat_store_open(&o, &c->store, ret_why);
 }
 
+/* What only the node has that keeps it. */
+static int open_own(struct chat *c, const char *vfs, char **ret_why) {
+    int r = chat_notices_new(c, &c->notices);
+    if (r == 0)
+        r = chat_pump_new(c, &c->pump);
+    return r == 0 ? open_store(c, vfs, ret_why) : r;
+}
+
 int chat_open(struct daemon *d, const char *vfs, struct chat **ret, char **ret_why) {
     if (!d->config->chat.enabled)
         return 0;
@@ -63,11 +72,7 @@ int chat_open(struct daemon *d, const char *vfs, struct chat **ret, char **ret_w
     if (r == 0)
         r = chat_typing_new(&c->typing);
     if (r == 0)
-        r = chat_notices_new(c, &c->notices);
-    if (r == 0)
-        r = chat_pump_new(c, &c->pump);
-    if (r == 0)
-        r = open_store(c, vfs, ret_why);
+        r = d->config->chat.owner ? open_own(c, vfs, ret_why) : chat_remote_new(c, &c->remote);
     if (r < 0) {
         chat_close(c);
         return r;
@@ -76,14 +81,27 @@ int chat_open(struct daemon *d, const char *vfs, struct chat **ret, char **ret_w
     return 0;
 }
 
+static int start_own(struct worker *w, struct chat *c) {
+    int has_other = chat_remote_has_other(w);
+    if (has_other > 0) {
+        LOG_ERROR(c->daemon->log,
+                  "another node keeps the chat: chat.owner must be false on all but one");
+        return -EBUSY;
+    }
+    return has_other < 0 ? has_other : chat_pump_start(c->pump);
+}
+
 static int start_here(struct worker_thread *t, void *arg) {
     struct chat *c = arg;
-    return chat_pump_start(c->pump);
+    return c->remote ? chat_remote_start(c->remote) : start_own(&t->worker, c);
 }
 
 static int stop_here(struct worker_thread *t, void *arg) {
     struct chat *c = arg;
-    chat_pump_stop(c->pump);
+    if (c->remote)
+        chat_remote_stop(c->remote);
+    else
+        chat_pump_stop(c->pump);
     return 0;
 }
 
@@ -106,7 +124,8 @@ void chat_stop(struct chat *c) {
         return;
     c->has_started = false;
     (void) ask_first(c, stop_here);
-    (void) chat_notice_seen(c);
+    if (c->store)
+        (void) chat_notice_seen(c);
 }
 
 struct chat *chat_close(struct chat *c) {
@@ -115,6 +134,7 @@ struct chat *chat_close(struct chat *c) {
     c->store = chat_store_close(c->store);
     c->pump = chat_pump_free(c->pump);
     c->notices = chat_notices_free(c->notices);
+    c->remote = chat_remote_free(c->remote);
     c->typing = chat_typing_free(c->typing);
     c->online = chat_online_free(c->online);
     free(c);

@@ -19,6 +19,7 @@ struct chat_event;
 struct chat_online;
 struct chat_notices;
 struct chat_pump;
+struct chat_remote;
 struct chat_store;
 struct chat_typing;
 struct daemon;
@@ -42,11 +43,13 @@ SUSPENDS struct chat *chat_close(struct chat *c);
 
 struct chat {
     struct daemon *daemon;
-    struct chat_store *store;
+    struct chat_store *store;   /* NULL: it is another node's */
     struct chat_online *online; /* any thread */
     struct chat_typing *typing; /* any thread */
     struct chat_pump *pump;
     struct chat_notices *notices; /* the pump's worker's */
+    struct chat_remote *remote;   /* another node keeps it: there is no store, pump and notices */
+    _Atomic uint64_t endings;     /* how often logins have been ended: auth_endings() */
     _Atomic uint64_t parted;      /* how many have been taken out of a room; see session.h */
     bool has_started;             /* the main loop's */
 };
