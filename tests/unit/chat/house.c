@@ -17,19 +17,23 @@ static void *must(void *memory) {
     return memory;
 }
 
-struct house *house_new(bool is_real) {
+struct house *house_new_seeded(uint64_t seed) {
     struct house *h = must(calloc(1, sizeof *h));
-    h->is_real = is_real;
-    h->seed = 1;
-    if (is_real) {
-        (void) snprintf(h->directory, sizeof h->directory, "/tmp/parley-chat-XXXXXX");
-        must(mkdtemp(h->directory));
-        h->options.data_dir = h->directory;
-    } else {
-        h->disk = sim_disk_new("parley-chat-sim", h->seed);
-        h->options.vfs = "parley-chat-sim";
-        h->options.data_dir = "disk";
-    }
+    h->seed = seed;
+    h->disk = sim_disk_new("parley-chat-sim", seed);
+    h->options.vfs = "parley-chat-sim";
+    h->options.data_dir = "disk";
+    return h;
+}
+
+struct house *house_new(bool is_real) {
+    if (!is_real)
+        return house_new_seeded(1);
+    struct house *h = must(calloc(1, sizeof *h));
+    h->is_real = true;
+    (void) snprintf(h->directory, sizeof h->directory, "/tmp/parley-chat-XXXXXX");
+    must(mkdtemp(h->directory));
+    h->options.data_dir = h->directory;
     return h;
 }
 
