@@ -15,6 +15,7 @@
 #include "daemon/transport/assets.h"
 
 struct daemon;
+struct chat;
 struct denial_register;
 struct engine;
 struct engine_options;
@@ -119,6 +120,7 @@ struct daemon {
     struct webhooks *webhooks;         /* any thread; NULL before there is an engine */
     struct rates *rates;               /* the same */
     struct denial_register *denials;   /* the same */
+    struct chat *chat;                 /* the same; NULL: it is off */
     char node_id[NODE_ID_LEN + 1];     /* names this run of the daemon to emulated transports, and
                                           among the nodes that share an engine */
     char node_name[NODE_NAME_MAX + 1]; /* for people */

@@ -567,11 +567,15 @@ int config_check(struct config_loader *l) {
     check_proxies(l);
     check_webhooks(l);
     int r = config_check_redis(l);
+    if (r == 0)
+        r = config_check_chat(l);
     choose_burst(&c->rpc_rate);
     choose_burst(&c->all_rpc_rate);
     choose_burst(&c->api.rate);
     for (size_t i = 0; i < c->api.n_keys; i++)
         choose_burst(&c->api.keys[i].rate);
+    for (size_t i = 0; i < CHAT_RATES; i++)
+        choose_burst(&c->chat.rates[i]);
 
     if (r == 0)
         r = check_namespace(l, &c->without_namespace, l->without_places);

@@ -1,5 +1,6 @@
 #include "daemon/config/options.h"
 
+#include "daemon/config/chat_options.h"
 #include "daemon/config/config.h"
 #include "daemon/config/units.h"
 #include "daemon/log.h"
@@ -536,6 +537,8 @@ static const struct option OPTIONS[] = {
       .max = 100 * YEAR, .initial = "720h",
       .help = "How long a channel's offset and epoch outlive its last publication, for namespaces "
               "that do not say." },
+
+    CHAT_OPTIONS,
 
     { "health.enabled", OPTION_BOOL, AT(health_enabled), .initial = "true",
       .help = "`/health` on the listeners for clients." },

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/backend/webhook.h"
+#include "daemon/chat/session.h"
 #include "daemon/keys/denial.h"
 #include "daemon/session/control.h"
 #include "daemon/session/grant.h"
@@ -69,7 +70,8 @@ struct connecting {
     struct config *config; /* a reference */
     struct arena arena;
     struct credentials who;
-    struct refusal refusal; /* if a step gave 1 */
+    enum chat_role chat_role; /* 0: is not of the chat */
+    struct refusal refusal;   /* if a step gave 1 */
     struct client_text client;
     struct server_sub *subs;
     size_t n_subs, capacity;
@@ -188,6 +190,12 @@ static int count_user(struct connecting *c) {
     return result_of(c, r);
 }
 
+/* It is one of the chat's people, or becomes one. */
+static int enter_chat(struct connecting *c) {
+    int code = chat_admit(c->session, &c->who, &c->chat_role);
+    return code < 0 ? result_of(c, code) : refused(c, (uint32_t) code);
+}
+
 static int identify(struct connecting *c) {
     struct session *s = c->session;
     int code = session_fit(s, &c->arena, &c->who.data);
@@ -266,7 +274,8 @@ static bool may_have(struct connecting *c, struct str channel, const struct name
     struct asker who = { .user = c->who.user };
     const struct namespace *found = NULL;
 
-    if (c->who.source == CREDENTIALS_PROXY || ns->subscribe_proxy)
+    if (c->who.source == CREDENTIALS_PROXY || ns->subscribe_proxy ||
+        chat_is_room(c->session->worker, channel))
         return false;
     return permission_namespace(c->config, channel, &found) == 0 && found == ns &&
            ns->type == SUBSCRIPTION_STREAM && permission_subscribes(c->config, ns, channel, who);
@@ -454,6 +463,7 @@ static int enter(struct connecting *c) {
         s->is_user_counted = /* a reload has set the limit since it began */
                 user_counts_add(w->daemon->user_counts, c->who.user, 0) == 0;
     s->state = SESSION_CONNECTED;
+    chat_session_entered(s, c->chat_role);
     metrics_count(&w->metrics, COUNT_CONNECTED);
     metrics_gauge_add(&w->metrics, GAUGE_CLIENTS, 1);
     s->is_announced = webhooks_connected(w->daemon->webhooks, s);
@@ -501,6 +511,8 @@ int session_connect(struct session *s, uint32_t id, struct command_reader *reade
                             .config = config_ref(s->worker->config) };
 
     int r = find_credentials(&c);
+    if (r == 0)
+        r = enter_chat(&c);
     if (r == 0)
         r = identify(&c);
     if (r == 0)

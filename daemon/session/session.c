@@ -8,6 +8,7 @@
 #include "async/stream.h"
 #include "async/task.h"
 #include "daemon/backend/webhook.h"
+#include "daemon/chat/session.h"
 #include "daemon/keeper.h"
 #include "daemon/keys/rate.h"
 #include "daemon/log.h"
@@ -76,6 +77,7 @@ void session_forget_user(struct session *s) {
     }
     hub_remove(w, s);
     hub_forget_session(w, s);
+    chat_session_left(s);
     if (s->is_user_counted)
         user_counts_remove(w->daemon->user_counts, session_user(s));
     s->is_user_counted = false;
