@@ -19,11 +19,12 @@ MUST_CHECK int chat_member_update(struct chat_tx *tx, const struct chat_actor *b
 MUST_CHECK int chat_member_join(struct chat_tx *tx, const struct chat_actor *by, struct str room,
                                 struct chat_room *ret_room, struct chat_member *ret_member,
                                 struct chat_change *ret);
-/* An owner who leaves hands the room on: to the mod or member who has been there longest. */
+/* The last owner who leaves hands the room on, to the mod or member who has been there longest:
+ * ret_heir, whose ver comes first; role CHAT_NO_MEMBER: to nobody. */
 MUST_CHECK int chat_member_leave(struct chat_tx *tx, const struct chat_actor *by, struct str room,
-                                 struct chat_change *ret);
+                                 struct chat_member *ret_heir, struct chat_change *ret);
 
-/* Owners first, then by name... in the order of their keys. after: the last user's id. */
+/* after: the id of the last user of the page before. */
 MUST_CHECK int chat_member_list(struct chat_tx *tx, const struct chat_actor *by, struct str room,
                                 struct str after, size_t limit, struct chat_members *ret);
 

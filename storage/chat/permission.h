@@ -32,6 +32,7 @@ enum chat_action {
     CHAT_ACT_ARCHIVE, /* and back */
     CHAT_ACT_INVITE,  /* make and list links */
     CHAT_ACT_HOOK,    /* webhooks */
+    CHAT_ACT_RETAIN,  /* how long messages are kept */
     CHAT_ACT_FREELY,  /* slow mode does not hold them up */
     CHAT_ACTIONS
 };
@@ -41,6 +42,9 @@ const char *chat_action_name(enum chat_action action);
 /* 0, CHAT_DENIED, or CHAT_NOT_FOUND. */
 int chat_permission(enum chat_action action, enum chat_room_kind kind, enum chat_member_role member,
                     enum chat_role team);
+
+/* What someone counts as in a room: above whom they are. The team's role decides among owners. */
+int chat_rank(enum chat_room_kind kind, enum chat_member_role member, enum chat_role team);
 
 /* Does an archived room refuse it? */
 bool chat_action_changes(enum chat_action action);

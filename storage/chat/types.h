@@ -140,8 +140,9 @@ struct chat_message {
     bool mentions_all;
     struct chat_reactions reactions;
     struct bytes meta; /* as it came */
-    struct str deleted_by,
-            reason; /* of a deleted one, of which nothing else is left but who and when */
+    unsigned flags;    /* private: message_row.h */
+    /* Of a deleted one, of which nothing else is left but who and when. */
+    struct str deleted_by, reason;
 };
 
 struct chat_messages {
