@@ -92,6 +92,12 @@
       "Signatures checked by other threads.")                                                      \
     X(COUNT_TOKENS_PUT_OFF, "token_checks_put_off_total",                                          \
       "Tokens that could not be checked for the moment (error 100).")                              \
+    X(COUNT_AUTH_LOGINS, "auth_logins_total", "Times that somebody signed in to the chat.")        \
+    X(COUNT_AUTH_FAILURES, "auth_failures_total",                                                  \
+      "Wrong passwords, codes and logins that are good no more.")                                  \
+    X(COUNT_AUTH_THROTTLED, "auth_throttled_total",                                                \
+      "Refused: chat.login_attempts or chat.address_attempts.")                                    \
+    X(COUNT_AUTH_BUSY, "auth_busy_total", "Refused: too many passwords wait to be computed.")      \
     X(COUNT_TOKENS_REVOKED, "token_revoked_total", "Tokens refused because they were revoked.")    \
     X(COUNT_JWKS_FETCHES, "jwks_fetches_total", "Key sets asked for.")                             \
     X(COUNT_JWKS_FAILED, "jwks_failures_total", "Key sets that could not be had.")                 \

@@ -227,6 +227,7 @@ void worker_close(struct worker *w) {
     w->keys = keys_unref(w->keys);
     w->jwks = jwks_close(w->jwks);
     w->checkers = pool_close(w->checkers);
+    w->hashers = pool_close(w->hashers);
     w->tls = tls_free(w->tls);
     connection_http_finish(w);
     while (w->inputs) {

@@ -19,6 +19,7 @@ enum { SESSION_ID_LEN = 34 };
 /* What few sessions have; made when the first of it is needed. */
 struct session_more {
     struct forwarded *headers;      /* of its HTTP request, for proxies; NULL: none are kept */
+    char *login_cookie;             /* the same, of the chat; until it is connected. NULL: none */
     struct session_errand *errands; /* a ring, its last; NULL: none */
     int64_t rate_us;                /* of the command rate: when the bucket is full again */
     uint32_t subs_expire_at;        /* the next of its subscriptions; tick, 0: none */

@@ -16,6 +16,7 @@
 #include "daemon/session/control.h"
 #include "daemon/session/hub.h"
 #include "daemon/session/impl.h"
+#include "daemon/session/login.h"
 #include "daemon/session/proxy.h"
 #include "daemon/transport/forwarded.h"
 #include "protocol/json.h"
@@ -60,6 +61,7 @@ void session_finish(struct session *s) {
     if (s->more) {
         rate_forget(s->more);
         forwarded_free(s->more->headers);
+        session_forget_login_cookie(s);
         free(s->more->reason);
         free(s->more);
     }
