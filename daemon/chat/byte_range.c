@@ -7,8 +7,7 @@ static bool read_number(struct str s, uint64_t *ret) {
         return false;
     for (size_t i = 0; i < s.len; i++) {
         unsigned digit = (unsigned) (s.data[i] - '0');
-        if (digit > 9 || __builtin_mul_overflow(n, 10, &n) ||
-            __builtin_add_overflow(n, digit, &n))
+        if (digit > 9 || __builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, digit, &n))
             return false;
     }
     *ret = n;

@@ -8,7 +8,8 @@ struct byte_range {
 };
 
 enum byte_range_kind {
-    BYTE_RANGE_ALL,  /* none is asked for, or in a way that is not ours: the whole file is an answer */
+    BYTE_RANGE_ALL,  /* none is asked for, or in a way that is not ours: the whole file is an answer
+                      */
     BYTE_RANGE_PART, /* *ret: 206 */
     BYTE_RANGE_NONE  /* it lies behind the end: 416 */
 };

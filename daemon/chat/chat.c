@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/chat/files.h"
 #include "daemon/chat/notice.h"
 #include "daemon/chat/online.h"
 #include "daemon/chat/pump.h"
@@ -68,6 +69,8 @@ int chat_open(struct daemon *d, const char *vfs, struct chat **ret, char **ret_w
         r = chat_pump_new(c, &c->pump);
     if (r == 0)
         r = open_store(c, vfs, ret_why);
+    if (r == 0 && !vfs)
+        r = chat_files_open(c, ret_why);
     if (r < 0) {
         chat_close(c);
         return r;
@@ -78,11 +81,16 @@ int chat_open(struct daemon *d, const char *vfs, struct chat **ret, char **ret_w
 
 static int start_here(struct worker_thread *t, void *arg) {
     struct chat *c = arg;
-    return chat_pump_start(c->pump);
+    int r = chat_pump_start(c->pump);
+    group_init(&c->files_tasks);
+    if (r == 0 && c->files_dir)
+        r = group_spawn(&c->files_tasks, "chat purge", chat_files_purge, c);
+    return r;
 }
 
 static int stop_here(struct worker_thread *t, void *arg) {
     struct chat *c = arg;
+    group_finish(&c->files_tasks);
     chat_pump_stop(c->pump);
     return 0;
 }
@@ -117,6 +125,7 @@ struct chat *chat_close(struct chat *c) {
     c->notices = chat_notices_free(c->notices);
     c->typing = chat_typing_free(c->typing);
     c->online = chat_online_free(c->online);
+    free(c->files_dir);
     free(c);
     return NULL;
 }

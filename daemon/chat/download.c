@@ -1,4 +1,5 @@
-/* GET /files/ID/NAME: what is attached, to those who may see it. Nothing of it is ever run by a page. */
+/* GET /files/ID/NAME: what is attached, to those who may see it. Nothing of it is ever run by a
+ * page. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -41,9 +42,7 @@ static int open_file(void *arg) {
     int r = chat_blob_open(d->chat->files_dir, &d->file, &d->fd);
     if (r < 0)
         return r == -ENOENT ? -EIO : r; /* it has to be there */
-    return fstat(d->fd, &st) < 0                  ? -errno
-           : (uint64_t) st.st_size != d->found.size ? -EIO
-                                                    : 0;
+    return fstat(d->fd, &st) < 0 ? -errno : (uint64_t) st.st_size != d->found.size ? -EIO : 0;
 }
 
 static int read_piece(void *arg) {

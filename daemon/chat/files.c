@@ -1,7 +1,9 @@
 #include "daemon/chat/files.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "async/offload.h"
 #include "daemon/chat/auth.h"
@@ -12,6 +14,7 @@
 #include "daemon/transport/connection.h"
 #include "daemon/worker.h"
 #include "protocol/json.h"
+#include "storage/chat/blob.h"
 
 enum { THREADS = 2 };
 
@@ -25,8 +28,7 @@ size_t chat_files_body_max(const struct config *c) {
 
 /* ---- answers ---- */
 
-int chat_files_refuse(struct http_exchange *x, int status, const char *message,
-                      const char *field) {
+int chat_files_refuse(struct http_exchange *x, int status, const char *message, const char *field) {
     x->status = status;
     x->content_type = STR("application/json");
     buffer_reset(&x->out);
@@ -67,6 +69,28 @@ int chat_files_result(struct http_exchange *x, const struct chat_work *w, int r)
         LOG_WARNING(x->worker->daemon->log, "files of the chat", LOG_RESULT(r));
         return chat_files_refuse(x, 503, "temporary: the disk", NULL);
     }
+}
+
+/* ---- the daemon's ---- */
+
+static int open_dir(void *arg) {
+    return chat_blob_open_dir(arg);
+}
+
+int chat_files_open(struct chat *c, char **ret_why) {
+    struct pool *pool = NULL;
+    struct str data_dir = c->daemon->config->data_dir;
+    if (asprintf(&c->files_dir, "%.*s/files", (int) data_dir.len, data_dir.data) < 0) {
+        c->files_dir = NULL;
+        return -ENOMEM;
+    }
+    int r = pool_open(&(struct pool_options){ .name = "files", .threads = 1 }, &pool);
+    if (r == 0)
+        r = offload(pool, open_dir, c->files_dir);
+    pool = pool_close(pool);
+    if (r < 0 && ret_why && asprintf(ret_why, "%s: %s", c->files_dir, strerror(-r)) < 0)
+        *ret_why = NULL;
+    return r;
 }
 
 /* ---- a worker's ---- */

@@ -1,7 +1,7 @@
 /*
- * The endpoint /files: what people attach to messages, up and down (docs/chat-protocol.md). Bytes are
- * read and written in pieces, by threads of a worker's own pool; what is where says storage/chat/blob.h,
- * whose it is storage/chat/attachment.h.
+ * The endpoint /files: what people attach to messages, up and down (docs/chat-protocol.md). Bytes
+ * are read and written in pieces, by threads of a worker's own pool; what is where says
+ * storage/chat/blob.h, whose it is storage/chat/attachment.h.
  */
 #pragma once
 
@@ -28,6 +28,10 @@ SUSPENDS int chat_files_serve(struct http_exchange *x);
 
 /* Takes NULL; returns NULL. None is under way. */
 struct chat_files *chat_files_free(struct chat_files *f);
+
+/* The directory of the files, while nobody else has the database. On failure *ret_why, to be freed.
+ */
+SUSPENDS MUST_CHECK int chat_files_open(struct chat *c, char **ret_why);
 
 /* ---- for the files chat/files*.c, upload.c, download.c ---- */
 

@@ -8,6 +8,7 @@
 #include "daemon/chat/files.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "daemon/worker_thread.h"
 #include "protocol/arena.h"
 #include "storage/chat/attachment.h"
 
@@ -83,8 +84,8 @@ static int purge_now(struct purge *p) {
     do {
         r = write_by(p, run_purge);
         if (r == 0)
-            atomic_fetch_add_explicit(&p->chat->files_purged, p->purged.files,
-                                      memory_order_relaxed);
+            metrics_add(&p->chat->daemon->threads[0].worker.metrics, COUNT_CHAT_FILES_PURGED,
+                        p->purged.files);
     } while (r == 0 && p->purged.has_more);
     return r;
 }

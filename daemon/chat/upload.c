@@ -98,12 +98,16 @@ static void take_type(struct upload *u) {
                                                         : STR("application/octet-stream");
 }
 
+static uint64_t files_max_bytes(const struct upload *u) {
+    return (uint64_t) u->x->config->chat.files_max_mib << 20;
+}
+
 static int run_allow(struct chat_work *w, struct chat_tx *tx) {
     struct upload *u = CONTAINER_OF(w, struct upload, work);
     struct chat_actor by;
     int r = chat_actor_load(tx, u->who.user.id, &by);
     uint64_t size = u->x->request->has_length ? u->x->request->content_length : 0;
-    return r == 0 ? chat_attachment_allow(tx, &by, size, u->x->config->chat.files_max_bytes) : r;
+    return r == 0 ? chat_attachment_allow(tx, &by, size, files_max_bytes(u)) : r;
 }
 
 /* 1: it may come. 0: answered. */
@@ -131,8 +135,8 @@ static int admit(struct upload *u) {
 static int read_piece(struct upload *u, bool *ret_is_all) {
     u->piece_len = 0;
     while (u->piece_len < FILES_PIECE_BYTES) {
-        ssize_t n = http_exchange_read(u->x, u->piece + u->piece_len,
-                                       FILES_PIECE_BYTES - u->piece_len);
+        ssize_t n =
+                http_exchange_read(u->x, u->piece + u->piece_len, FILES_PIECE_BYTES - u->piece_len);
         if (n < 0)
             return (int) n;
         *ret_is_all = n == 0;
@@ -178,7 +182,7 @@ static int run_add(struct chat_work *w, struct chat_tx *tx) {
     struct chat_actor by;
     int r = chat_actor_load(tx, u->who.user.id, &by);
     if (r == 0) /* of what it has turned out to be */
-        r = chat_attachment_allow(tx, &by, u->what.size, u->x->config->chat.files_max_bytes);
+        r = chat_attachment_allow(tx, &by, u->what.size, files_max_bytes(u));
     return r == 0 ? chat_attachment_add(tx, &by, &u->what, u->chat->files_dir, &u->made) : r;
 }
 

@@ -53,8 +53,7 @@ int chat_attachment_allow(struct chat_tx *tx, const struct chat_actor *by, uint6
 }
 
 int chat_attachment_add(struct chat_tx *tx, const struct chat_actor *by,
-                        const struct chat_upload *u, const char *dir,
-                        struct chat_attachment *ret) {
+                        const struct chat_upload *u, const char *dir, struct chat_attachment *ret) {
     char id[CHAT_NEW_ID];
     if (!is_name(u->name))
         return chat_refuse(tx, CHAT_BAD_REQUEST, "name", 0);
@@ -75,8 +74,7 @@ int chat_attachment_add(struct chat_tx *tx, const struct chat_actor *by,
                 " created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 TEXT(made.id), NUMBER(by->key), TEXT(made.name), TEXT(made.type),
                 NUMBER((int64_t) made.size), NUMBER(made.width), NUMBER(made.height),
-                BLOB(bytes_of(u->file.sha256, CHAT_BLOB_ID_SIZE)),
-                NUMBER(chat_tx_now_ms(tx)));
+                BLOB(bytes_of(u->file.sha256, CHAT_BLOB_ID_SIZE)), NUMBER(chat_tx_now_ms(tx)));
     if (r == 0)
         *ret = made;
     return r;
@@ -171,8 +169,9 @@ int chat_attachment_is_due(struct chat_tx *tx, bool *ret) {
 
 static int drop_unsent(struct chat_tx *tx, unsigned max, unsigned *ret_n) {
     int64_t before = chat_tx_now_ms(tx) - CHAT_UNSENT_MS;
-    int r = RUN(tx, "INSERT OR IGNORE INTO attachment_gone SELECT id, sha256" UNSENT
-                    " ORDER BY created_at, key LIMIT ?2",
+    int r = RUN(tx,
+                "INSERT OR IGNORE INTO attachment_gone SELECT id, sha256" UNSENT
+                " ORDER BY created_at, key LIMIT ?2",
                 NUMBER(before), NUMBER(max));
     if (r == 0)
         r = RUN(tx,

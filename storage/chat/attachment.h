@@ -1,11 +1,11 @@
 /*
- * Files that people attach to messages: whose they are and which message has them. What is in them is in
- * blob.h's directory.
+ * Files that people attach to messages: whose they are and which message has them. What is in them
+ * is in blob.h's directory.
  *
- * An attachment is made by its uploader, named by at most one message, and goes with it; one that no
- * message has named for CHAT_UNSENT_MS goes as well, unless it is somebody's picture. Its file goes when
- * no attachment has it: on the writer's thread, which is also where one is added, so that no file goes
- * which somebody is about to use.
+ * An attachment is made by its uploader, named by at most one message, and goes with it; one that
+ * no message has named for CHAT_UNSENT_MS goes as well, unless it is somebody's picture. Its file
+ * goes when no attachment has it: on the writer's thread, which is also where one is added, so that
+ * no file goes which somebody is about to use.
  */
 #pragma once
 
@@ -27,12 +27,13 @@ struct chat_upload {
     struct chat_blob_id file;
 };
 
-/* May they upload another one of this size? Cheap, before it comes. files_max_bytes: of all; 0: any.
- * CHAT_CONFLICT (unsent: CHAT_UNSENT_MAX), CHAT_TOO_LONG (files: files_max_bytes). */
-MUST_CHECK int chat_attachment_allow(struct chat_tx *tx, const struct chat_actor *by,
-                                     uint64_t size, uint64_t files_max_bytes);
+/* May they upload another one of this size? Cheap, before it comes. files_max_bytes: of all; 0:
+ * any. CHAT_CONFLICT (unsent: CHAT_UNSENT_MAX), CHAT_TOO_LONG (files: files_max_bytes). */
+MUST_CHECK int chat_attachment_allow(struct chat_tx *tx, const struct chat_actor *by, uint64_t size,
+                                     uint64_t files_max_bytes);
 
-/* -ESTALE: the file is no longer there: it is to be put there again. CHAT_BAD_REQUEST (name, type). */
+/* -ESTALE: the file is no longer there: it is to be put there again. CHAT_BAD_REQUEST (name, type).
+ */
 MUST_CHECK int chat_attachment_add(struct chat_tx *tx, const struct chat_actor *by,
                                    const struct chat_upload *upload, const char *dir,
                                    struct chat_attachment *ret);
@@ -47,8 +48,8 @@ MUST_CHECK int chat_attachment_get(struct chat_tx *tx, const struct chat_actor *
 /* Does anything wait to be removed? Of a reader. */
 MUST_CHECK int chat_attachment_is_due(struct chat_tx *tx, bool *ret);
 
-/* At most max of each: attachments that were never sent, and files that no attachment has any more. The
- * files are removed here. */
+/* At most max of each: attachments that were never sent, and files that no attachment has any more.
+ * The files are removed here. */
 struct chat_purged {
     unsigned unsent, files;
     bool has_more;
