@@ -13,6 +13,7 @@
 #include "async/task.h"
 #include "async/tls.h"
 #include "daemon/backend/webhook.h"
+#include "daemon/chat/auth.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/pump.h"
 #include "daemon/config/redis.h"
@@ -243,6 +244,8 @@ int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_
         r = webhooks_open(d, &d->webhooks);
     if (r == 0)
         r = chat_open(d, o->engine_vfs, &d->chat, &why);
+    if (r == 0 && d->chat)
+        r = auth_open(d, &d->auth);
     if (r == 0)
         r = start_workers(d);
     if (r == 0)
@@ -251,6 +254,8 @@ int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_
         node_desk_start(d->nodes);
     if (r == 0 && !o->has_no_listeners)
         r = daemon_listen(d, o->fds, o->n_fds, &why);
+    if (r == 0 && d->auth)
+        auth_say_setup_link(d->auth);
     if (r < 0) {
         daemon_close(d);
         if (!why && asprintf(&why, "cannot start: %s", strerror(-r)) < 0)
@@ -311,6 +316,7 @@ struct daemon *daemon_close(struct daemon *d) {
     group_finish(&d->tasks);
     d->nodes = node_desk_close(d->nodes);
     survey_desk_finish(&d->surveys); /* while other nodes are heard, workers are looked for in it */
+    d->auth = auth_close(d->auth);
     d->chat = chat_close(d->chat);
     d->denials = denials_close(d->denials);
     d->webhooks = webhooks_close(d->webhooks);

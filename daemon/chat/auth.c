@@ -1,22 +1,31 @@
 #include "daemon/chat/auth.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "async/loop.h"
+#include "async/offload.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/password.h"
 #include "daemon/chat/throttle.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/keys/keys.h"
+#include "daemon/log.h"
 #include "daemon/transport/http_exchange.h"
 #include "daemon/transport/visitor.h"
 #include "daemon/worker.h"
 #include "protocol/cookie.h"
 #include "storage/chat/account.h"
 
-enum { TOKEN_BYTES = 32, SEEN_EVERY_MS = 60000 };
+enum {
+    TOKEN_BYTES = 32,
+    SEEN_EVERY_MS = 60000,
+    HASHERS = 2, /* threads of a worker; the gate says how many of all are at work */
+    HASHES_WAITING_MAX = 64,
+};
 
 /* ---- the daemon's ---- */
 
@@ -72,11 +81,13 @@ struct auth *auth_close(struct auth *a) {
     throttle_close(a->throttle);
     password_gate_close(a->gate);
     explicit_bzero(a->setup_code, sizeof a->setup_code);
+    free(atomic_load(&a->url));
     free(a);
     return NULL;
 }
 
-void auth_append_url(const struct daemon *d, struct buffer *out) {
+/* chat.url, or where the daemon listens first. */
+static void append_url(const struct daemon *d, struct buffer *out) {
     struct str url = d->config->chat.url;
     const char *address = d->n_addresses ? d->addresses[0].text : "";
 
@@ -87,9 +98,7 @@ void auth_append_url(const struct daemon *d, struct buffer *out) {
         return;
     }
     buffer_append_str(out, d->config->http.tls_enabled ? STR("https://") : STR("http://"));
-    /* Of a Unix socket nobody can say what is in front of it; all addresses are this machine's,
-     * too.
-     */
+    /* What is in front of a Unix socket nobody can say; all addresses are this machine's, too. */
     if (strncmp(address, "unix:", 5) == 0)
         buffer_append_str(out, STR("HOST"));
     else if (strncmp(address, "0.0.0.0:", 8) == 0)
@@ -100,14 +109,80 @@ void auth_append_url(const struct daemon *d, struct buffer *out) {
         buffer_append_str(out, str_of(address));
 }
 
-bool auth_take_setup_link(struct auth *a, struct buffer *out) {
+static void keep_url(struct auth *a) {
+    struct buffer url = BUFFER_INIT;
+    append_url(a->daemon, &url);
+    buffer_append_byte(&url, 0);
+    if (buffer_error(&url) < 0) /* links are then the path alone */
+        buffer_finish(&url);
+    else
+        atomic_store(&a->url, (char *) url.data);
+}
+
+void auth_append_link(const struct auth *a, const char *what, struct str code, struct buffer *out) {
+    const char *url = atomic_load(&a->url);
+    buffer_append_str(out, str_of(url));
+    buffer_printf(out, "/#/%s/", what);
+    buffer_append_str(out, code);
+}
+
+/* For whoever sits there: a line of its own, without what a log puts around it. */
+static void show(struct str link) {
+    if (isatty(STDERR_FILENO))
+        (void) dprintf(STDERR_FILENO,
+                       "\n    The chat has no owner yet. To become it, open\n    %.*s\n\n",
+                       (int) link.len, link.data);
+}
+
+void auth_say_setup_link(struct auth *a) {
+    struct buffer link = BUFFER_INIT;
+
+    keep_url(a);
     if (a->setup_code[0] == '\0')
-        return false;
-    auth_append_url(a->daemon, out);
-    buffer_append_str(out, STR("/#/setup/"));
-    buffer_append_str(out, str_of(a->setup_code));
+        return;
+    auth_append_link(a, "setup", str_of(a->setup_code), &link);
     explicit_bzero(a->setup_code, sizeof a->setup_code);
-    return true;
+    struct str text = { (const char *) link.data, link.len };
+    LOG_NOTICE(a->daemon->log, "the chat has no owner yet: whoever opens this link becomes it",
+               LOG_STR("url", text));
+    if (a->daemon->log)
+        show(text);
+    if (link.data)
+        explicit_bzero(link.data, link.cap);
+    buffer_finish(&link);
+}
+
+/* ---- passwords ---- */
+
+static int open_pool(struct worker *w) {
+    if (w->hashers)
+        return 0;
+    return pool_open(&(struct pool_options){ .name = "passwords",
+                                             .threads = HASHERS,
+                                             .queue_max = HASHES_WAITING_MAX },
+                     &w->hashers);
+}
+
+static int counted(struct worker *w, int r) {
+    if (r == -EAGAIN)
+        metrics_count(&w->metrics, COUNT_AUTH_BUSY);
+    return r;
+}
+
+int auth_hash(struct worker *w, struct str typed, char ret[static PASSWORD_TEXT_MAX]) {
+    int r = open_pool(w);
+    if (r == 0)
+        r = password_hash_off_loop(w->daemon->auth->gate, w->hashers, typed, ret);
+    return counted(w, r);
+}
+
+int auth_verify(struct worker *w, struct str kept, struct str typed) {
+    struct password_gate *gate = w->daemon->auth->gate;
+    int r = open_pool(w);
+    if (r == 0)
+        r = password_verify_off_loop(gate, w->hashers, kept.len ? kept : password_nobody(gate),
+                                     typed);
+    return counted(w, r);
 }
 
 /* ---- logins ---- */

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "async/base.h"
+#include "daemon/chat/password.h"
 #include "protocol/secret.h"
 #include "storage/chat/login.h"
 #include "storage/chat/user.h"
@@ -33,6 +34,7 @@ struct auth {
     struct daemon *daemon;
     struct password_gate *gate;
     struct throttle *throttle;
+    _Atomic(char *) url; /* where links lead, without a slash at its end; NULL before it listens */
     _Atomic bool has_owner;
     uint8_t setup_hash[SECRET_HASH_SIZE]; /* of this run's code, while there is no owner */
     char setup_code[SECRET_TEXT_MAX];     /* until it was said; main loop */
@@ -43,12 +45,12 @@ struct auth {
 SUSPENDS MUST_CHECK int auth_open(struct daemon *d, struct auth **ret);
 struct auth *auth_close(struct auth *a); /* takes NULL; returns NULL */
 
-/* The link by which the owner comes in, if there is none yet: appended to out, once; then the code
- * is no longer known. False: there is an owner. */
-bool auth_take_setup_link(struct auth *a, struct buffer *out);
+/* Once, when the daemon listens: now it is known where links lead. Logs the one by which the owner
+ * comes in, if there is none yet; then nothing of its code is left but the hash. */
+void auth_say_setup_link(struct auth *a);
 
-/* Where links lead: chat.url, or where the daemon listens first. Without a slash at its end. */
-void auth_append_url(const struct daemon *d, struct buffer *out);
+/* Appends a link: "invite", and its code. Any thread. */
+void auth_append_link(const struct auth *a, const char *what, struct str code, struct buffer *out);
 
 /* ---- who is it? ---- */
 
@@ -79,6 +81,14 @@ SUSPENDS MUST_CHECK int auth_of_request(struct http_exchange *x, struct auth_who
 /* 1; 0: another site's page asks in a visitor's name: 403 is answered, as JSON. */
 MUST_CHECK int auth_admits(struct http_exchange *x);
 
+/* ---- passwords, on threads of the worker's ---- */
+
+/* As of password.h, at today's cost. -EAGAIN: too many wait. kept: empty: nobody's, which takes as
+ * long and is wrong. */
+SUSPENDS MUST_CHECK int auth_hash(struct worker *w, struct str typed,
+                                  char ret[static PASSWORD_TEXT_MAX]);
+SUSPENDS MUST_CHECK int auth_verify(struct worker *w, struct str kept, struct str typed);
+
 /* ---- a new login ---- */
 
 /* A token and its hash. -ENOMEM. */
@@ -93,11 +103,15 @@ struct auth_ending {
     struct str user;
     struct str login;  /* its id; empty: all */
     struct str except; /* of all: but this one; empty: none */
-    bool is_user_out;  /* is deactivated: connections of whatever kind end (3507); else those by
-                          logins, with 3500 */
 };
 
-/* After the commit. Connections that are there are told (session.ended) and end, on all workers;
- * those that are on their way find out by themselves: auth_endings(). */
+/* After the commit. Connections that are there are told (session.ended) and end, 3500, on all
+ * workers; those that are on their way find out by themselves: auth_endings(). */
 SUSPENDS void auth_end(struct worker *w, const struct auth_ending *e);
 uint64_t auth_endings(const struct daemon *d);
+
+/* The same for all logins of a user, begun and not waited for; in a task of the group. */
+struct group;
+void auth_end_later(struct worker *w, struct group *tasks, struct str user);
+/* Somebody is put out (chat_end()): who is on the way finds out. */
+void auth_count_ending(struct daemon *d);

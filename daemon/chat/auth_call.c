@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "async/offload.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/encode.h"
 #include "daemon/chat/json_out.h"
@@ -14,8 +13,6 @@
 #include "protocol/cookie.h"
 
 enum {
-    HASHERS = 2, /* threads of a worker; the gate says how many of all are at work */
-    HASHES_WAITING_MAX = 64,
     COOKIE_S = 400 * 24 * 3600, /* what browsers allow; when a login ends the server knows */
 };
 
@@ -50,16 +47,6 @@ static struct throttle_limit limit_of(const struct auth_call *c, enum throttle_k
                                     .window_ms = chat->login_window_ms };
 }
 
-/* Logins are compared without case. */
-static struct str lower(struct str login, char buf[static 64]) {
-    size_t len = login.len < 64 ? login.len : 64;
-    for (size_t i = 0; i < len; i++) {
-        char c = login.data[i];
-        buf[i] = c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
-    }
-    return (struct str){ buf, len };
-}
-
 static int64_t take(struct auth_call *c, enum throttle_kind kind, struct str name) {
     struct throttle_limit limit = limit_of(c, kind);
     return throttle_take(c->auth->throttle, kind, name, &limit, loop_now());
@@ -71,12 +58,12 @@ static void give_back(struct auth_call *c, enum throttle_kind kind, struct str n
 }
 
 int auth_take_attempt(struct auth_call *c, struct str login) {
-    char address[THROTTLE_ADDRESS_MAX], name[64];
+    char address[THROTTLE_ADDRESS_MAX];
     struct str from = throttle_address(c->address, address);
 
     int64_t wait_ms = take(c, THROTTLE_ADDRESS, from);
     if (wait_ms == 0 && login.len) {
-        wait_ms = take(c, THROTTLE_LOGIN, lower(login, name));
+        wait_ms = take(c, THROTTLE_LOGIN, login);
         if (wait_ms)
             give_back(c, THROTTLE_ADDRESS, from);
     }
@@ -92,42 +79,26 @@ int auth_take_attempt(struct auth_call *c, struct str login) {
 }
 
 void auth_give_attempt_back(struct auth_call *c, struct str login) {
-    char address[THROTTLE_ADDRESS_MAX], name[64];
+    char address[THROTTLE_ADDRESS_MAX];
     give_back(c, THROTTLE_ADDRESS, throttle_address(c->address, address));
     if (login.len)
-        give_back(c, THROTTLE_LOGIN, lower(login, name));
+        give_back(c, THROTTLE_LOGIN, login);
 }
 
 /* ---- passwords ---- */
 
-static int open_pool(struct worker *w) {
-    if (w->hashers)
-        return 0;
-    return pool_open(&(struct pool_options){ .name = "passwords",
-                                             .threads = HASHERS,
-                                             .queue_max = HASHES_WAITING_MAX },
-                     &w->hashers);
-}
-
 static int busy(struct auth_call *c) {
-    metrics_count(&c->worker->metrics, COUNT_AUTH_BUSY);
     http_exchange_header(c->x, STR("Retry-After"), STR("2"));
     return auth_refuse(c, 503, "too many are signing in", NULL);
 }
 
 int auth_hash_password(struct auth_call *c, struct str typed) {
-    int r = open_pool(c->worker);
-    if (r == 0)
-        r = password_hash_off_loop(c->auth->gate, c->worker->hashers, typed, c->password);
+    int r = auth_hash(c->worker, typed, c->password);
     return r == -EAGAIN ? busy(c) : r;
 }
 
 int auth_check_password(struct auth_call *c, struct str kept, struct str typed) {
-    struct str nobody = password_nobody(c->auth->gate);
-    int r = open_pool(c->worker);
-    if (r == 0)
-        r = password_verify_off_loop(c->auth->gate, c->worker->hashers, kept.len ? kept : nobody,
-                                     typed);
+    int r = auth_verify(c->worker, kept, typed);
     if (r == -EAGAIN)
         return busy(c);
     return r == -EBADMSG ? -EKEYREJECTED : r;

@@ -1,9 +1,13 @@
 /* The end of logins, for those who are connected by them. */
+#include "async/group.h"
 #include "daemon/chat/auth.h"
 #include "daemon/chat/chat.h"
+#include "daemon/chat/event.h"
 #include "daemon/daemon.h"
+#include "daemon/log.h"
 #include "daemon/session/control.h"
 #include "daemon/session/hub.h"
+#include "daemon/session/login.h"
 #include "daemon/session/subscription.h"
 #include "daemon/survey.h"
 #include "daemon/worker.h"
@@ -24,8 +28,6 @@ static void tell(struct session *s, struct str channel) {
 
 static bool is_meant(const struct session *s, const struct auth_ending *e) {
     struct str login = session_login(s);
-    if (e->is_user_out)
-        return true;
     if (login.len == 0 || (e->except.len && str_equal(login, e->except)))
         return false;
     return e->login.len == 0 || str_equal(login, e->login);
@@ -40,15 +42,47 @@ static int end_here(struct worker *w, void *arg, void *part) {
         if (!is_meant(s, e))
             continue;
         tell(s, channel);
-        session_disconnect(s, e->is_user_out ? DISCONNECT_PERMISSION_DENIED
-                                             : DISCONNECT_INVALID_TOKEN);
+        session_disconnect(s, DISCONNECT_INVALID_TOKEN);
     }
     return 0;
 }
 
+void auth_count_ending(struct daemon *d) {
+    if (d->auth)
+        atomic_fetch_add_explicit(&d->auth->endings, 1, memory_order_acq_rel);
+}
+
 void auth_end(struct worker *w, const struct auth_ending *e) {
     struct auth_ending copy = *e;
-    atomic_fetch_add_explicit(&w->daemon->auth->endings, 1, memory_order_acq_rel);
+    auth_count_ending(w->daemon);
     int r = survey(w, &(struct survey){ .ask = end_here, .arg = &copy });
-    (void) r; /* a worker that could not be asked is ending, and its sessions with it */
+    if (r < 0) /* a worker that ends takes its connections along */
+        LOG_WARNING(w->daemon->log, "connections of a login that has ended may go on",
+                    LOG_STR("user", e->user), LOG_RESULT(r));
+}
+
+struct end_task {
+    struct worker *worker;
+    uint8_t user_len;
+    char user[CHAT_ID_MAX];
+};
+
+static int end_task(void *arg) {
+    const struct end_task *t = arg;
+    auth_end(t->worker, &(struct auth_ending){ .user = { t->user, t->user_len } });
+    return 0;
+}
+
+void auth_end_later(struct worker *w, struct group *tasks, struct str user) {
+    void *data;
+    int r = group_spawn_with(tasks, "chat logins", end_task, sizeof(struct end_task), &data);
+    if (r < 0) {
+        LOG_WARNING(w->daemon->log, "connections of a login that has ended may go on",
+                    LOG_STR("user", user), LOG_RESULT(r));
+        return;
+    }
+    struct end_task *t = data;
+    t->worker = w;
+    t->user_len = (uint8_t) user.len;
+    memcpy(t->user, user.data, user.len);
 }

@@ -32,13 +32,11 @@ void auth_put_invite_card(struct buffer *out, const struct chat_settings *team,
     out_close(out, '}');
 }
 
-void auth_put_invite(struct buffer *out, const struct daemon *d, const struct chat_invite *i) {
+void auth_put_invite_members(struct buffer *out, const struct auth *a,
+                             const struct chat_invite *i) {
     struct buffer url = BUFFER_INIT;
 
-    auth_append_url(d, &url);
-    buffer_append_str(&url, STR("/#/invite/"));
-    buffer_append_str(&url, i->code);
-    out_open(out, '{');
+    auth_append_link(a, "invite", i->code, &url);
     out_text(out, "code", i->code);
     out_text(out, "url", (struct str){ (const char *) url.data, url.len });
     buffer_finish(&url);
@@ -51,7 +49,6 @@ void auth_put_invite(struct buffer *out, const struct daemon *d, const struct ch
     }
     out_int(out, "created_at", i->created_at);
     out_int_if(out, "expires_at", i->expires_at);
-    out_close(out, '}');
 }
 
 void auth_put_logins(struct buffer *out, const struct chat_logins *logins, int64_t current_key) {

@@ -7,7 +7,7 @@
 #include "storage/chat/login.h"
 #include "storage/chat/setting.h"
 
-struct daemon;
+struct auth;
 
 /* In the transaction: member.added to each room that they were put into, room.added to them. */
 MUST_CHECK int auth_emit_arrival(struct chat_tx *tx, const struct chat_arrival *a);
@@ -16,7 +16,7 @@ MUST_CHECK int auth_emit_arrival(struct chat_tx *tx, const struct chat_arrival *
 void auth_put_invite_card(struct buffer *out, const struct chat_settings *team,
                           const struct chat_invite *i);
 
-/* As its maker sees it, with where it leads. */
-void auth_put_invite(struct buffer *out, const struct daemon *d, const struct chat_invite *i);
+/* As its maker sees it, with where it leads; without the braces. */
+void auth_put_invite_members(struct buffer *out, const struct auth *a, const struct chat_invite *i);
 
 void auth_put_logins(struct buffer *out, const struct chat_logins *logins, int64_t current_key);

@@ -3,8 +3,10 @@
 
 #include "daemon/chat/auth_call.h"
 #include "daemon/chat/auth_event.h"
+#include "daemon/chat/chat.h"
 #include "daemon/chat/encode.h"
 #include "daemon/chat/json_out.h"
+#include "daemon/chat/method.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/worker.h"
@@ -62,8 +64,7 @@ int auth_state(struct auth_call *c) {
     out_text(out, "registration", str_of(registration_word(c->settings.registration)));
     out_bool(out, "guests", c->settings.guests);
     out_text(out, "name", c->settings.name);
-    out_key(out, "limits");
-    chat_put_limits(out, c->x->config);
+    chat_put_limits(out, chat_store_limits(c->worker->daemon->chat->store));
     out_close(out, '}');
     return 1;
 }

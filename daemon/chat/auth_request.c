@@ -63,6 +63,19 @@ static bool take(struct json *j, struct arena *a, const struct member *m,
     }
 }
 
+/* They are kept, and throttled, in lower case. */
+static int lower(struct arena *a, struct str *text) {
+    char *copy = text->len ? arena_alloc(a, text->len) : NULL;
+    if (text->len && !copy)
+        return -ENOMEM;
+    for (size_t i = 0; i < text->len; i++) {
+        char c = text->data[i];
+        copy[i] = c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
+    }
+    text->data = copy;
+    return 0;
+}
+
 int auth_request_decode(struct bytes body, struct arena *a, struct auth_request *ret,
                         const char **ret_field) {
     struct auth_request request = { 0 };
@@ -88,8 +101,10 @@ int auth_request_decode(struct bytes body, struct arena *a, struct auth_request 
         if (r < 0)
             return r;
     }
-    *ret = request;
-    return 0;
+    int r = lower(a, &request.login);
+    if (r == 0)
+        *ret = request;
+    return r;
 }
 
 /* ---- what they may be ---- */

@@ -5,7 +5,7 @@
 #include "protocol/bytes.h"
 
 /* Members that are absent or null are empty or false; unknown ones are ignored. Spans are of the
- * body or of the arena. */
+ * body or of the arena; login is in lower case. */
 struct auth_request {
     struct str code, login, name, password, old_password, new_password, id;
     bool others, guest, token;

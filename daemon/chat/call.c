@@ -192,6 +192,7 @@ static void chat_call_finish(struct chat_call *c) {
     chat_work_finish(&c->work);
     arena_finish(&c->arena);
     buffer_finish(&c->out);
+    free(c->password);
     free(c);
 }
 
@@ -217,7 +218,8 @@ int chat_call(struct worker *w, const struct chat_asked *asked, struct chat_answ
     if (r != 0)
         return r < 0 ? r : 0;
     out_open(&c->out, '{');
-    r = settle(c, run_shielded(c), ret);
+    r = c->method->before ? c->method->before(c) : 0;
+    r = settle(c, r == 0 ? run_shielded(c) : r, ret);
     metrics_observe(&w->metrics, TIME_CHAT_CALL, (uint64_t) (loop_now_us() - started_us));
     return r;
 }

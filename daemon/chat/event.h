@@ -32,6 +32,7 @@ enum chat_order_kind {
     ORDER_ROOM,     /* room.updated, likewise */
     ORDER_USER,     /* user.updated: to all who may know the user */
     ORDER_END,      /* the user's sessions end: they are deactivated */
+    ORDER_SIGN_OUT, /* those by a login of the user end: all were revoked */
 };
 
 struct chat_order {

@@ -23,6 +23,8 @@ struct chat_method {
     /* On a thread of the store, in a transaction: does it, and appends the result's members. 0, an
      * enum chat_error (chat_refuse()), -errno. */
     int (*run)(struct chat_call *c, struct chat_tx *tx);
+    /* On the caller's loop, before the transaction; may be NULL. As run(). */
+    SUSPENDS int (*before)(struct chat_call *c);
     /* On the caller's loop, when it is done; may be NULL. Does not suspend. */
     void (*after)(struct chat_call *c);
 };
@@ -37,8 +39,12 @@ struct chat_call {
     struct chat_actor by; /* who asks, as the transaction finds them */
     struct buffer out;    /* the result's members, without the braces */
     struct arena arena;   /* of the request; not to be touched by run() */
+    char *password;       /* before()'s, on the heap: as it is to be kept */
     bool is_changed;      /* run()'s, for after() */
 };
+
+/* The member `limits` of what clients are to keep to. */
+void chat_put_limits(struct buffer *out, const struct chat_limits *l);
 
 /* NULL: there is none of that name. */
 const struct chat_method *chat_method_of(struct str name);
@@ -67,6 +73,10 @@ int chat_run_room_archive(struct chat_call *c, struct chat_tx *tx);
 int chat_run_room_unarchive(struct chat_call *c, struct chat_tx *tx);
 int chat_run_room_open(struct chat_call *c, struct chat_tx *tx);
 int chat_run_room_sync(struct chat_call *c, struct chat_tx *tx);
+
+int chat_run_invite_create(struct chat_call *c, struct chat_tx *tx); /* methods_invite.c */
+int chat_run_invite_list(struct chat_call *c, struct chat_tx *tx);
+int chat_run_invite_revoke(struct chat_call *c, struct chat_tx *tx);
 
 int chat_run_member_list(struct chat_call *c, struct chat_tx *tx); /* methods_member.c */
 int chat_run_member_add(struct chat_call *c, struct chat_tx *tx);
@@ -103,6 +113,7 @@ void chat_after_typing_stop(struct chat_call *c);
 
 int chat_run_admin_users(struct chat_call *c, struct chat_tx *tx); /* methods_admin.c */
 int chat_run_admin_user(struct chat_call *c, struct chat_tx *tx);
+SUSPENDS int chat_before_admin_user(struct chat_call *c);
 int chat_run_admin_settings(struct chat_call *c, struct chat_tx *tx);
 int chat_run_admin_audit(struct chat_call *c, struct chat_tx *tx);
 int chat_run_admin_stats(struct chat_call *c, struct chat_tx *tx);

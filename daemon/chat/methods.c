@@ -8,17 +8,21 @@
 #define ROOM_SEQ  (HAS(FIELD_ROOM) | HAS(FIELD_SEQ))
 
 #define READ(name, needs, run)                                                                     \
-    { name, CHAT_READS, CHAT_RATE_READ, needs, run, NULL }
+    { name, CHAT_READS, CHAT_RATE_READ, needs, run, NULL, NULL }
 #define WRITE(name, needs, run)                                                                    \
-    { name, CHAT_WRITES, CHAT_RATE_WRITE, needs, run, NULL }
+    { name, CHAT_WRITES, CHAT_RATE_WRITE, needs, run, NULL, NULL }
 
 /* By name: it is searched by halves. */
 static const struct chat_method METHODS[] = {
     READ("admin.audit", 0, chat_run_admin_audit),
     WRITE("admin.settings", 0, chat_run_admin_settings),
     READ("admin.stats", 0, chat_run_admin_stats),
-    WRITE("admin.user", HAS(FIELD_USER), chat_run_admin_user),
+    { "admin.user", CHAT_WRITES, CHAT_RATE_WRITE, HAS(FIELD_USER), chat_run_admin_user,
+      chat_before_admin_user, NULL },
     READ("admin.users", 0, chat_run_admin_users),
+    WRITE("invite.create", 0, chat_run_invite_create),
+    READ("invite.list", 0, chat_run_invite_list),
+    WRITE("invite.revoke", HAS(FIELD_CODE), chat_run_invite_revoke),
     WRITE("member.add", ROOM_USER, chat_run_member_add),
     READ("member.list", ROOM, chat_run_member_list),
     WRITE("member.remove", ROOM_USER, chat_run_member_remove),
@@ -28,7 +32,7 @@ static const struct chat_method METHODS[] = {
     READ("message.get", ROOM_SEQ, chat_run_message_get),
     READ("message.history", ROOM, chat_run_message_history),
     READ("message.revisions", ROOM_SEQ, chat_run_message_revisions),
-    { "message.send", CHAT_WRITES, CHAT_RATE_SEND, ROOM, chat_run_message_send,
+    { "message.send", CHAT_WRITES, CHAT_RATE_SEND, ROOM, chat_run_message_send, NULL,
       chat_after_message_send },
     WRITE("moderation.ban", ROOM_USER, chat_run_ban),
     READ("moderation.bans", ROOM, chat_run_bans),
@@ -55,8 +59,10 @@ static const struct chat_method METHODS[] = {
     WRITE("room.unarchive", ROOM, chat_run_room_unarchive),
     WRITE("room.update", ROOM, chat_run_room_update),
     READ("sync", 0, chat_run_sync),
-    { "typing.start", CHAT_READS, CHAT_RATE_WRITE, ROOM, chat_run_typing, chat_after_typing_start },
-    { "typing.stop", CHAT_READS, CHAT_RATE_WRITE, ROOM, chat_run_typing, chat_after_typing_stop },
+    { "typing.start", CHAT_READS, CHAT_RATE_WRITE, ROOM, chat_run_typing, NULL,
+      chat_after_typing_start },
+    { "typing.stop", CHAT_READS, CHAT_RATE_WRITE, ROOM, chat_run_typing, NULL,
+      chat_after_typing_stop },
     READ("user.get", 0, chat_run_user_get),
     WRITE("user.update", 0, chat_run_user_update),
 };

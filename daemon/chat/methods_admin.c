@@ -1,4 +1,9 @@
 /* admin.*: for the team's owners and admins. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/chat/auth.h"
+#include "daemon/chat/auth_request.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/encode.h"
 #include "daemon/chat/event.h"
@@ -6,8 +11,10 @@
 #include "daemon/chat/method.h"
 #include "daemon/chat/online.h"
 #include "daemon/chat/page.h"
+#include "storage/chat/account.h"
 #include "storage/chat/audit.h"
 #include "storage/chat/count.h"
+#include "storage/chat/login.h"
 #include "storage/chat/permission.h"
 #include "storage/chat/setting.h"
 #include "storage/chat/user.h"
@@ -20,6 +27,7 @@ static int judge(struct chat_call *c) {
 
 int chat_run_admin_users(struct chat_call *c, struct chat_tx *tx) {
     struct chat_users all;
+    unsigned logins_n = 0;
 
     int r = judge(c);
     if (r == 0)
@@ -28,16 +36,71 @@ int chat_run_admin_users(struct chat_call *c, struct chat_tx *tx) {
         return r;
     out_key(&c->out, "users");
     out_open(&c->out, '[');
-    for (size_t i = 0; i < all.n; i++) {
+    for (size_t i = 0; r == 0 && i < all.n; i++) {
         out_next(&c->out);
         chat_put_user(&c->out, &all.items[i]);
         c->out.len--; /* into the object */
         out_int(&c->out, "created_at", all.items[i].created_at);
+        r = chat_login_count(tx, all.items[i].key, &logins_n);
+        out_uint(&c->out, "logins_n", logins_n);
         out_close(&c->out, '}');
     }
+    if (r != 0)
+        return r;
     out_close(&c->out, ']');
     out_flag_if(&c->out, "more", all.has_more);
     return 0;
+}
+
+/* A password takes long to compute, and costs: not on the store's thread, and for admins only. */
+static int load_by(struct chat_work *w, struct chat_tx *tx) {
+    struct chat_call *c = CONTAINER_OF(w, struct chat_call, work);
+    return chat_actor_load(tx, c->user, &c->by);
+}
+
+int chat_before_admin_user(struct chat_call *c) {
+    if (!chat_has(c, FIELD_PASSWORD))
+        return 0;
+    int (*run)(struct chat_work *, struct chat_tx *) = c->work.run;
+    c->work.run = load_by;
+    int r = chat_store_read(c->chat->store, &c->work);
+    if (r == 0)
+        r = judge(c);
+    chat_work_finish(&c->work);
+    c->work = CHAT_WORK(run);
+    if (r != 0)
+        return r == CHAT_NOT_FOUND ? CHAT_DENIED : r;
+    if (auth_password_problem(c->in.password)) {
+        c->work.refusal.field = "password";
+        return CHAT_BAD_REQUEST;
+    }
+    c->password = malloc(PASSWORD_TEXT_MAX);
+    return c->password ? auth_hash(c->worker, c->in.password, c->password) : -ENOMEM;
+}
+
+/* Whoever has it may know the old one, or be signed in by it. */
+static int set_password(struct chat_call *c, struct chat_tx *tx, const struct chat_user *user) {
+    if (!c->password)
+        return 0;
+    if (user->login.len == 0) /* comes by other means */
+        return chat_refuse(tx, CHAT_BAD_REQUEST, "password", 0);
+    if (user->role == CHAT_OWNER && c->by.role != CHAT_OWNER)
+        return CHAT_DENIED;
+    int r = chat_account_set_password(tx, user->key, str_of(c->password));
+    if (r == 0)
+        r = chat_login_remove_others(tx, user->key, 0);
+    if (r == 0)
+        r = chat_audit_add(tx, c->by.key, "user.password", 0, user->key, STR(""));
+    return r == 0 ? event_order(tx,
+                                &(struct chat_order){ .kind = ORDER_SIGN_OUT, .user = user->id })
+                  : r;
+}
+
+/* Who comes back signs in anew. */
+static int put_out(struct chat_tx *tx, const struct chat_user *user) {
+    int r = chat_login_remove_others(tx, user->key, 0);
+    return r == 0 ? event_order(tx, &(struct chat_order){ .kind = ORDER_END, .user = user->id })
+                  : r;
 }
 
 int chat_run_admin_user(struct chat_call *c, struct chat_tx *tx) {
@@ -52,8 +115,10 @@ int chat_run_admin_user(struct chat_call *c, struct chat_tx *tx) {
         r = chat_user_administer(tx, &c->by, c->in.user, role, deactivated, &user);
     if (r == 0)
         r = event_order(tx, &(struct chat_order){ .kind = ORDER_USER, .user = user.id });
+    if (r == 0)
+        r = set_password(c, tx, &user);
     if (r == 0 && user.deactivated_at != 0)
-        r = event_order(tx, &(struct chat_order){ .kind = ORDER_END, .user = user.id });
+        r = put_out(tx, &user);
     if (r != 0)
         return r;
     out_key(&c->out, "user");

@@ -5,7 +5,7 @@
 #include "daemon/chat/member_event.h"
 #include "daemon/chat/method.h"
 #include "daemon/chat/page.h"
-#include "storage/chat/member.h"
+#include "storage/chat/member_get.h"
 #include "storage/chat/moderation.h"
 
 int chat_run_member_list(struct chat_call *c, struct chat_tx *tx) {
@@ -74,9 +74,13 @@ int chat_run_room_join(struct chat_call *c, struct chat_tx *tx) {
 }
 
 int chat_run_room_leave(struct chat_call *c, struct chat_tx *tx) {
+    struct chat_member heir = { 0 };
     struct chat_change change;
 
-    int r = chat_member_leave(tx, &c->by, c->in.room, &change);
+    int r = chat_member_leave(tx, &c->by, c->in.room, &heir, &change);
+    if (r == 0 && heir.role != CHAT_NO_MEMBER)
+        r = event_member_updated(tx, c->in.room, &heir, c->by.id,
+                                 &(struct chat_change){ .ver = heir.ver, .is_changed = true });
     return r == 0 ? event_member_removed(tx, c->in.room, c->by.id, c->by.id, "left", &change) : r;
 }
 

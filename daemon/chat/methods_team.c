@@ -14,7 +14,7 @@
 
 enum { SYNC_USERS_BYTES = 384 * 1024 }; /* the rest of them: user.get */
 
-static void put_limits(struct buffer *out, const struct chat_limits *l) {
+void chat_put_limits(struct buffer *out, const struct chat_limits *l) {
     out_key(out, "limits");
     out_open(out, '{');
     out_uint(out, "text_bytes", l->text_max_bytes);
@@ -65,7 +65,7 @@ int chat_run_sync(struct chat_call *c, struct chat_tx *tx) {
     out_key(&c->out, "rooms");
     chat_put_rooms(&c->out, &s.rooms);
     out_text(&c->out, "epoch", str_of(chat_tx_epoch(tx)));
-    put_limits(&c->out, chat_tx_limits(tx));
+    chat_put_limits(&c->out, chat_tx_limits(tx));
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "async/group.h"
+#include "daemon/chat/auth.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/event.h"
 #include "daemon/daemon.h"
@@ -95,5 +96,6 @@ void chat_part(struct worker *w, struct group *tasks, struct str room, struct st
 }
 
 void chat_end(struct worker *w, struct group *tasks, struct str user) {
+    auth_count_ending(w->daemon);
     begin(w, tasks, (struct str){ 0 }, user);
 }

@@ -8,6 +8,7 @@
 #include "async/deadline.h"
 #include "async/group.h"
 #include "async/task.h"
+#include "daemon/chat/auth.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/event.h"
 #include "daemon/chat/notice.h"
@@ -119,6 +120,8 @@ static void carry_out(struct chat_pump *p, const struct chat_order *o) {
         chat_part(p->worker, &p->tasks, o->room, o->user);
     else if (o->kind == ORDER_END)
         chat_end(p->worker, &p->tasks, o->user);
+    else if (o->kind == ORDER_SIGN_OUT)
+        auth_end_later(p->worker, &p->tasks, o->user);
     else
         chat_notice_note(p->chat->notices, o);
 }

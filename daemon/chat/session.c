@@ -42,6 +42,28 @@ static struct str name_of(struct bytes info, struct arena *a) {
     return json_result(&j) == 0 ? name : (struct str){ 0 };
 }
 
+/* As the chat has names: of so many characters, on one line, without spaces around. */
+static struct str tidy(struct str name, struct arena *a) {
+    enum { CHARACTERS_MAX = 64 };
+    char *copy = arena_alloc(a, name.len + 1);
+    size_t n = 0, end = 0, characters = 0;
+
+    for (size_t i = 0; copy && i < name.len; i++) {
+        unsigned char c = (unsigned char) name.data[i];
+        if ((c & 0xc0) != 0x80 && characters++ == CHARACTERS_MAX)
+            break;
+        if (c < ' ' || c == 0x7f)
+            c = ' ';
+        if (c == ' ' && n == 0) {
+            characters--;
+            continue;
+        }
+        copy[n++] = (char) c;
+        end = c == ' ' ? end : n;
+    }
+    return (struct str){ copy, copy ? end : 0 };
+}
+
 static int look_up(struct chat_work *w, struct chat_tx *tx) {
     struct admitting *a = CONTAINER_OF(w, struct admitting, work);
 
@@ -84,13 +106,15 @@ int chat_admit(struct session *s, const struct credentials *who, enum chat_role 
     if (!a)
         return -ENOMEM;
     a->id = who->user;
-    a->name = name_of(who->info, &arena);
+    a->name = tidy(name_of(who->info, &arena), &arena);
     int r = admit(c->store, a);
     if (r == 0 && a->user.deactivated_at != 0)
         r = DISCONNECT_PERMISSION_DENIED;
     else if (r == 0)
         *ret_role = a->user.role;
-    else if (r > 0 || (r != -ECANCELED && r != -ETIMEDOUT && r != -ENOMEM))
+    else if (r > 0) /* a name that cannot be: they connect, and are not of the chat */
+        r = 0;
+    else if (r != -ECANCELED && r != -ETIMEDOUT && r != -ENOMEM)
         r = ERROR_INTERNAL;
     chat_work_finish(&a->work);
     free(a);

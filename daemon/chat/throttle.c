@@ -2,12 +2,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "async/loop.h"
+#include "daemon/config/network.h"
 #include "storage/table.h"
 
 /* 256 KiB a kind: under an attack with a new name each time, 10 attempts in 15 minutes each, it
@@ -82,41 +81,16 @@ void throttle_give_back(struct throttle *t, enum throttle_kind kind, struct str 
 
 /* ---- addresses ---- */
 
-/* "[::1]:80" and "::1" without brackets and port; "127.0.0.1:80" without the port. */
-static bool host_of(struct str address, char *buf, size_t cap) {
-    const char *end;
-    if (address.len && address.data[0] == '[') {
-        address.data++;
-        address.len--;
-        end = memchr(address.data, ']', address.len);
-    } else {
-        end = address.len ? memchr(address.data, ':', address.len) : NULL;
-        if (end && memchr(end + 1, ':', address.len - (size_t) (end - address.data) - 1))
-            end = NULL;
-    }
-    size_t len = end ? (size_t) (end - address.data) : address.len;
-    if (len >= cap)
-        return false;
-    if (len)
-        memcpy(buf, address.data, len);
-    buf[len] = '\0';
-    return true;
-}
-
 struct str throttle_address(struct str address, char buf[static THROTTLE_ADDRESS_MAX]) {
+    struct str host = ip_without_port(address);
     struct in6_addr six;
-    struct in_addr four;
 
-    if (!host_of(address, buf, THROTTLE_ADDRESS_MAX))
-        return (struct str){ address.data, THROTTLE_ADDRESS_MAX };
-    if (inet_pton(AF_INET, buf, &four) == 1)
-        return str_of(buf);
-    if (inet_pton(AF_INET6, buf, &six) != 1)
-        return str_of(buf);
-    if (IN6_IS_ADDR_V4MAPPED(&six)) {
-        memcpy(&four, six.s6_addr + 12, sizeof four);
-        return str_of(inet_ntop(AF_INET, &four, buf, THROTTLE_ADDRESS_MAX));
-    }
+    if (host.len >= THROTTLE_ADDRESS_MAX)
+        host.len = THROTTLE_ADDRESS_MAX;
+    if (!ip_parse(host, &six))
+        return host;
+    if (IN6_IS_ADDR_V4MAPPED(&six))
+        return str_of(inet_ntop(AF_INET, six.s6_addr + 12, buf, THROTTLE_ADDRESS_MAX));
     memset(six.s6_addr + 8, 0, 8);
     return str_of(inet_ntop(AF_INET6, &six, buf, THROTTLE_ADDRESS_MAX));
 }

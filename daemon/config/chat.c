@@ -26,6 +26,10 @@ int config_check_chat(struct config_loader *l) {
 
     if (!c->chat.enabled)
         return 0;
+    if (c->chat.url.len && !str_starts_with(c->chat.url, STR("https://")) &&
+        !str_starts_with(c->chat.url, STR("http://")))
+        config_problem(l, true, config_place_of(l, "chat.url"), "chat.url",
+                       "must begin with https:// or http://");
     if (c->data_dir.len == 0)
         config_problem(l, true, config_place_of(l, "chat.enabled"), "chat.enabled",
                        "needs data_dir, where chat.db is");

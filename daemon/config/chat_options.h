@@ -25,6 +25,43 @@
                                        .help = (help_)                                             \
     }
 
+/* Signing in. */
+#define CHAT_SIGN_IN_OPTIONS                                                                       \
+    { "chat.url",                                                                                  \
+      OPTION_TEXT,                                                                                 \
+      AT(chat.url),                                                                                \
+      .max = 255,                                                                                  \
+      .initial = "",                                                                               \
+      .needs_restart = true,                                                                       \
+      .help = "Where people find the chat, `https://chat.example.com`: what links in invites and " \
+              "in "                                                                                \
+              "the log begin with, and whose pages are its own. Empty: where the daemon "          \
+              "listens." },                                                                        \
+            CHAT_COUNT_OPTION("chat.login_attempts", chat.login_attempts, 1000000, "10",           \
+                              "Wrong passwords for one login within `chat.login_window`; more: "   \
+                              "429."),                                                             \
+            CHAT_COUNT_OPTION("chat.address_attempts", chat.address_attempts, 1000000, "50",       \
+                              "Wrong passwords and codes, and new accounts, from one address "     \
+                              "(IPv6: a /64) within `chat.login_window`; more: 429."),             \
+            { "chat.login_window",                                                                 \
+              OPTION_DURATION,                                                                     \
+              AT(chat.login_window_ms),                                                            \
+              .min = SECOND,                                                                       \
+              .max = DAY,                                                                          \
+              .initial = "15m",                                                                    \
+              .help = "In which that many attempts come back, one after another." },               \
+            { "chat.login_ttl",                                                                    \
+              OPTION_DURATION,                                                                     \
+              AT(chat.login_ttl_ms),                                                               \
+              .min = MINUTE,                                                                       \
+              .max = 10 * YEAR,                                                                    \
+              .may_be_zero = true,                                                                 \
+              .initial = "90d",                                                                    \
+              .help = "How long somebody stays signed in without coming by; 0: for ever." },       \
+            CHAT_COUNT_OPTION("chat.passwords_at_once", chat.passwords_at_once, 64, "2",           \
+                              "Passwords computed side by side, with 19 MiB of memory each; more " \
+                              "wait, and past 64 for each worker get 503.")
+
 #define CHAT_OPTIONS                                                                               \
     {                                                                                              \
         "chat.enabled",                                                                            \
@@ -70,4 +107,5 @@
                               "Other calls that change something"),                                \
             CHAT_RATE_OPTIONS("chat.read", chat.rates[CHAT_RATE_READ], "50", "500",                \
                               "Calls that read"),                                                  \
-            CHAT_RATE_OPTIONS("chat.search", chat.rates[CHAT_RATE_SEARCH], "5", "5", "Searches")
+            CHAT_RATE_OPTIONS("chat.search", chat.rates[CHAT_RATE_SEARCH], "5", "5", "Searches"),  \
+            CHAT_SIGN_IN_OPTIONS

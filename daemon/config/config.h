@@ -99,6 +99,8 @@ struct config_http {
     uint32_t max_line_bytes;       /* request line; more: 414 */
     uint32_t max_head_bytes;       /* request line and headers; more: 431 */
     uint32_t max_headers;          /* more: 431 */
+    struct str *trusted_proxies;   /* whose word on addresses and TLS counts; transport/visitor.h */
+    size_t n_trusted_proxies;
 };
 
 /* What websocket connections are held to. */
@@ -408,6 +410,12 @@ struct config_chat {
     int64_t upload_timeout_ms; /* of a whole file */
 
     struct config_rate rates[CHAT_RATES]; /* of one user; more: error 111 */
+
+    struct str url; /* where people find it; empty: where the daemon listens */
+    uint32_t login_attempts, address_attempts; /* in login_window_ms; more: 429 */
+    int64_t login_window_ms;
+    int64_t login_ttl_ms;       /* of a login that is not used; 0: for ever */
+    uint32_t passwords_at_once; /* computed side by side; more wait */
 };
 
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_SYSTEMD, LOG_FORMAT_JSON };

@@ -237,6 +237,13 @@ static const struct option OPTIONS[] = {
       .max = 256 * KIB, .initial = "16KiB", .help = "Longest request head; longer: 431." },
     { "http_server.max_headers", OPTION_COUNT, AT(http.max_headers), .min = 8, .max = 64,
       .initial = "64", .help = "Most headers in a request; more: 431." },
+    { "http_server.trusted_proxies", OPTION_LIST, AT(http.trusted_proxies),
+      OFFSET_N(http.n_trusted_proxies), .max = CONFIG_PROXIES_MAX, .initial = "",
+      .help = "Reverse proxies in front: addresses, networks (`10.0.0.0/8`), or `unix` for those "
+              "on "
+              "Unix sockets. What they say in `X-Forwarded-For` and `X-Forwarded-Proto` is "
+              "believed "
+              "where the chat signs people in." },
 
     { "workers", OPTION_COUNT, AT(workers), .min = 1, .max = CONFIG_WORKERS_MAX,
       .may_be_zero = true, .zero = "auto", .initial = "auto", .needs_restart = true,

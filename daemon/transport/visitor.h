@@ -22,6 +22,3 @@ bool visitor_is_secure(const struct http_exchange *x);
  * that came unencrypted where this request is encrypted, is another site's.
  */
 bool visitor_is_own_page(const struct http_exchange *x);
-
-/* Can the text stand in http_server.trusted_proxies? An address, a network (10.0.0.0/8), "unix". */
-bool visitor_is_proxy_text(struct str text);

@@ -44,7 +44,3 @@ MUST_CHECK int chat_room_ids_of(struct chat_tx *tx, int64_t user_key, struct cha
 MUST_CHECK int chat_member_put(struct chat_tx *tx, int64_t room_key, int64_t user_key,
                                enum chat_member_role role, struct chat_member *ret_member,
                                struct chat_change *ret);
-
-/* One of them, or one who was: role CHAT_NO_MEMBER. Nobody is asked. CHAT_NOT_FOUND. */
-MUST_CHECK int chat_member_get(struct chat_tx *tx, struct str room, struct str user,
-                               struct chat_member *ret);

@@ -8,7 +8,7 @@
 
 enum { CATCH_UP_MAX = 256 }; /* rows read at a time */
 
-void outbox_init(struct outbox *o, size_t out_max) {
+void chat_outbox_init(struct outbox *o, size_t out_max) {
     pthread_mutex_init(&o->mutex, NULL);
     o->out_max = out_max ? out_max : CHAT_EVENTS_OUT_MAX;
 }
@@ -21,7 +21,7 @@ static void free_all(struct chat_event *first) {
     }
 }
 
-void outbox_finish(struct outbox *o) {
+void chat_outbox_finish(struct outbox *o) {
     free_all(TAKE(o->first));
     free(o->done);
     pthread_mutex_destroy(&o->mutex);

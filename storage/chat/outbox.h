@@ -30,8 +30,8 @@ struct outbox {
     int64_t top_id;                  /* the last committed one */
 };
 
-void outbox_init(struct outbox *o, size_t out_max);
-void outbox_finish(struct outbox *o);
+void chat_outbox_init(struct outbox *o, size_t out_max);
+void chat_outbox_finish(struct outbox *o);
 
 /* Any thread. true: the writer is to be woken. */
 bool outbox_set_sink(struct outbox *o, chat_sink_fn *sink, void *arg);

@@ -340,7 +340,7 @@ static void set_default(uint32_t *limit, uint32_t value) {
         *limit = value;
 }
 
-static void set_defaults(struct chat_limits *l) {
+void chat_limits_default(struct chat_limits *l) {
     set_default(&l->text_max_bytes, 16384);
     set_default(&l->meta_max_bytes, 4096);
     set_default(&l->rooms_max_per_user, 1000);
@@ -370,7 +370,7 @@ static void store_free(struct chat_store *s) {
     errands_finish(&s->orders);
     errands_finish(&s->writes);
     errands_finish(&s->reads);
-    outbox_finish(&s->outbox);
+    chat_outbox_finish(&s->outbox);
     wal_finish(&s->wal);
     free(s->vfs);
     free(s->data_dir);
@@ -386,7 +386,7 @@ static struct chat_store *store_alloc(const struct chat_store_options *o) {
         return NULL;
     s->lock_fd = -1;
     s->limits = o->limits;
-    set_defaults(&s->limits);
+    chat_limits_default(&s->limits);
     s->group_max = o->group_max ? o->group_max : GROUP_DEFAULT;
     s->readers_n = o->readers ? o->readers : READERS_DEFAULT;
     if (s->readers_n > CHAT_READERS_MAX)
@@ -397,7 +397,7 @@ static struct chat_store *store_alloc(const struct chat_store_options *o) {
     errands_init(&s->orders, ORDERS_MAX);
     errands_init(&s->writes, o->queue_max ? o->queue_max : QUEUE_DEFAULT);
     errands_init(&s->reads, o->queue_max ? o->queue_max : QUEUE_DEFAULT);
-    outbox_init(&s->outbox, o->events_out_max);
+    chat_outbox_init(&s->outbox, o->events_out_max);
     wal_init(&s->wal, 0, chat_writer_kick, s);
     s->vfs = o->vfs ? strdup(o->vfs) : NULL;
     s->data_dir = strdup(o->data_dir);

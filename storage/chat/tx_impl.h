@@ -14,3 +14,5 @@ struct chat_tx {
     struct arena own;      /* of the store's own work */
     int64_t now_ms;
 };
+
+void chat_limits_default(struct chat_limits *l); /* those that are 0 */

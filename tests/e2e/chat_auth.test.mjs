@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { SignJWT } from 'jose';
-import { CONFIG, Person, invited, owner, post, request, rpc, setupCode } from './lib/chat.mjs';
+import { CONFIG, Person, invited, owner, post, request, rpc, setupCode } from './lib/chat_person.mjs';
 import { Parleyd } from './lib/parleyd.mjs';
 import { Stream } from './lib/stream.mjs';
 import { Wire } from './lib/wire.mjs';

@@ -1,95 +1,93 @@
-// Somebody of the chat, from outside: what they post to /auth/, with their cookie or token, and how they connect.
-import http from 'node:http';
-import { Wire } from './wire.mjs';
+// People of the chat, as an application's tokens bring them: centrifuge-js from npm, and the methods as functions.
+import { client, next } from './sdk_clients.mjs';
+import { token as sign } from './sdk_host.mjs';
 
-export const SETUP = /(https?:\/\/\S+)\/#\/setup\/([A-Za-z0-9_-]{22})/;
-export const CONFIG = { chat: { enabled: true } };
+export const SECRET = 'the secret of the chat tests';
 
-// The codes of links in the daemon's log so far; of the one that is to come, after so many.
-const codes = (server) => server.log.map((line) => SETUP.exec(line)?.[2]).filter(Boolean);
-export async function setupCode(server, after = 0) {
-    for (const late = Date.now() + 20_000; Date.now() < late; await new Promise((resolve) => setTimeout(resolve, 10)))
-        if (codes(server).length > after) return codes(server).at(-1);
-    throw new Error(`no link in the log:\n${server.log.join('\n')}`);
-}
+export const chatConfig = (chat = {}, more = {}) => ({
+    chat: { enabled: true, send_rate: 0, write_rate: 0, read_rate: 0, ...chat },
+    client: { token: { hmac_secret_key: SECRET } },
+    ...more,
+});
 
-// Any request: { status, headers, body (parsed if it is JSON), text }.
-export function request(server, where, { method = 'GET', headers = {}, body } = {}) {
-    return new Promise((resolve, reject) => {
-        const bytes = body === undefined ? null : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
-        const asked = http.request(server.url(where), { method, agent: false,
-            headers: { ...bytes && { 'Content-Type': 'application/json', 'Content-Length': bytes.length }, ...headers } }, (response) => {
-            const parts = [];
-            response.on('data', (part) => parts.push(part));
-            response.on('error', reject);
-            response.on('end', () => {
-                const text = Buffer.concat(parts).toString();
-                let parsed = null;
-                try { parsed = JSON.parse(text); } catch { /* plain words */ }
-                resolve({ status: response.statusCode, headers: response.headers, body: parsed, text });
-            });
-        });
-        asked.on('error', reject);
-        asked.end(bytes ?? undefined);
-    });
-}
-
-export const post = (server, where, body = {}, headers = {}) => request(server, where, { method: 'POST', body, headers });
-
-const isSet = (cookie) => cookie && !cookie.startsWith('parley_login=;');
+export const token = (user, name = user) => sign({ sub: user, info: { name } }, SECRET);
 
 export class Person {
-    constructor(server) { this.server = server; this.cookie = null; this.token = null; }
-
-    get headers() {
-        return { ...this.cookie && { Cookie: this.cookie }, ...this.token && { Authorization: `Bearer ${this.token}` } };
+    static async connect(server, id, options = {}) {
+        const person = new Person(server, id, options);
+        await person.up();
+        return person;
     }
 
-    // As a page of the daemon's own would ask.
-    get origin() { return new URL(this.server.url()).origin; }
-
-    #keep(answer) {
-        const set = answer.headers['set-cookie']?.find((text) => text.startsWith('parley_login='));
-        if (set) this.cookie = isSet(set) ? set.split(';')[0] : null;
-        if (answer.body?.token) this.token = answer.body.token;
-        if (answer.body?.user) this.user = answer.body.user;
-        return answer;
+    constructor(server, id, { name = id, ...options } = {}) {
+        this.id = id;
+        this.own = [];
+        this.client = client(server.websocket, { token: token(id, name), ...options });
+        this.client.on('publication', ({ channel, data }) => {
+            if (channel === `user:#${id}`) this.own.push(data);
+            this.#look();
+        });
     }
 
-    async post(where, body = {}, headers = {}) {
-        return this.#keep(await post(this.server, `/auth/${where}`, body, { Origin: this.origin, ...this.headers, ...headers }));
+    async up() {
+        const up = next(this.client, 'connected');
+        this.client.connect();
+        await up;
     }
 
-    async get(where, headers = {}) {
-        return this.#keep(await request(this.server, `/auth/${where}`, { headers: { ...this.headers, ...headers } }));
+    #waiting = [];
+    #look() { for (const look of this.#waiting.splice(0)) look(); }
+
+    // What comes of the person's own channel that is so; each is given once.
+    async hears(is, what = String(is)) {
+        const late = Date.now() + 20_000;
+        for (;;) {
+            const i = this.own.findIndex(is);
+            if (i >= 0) return this.own.splice(i, 1)[0];
+            if (Date.now() > late) throw new Error(`${this.id} did not hear ${what}; but ${JSON.stringify(this.own)}`);
+            await new Promise((resolve) => {
+                const timer = setTimeout(resolve, 1000);
+                this.#waiting.push(() => { clearTimeout(timer); resolve(); });
+            });
+        }
     }
 
-    // A connection, connected: by the cookie as the page has it, or by the token.
-    async connect(on = {}) {
-        const wire = await Wire.open(this.server.websocket, on, this.cookie
-            ? { headers: { Cookie: this.cookie, Origin: this.origin } } : {});
-        wire.hello = await wire.connect(this.token ? { token: this.token } : {});
-        return wire;
+    // The result; rejects with { code, message }.
+    async call(method, data = {}) { return (await this.client.rpc(method, data)).data; }
+
+    // Follows a room: its events, in order.
+    async follow(room, options = {}) {
+        const events = [], waiting = [];
+        const subscription = this.client.newSubscription(`room:${room}`, options);
+        subscription.on('publication', ({ data, offset }) => {
+            events.push({ ...data, offset });
+            for (const look of waiting.splice(0)) look();
+        });
+        const subscribed = next(subscription, 'subscribed');
+        subscription.subscribe();
+        const { positioned, recoverable } = await subscribed;
+        const hears = async (is, what = String(is)) => {
+            const late = Date.now() + 20_000;
+            for (;;) {
+                const found = events.find(is);
+                if (found) return found;
+                if (Date.now() > late) throw new Error(`${this.id} did not hear ${what}; but ${JSON.stringify(events)}`);
+                await new Promise((resolve) => {
+                    const timer = setTimeout(resolve, 1000);
+                    waiting.push(() => { clearTimeout(timer); resolve(); });
+                });
+            }
+        };
+        return { subscription, events, hears, positioned, recoverable };
     }
 }
 
-export const rpc = async (wire, method, data = {}) => (await wire.call('rpc', { method, data })).data;
-
-// The owner of a fresh daemon.
-export async function owner(server, extra = {}) {
-    const person = new Person(server);
-    const answer = await person.post('setup', { code: await setupCode(server), login: 'ada', name: 'Ada', password: 'correct horse', ...extra });
-    if (answer.status !== 200) throw new Error(`no owner: ${answer.status} ${answer.text}`);
-    return person;
-}
-
-// Somebody who comes by an invite that the owner makes.
-export async function invited(server, by, who, invite = {}) {
-    const wire = await by.connect();
-    const { code } = await rpc(wire, 'invite.create', invite);
-    wire.close();
-    const person = new Person(server);
-    const answer = await person.post('accept', { code, ...who });
-    if (answer.status !== 200) throw new Error(`not let in: ${answer.status} ${answer.text}`);
-    return person;
+// The code of the error that a call ends with, and its message; null: it did not fail.
+export async function refusal(promise) {
+    try {
+        await promise;
+        return null;
+    } catch ({ code, message }) {
+        return { code, message };
+    }
 }

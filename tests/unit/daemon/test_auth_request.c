@@ -31,6 +31,8 @@ static void members_are_taken_and_others_passed(void **state) {
     assert_true(str_equal(q.new_password, STR("n")));
     assert_int_equal(q.name.len, 0);
     assert_true(q.token && !q.guest && !q.others);
+    assert_int_equal(decode("{\"login\":\"Ada.X\"}", &a, &q, &field), 0);
+    assert_true(str_equal(q.login, STR("ada.x")));
     assert_int_equal(decode("", &a, &q, &field), 0);
     assert_int_equal(q.login.len, 0);
     assert_int_equal(decode(" {} ", &a, &q, &field), 0);
