@@ -83,6 +83,7 @@ struct chat_actor scene_user(struct scene *s, const char *id, enum chat_role rol
     must(r == 0, "user", r);
     r = TRY(s, chat_actor_load(&s->tx, str_of(id), &actor));
     must(r == 0, "actor", r);
+    actor.id = actor.name = str_of(id); /* not the arena's */
     return actor;
 }
 

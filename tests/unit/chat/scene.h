@@ -33,7 +33,7 @@ void scene_begin(struct scene *s);
 int scene_end(struct scene *s, int r); /* returns r */
 #define TRY(s, call) (scene_begin(s), scene_end((s), (call)))
 
-/* What must work, or the program aborts. The id is the name. */
+/* What must work, or the program aborts. The id is the name, and borrowed. */
 struct chat_actor scene_user(struct scene *s, const char *id, enum chat_role role);
 struct str scene_room(struct scene *s, const struct chat_actor *by, enum chat_room_kind kind,
                       const char *name);
