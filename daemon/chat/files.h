@@ -8,6 +8,7 @@
 #include "daemon/transport/http_exchange.h"
 
 struct chat;
+struct chat_work;
 struct pool;
 
 enum {

@@ -11,6 +11,7 @@
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/keys/rate.h"
+#include "daemon/log.h"
 #include "daemon/transport/transport.h"
 #include "daemon/worker.h"
 #include "protocol/image.h"
@@ -106,8 +107,9 @@ static int run_allow(struct chat_work *w, struct chat_tx *tx) {
     struct upload *u = CONTAINER_OF(w, struct upload, work);
     struct chat_actor by;
     int r = chat_actor_load(tx, u->who.user.id, &by);
-    uint64_t size = u->x->request->has_length ? u->x->request->content_length : 0;
-    return r == 0 ? chat_attachment_allow(tx, &by, size, files_max_bytes(u)) : r;
+    struct chat_upload what = u->what;
+    what.size = u->x->request->has_length ? u->x->request->content_length : 0;
+    return r == 0 ? chat_attachment_allow(tx, &by, &what, files_max_bytes(u)) : r;
 }
 
 /* 1: it may come. 0: answered. */
@@ -182,7 +184,7 @@ static int run_add(struct chat_work *w, struct chat_tx *tx) {
     struct chat_actor by;
     int r = chat_actor_load(tx, u->who.user.id, &by);
     if (r == 0) /* of what it has turned out to be */
-        r = chat_attachment_allow(tx, &by, u->what.size, files_max_bytes(u));
+        r = chat_attachment_allow(tx, &by, &u->what, files_max_bytes(u));
     return r == 0 ? chat_attachment_add(tx, &by, &u->what, u->chat->files_dir, &u->made) : r;
 }
 
@@ -201,6 +203,22 @@ static int add(struct upload *u) {
         r = chat_store_write(u->chat->store, &u->work);
     }
     return r;
+}
+
+static int run_found(struct chat_work *w, struct chat_tx *tx) {
+    struct upload *u = CONTAINER_OF(w, struct upload, work);
+    return chat_attachment_found(tx, &u->what.file);
+}
+
+/* It is in its place, and in no attachment: if this fails, too, the next start finds it. */
+static void give_up(struct upload *u) {
+    struct chat_refusal why = u->work.refusal;
+    SHIELD(INT64_MAX / 2);
+    chat_work_finish(&u->work);
+    u->work = CHAT_WORK(run_found);
+    if (chat_store_write(u->chat->store, &u->work) != 0)
+        LOG_WARNING(u->chat->daemon->log, "a file of the chat is left behind");
+    u->work.refusal = why;
 }
 
 static int answer(struct upload *u) {
@@ -237,8 +255,11 @@ int chat_upload_serve(struct http_exchange *x, struct chat_files *f) {
     if (r <= 0)
         return r;
     r = take_body(u);
-    if (r == 0)
+    if (r == 0) {
         r = add(u);
+        if (r != 0)
+            give_up(u);
+    }
     if (r != 0)
         metrics_count(&x->worker->metrics, COUNT_CHAT_UPLOADS_FAILED);
     return r == 0 ? answer(u) : chat_files_result(x, &u->work, r);

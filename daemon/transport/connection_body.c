@@ -116,7 +116,7 @@ ssize_t http_exchange_read(struct http_exchange *x, void *buf, size_t cap) {
     struct opening *o = CONTAINER_OF(x, struct opening, exchange);
     DEADLINE(time, x->config->http.body_timeout_ms);
 
-    assert(cap > 0 && o->has_body);
+    assert(cap > 0);
     if (o->request.expects_continue && o->left.len == 0 && !o->pieces.is_done) {
         o->request.expects_continue = false;
         int r = say_continue(x->conn);

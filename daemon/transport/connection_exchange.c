@@ -149,6 +149,7 @@ static int serve(struct connection *conn, struct opening *o, bool *ret_is_read) 
     *ret_is_read = !has_body;
     o->has_body = false;
     o->pieces = (struct http_body){ .is_done = true };
+    o->left = bytes_of(NULL, 0);
     if (e && (e->flags & HTTP_CORS))
         cors_allow(x);
     if (e && (e->flags & HTTP_CORS) && str_equal(o->request.method, STR("OPTIONS"))) {

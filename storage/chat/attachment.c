@@ -34,10 +34,14 @@ static bool is_type(struct str type) {
            http_is_token((struct str){ slash + 1, type.len - at - 1 });
 }
 
-int chat_attachment_allow(struct chat_tx *tx, const struct chat_actor *by, uint64_t size,
-                          uint64_t files_max_bytes) {
+int chat_attachment_allow(struct chat_tx *tx, const struct chat_actor *by,
+                          const struct chat_upload *u, uint64_t files_max_bytes) {
     struct chat_files_total total;
     int64_t n = 0;
+    if (!is_name(u->name))
+        return chat_refuse(tx, CHAT_BAD_REQUEST, "name", 0);
+    if (!is_type(u->type))
+        return chat_refuse(tx, CHAT_BAD_REQUEST, "type", 0);
     int r = FETCH(tx, &n, "SELECT count(*) FROM attachment WHERE message IS NULL AND user = ?1",
                   NUMBER(by->key));
     if (r < 0)
@@ -47,7 +51,7 @@ int chat_attachment_allow(struct chat_tx *tx, const struct chat_actor *by, uint6
     if (files_max_bytes == 0)
         return 0;
     r = chat_attachment_total(tx, &total);
-    if (r == 0 && (total.bytes > files_max_bytes || size > files_max_bytes - total.bytes))
+    if (r == 0 && (total.bytes > files_max_bytes || u->size > files_max_bytes - total.bytes))
         r = chat_refuse(tx, CHAT_TOO_LONG, "files", (int64_t) files_max_bytes);
     return r;
 }
@@ -55,10 +59,6 @@ int chat_attachment_allow(struct chat_tx *tx, const struct chat_actor *by, uint6
 int chat_attachment_add(struct chat_tx *tx, const struct chat_actor *by,
                         const struct chat_upload *u, const char *dir, struct chat_attachment *ret) {
     char id[CHAT_NEW_ID];
-    if (!is_name(u->name))
-        return chat_refuse(tx, CHAT_BAD_REQUEST, "name", 0);
-    if (!is_type(u->type))
-        return chat_refuse(tx, CHAT_BAD_REQUEST, "type", 0);
     if (!chat_blob_exists(dir, &u->file))
         return -ESTALE;
     chat_make_id(id, sizeof id);

@@ -27,13 +27,13 @@ struct chat_upload {
     struct chat_blob_id file;
 };
 
-/* May they upload another one of this size? Cheap, before it comes. files_max_bytes: of all; 0:
- * any. CHAT_CONFLICT (unsent: CHAT_UNSENT_MAX), CHAT_TOO_LONG (files: files_max_bytes). */
-MUST_CHECK int chat_attachment_allow(struct chat_tx *tx, const struct chat_actor *by, uint64_t size,
-                                     uint64_t files_max_bytes);
+/* May they upload it, of this name, type and size? To be asked before it comes, and then again.
+ * files_max_bytes: of all; 0: any. CHAT_BAD_REQUEST (name, type), CHAT_CONFLICT (unsent:
+ * CHAT_UNSENT_MAX), CHAT_TOO_LONG (files: files_max_bytes). */
+MUST_CHECK int chat_attachment_allow(struct chat_tx *tx, const struct chat_actor *by,
+                                     const struct chat_upload *upload, uint64_t files_max_bytes);
 
-/* -ESTALE: the file is no longer there: it is to be put there again. CHAT_BAD_REQUEST (name, type).
- */
+/* Of one that is allowed. -ESTALE: the file is no longer there: it is to be put there again. */
 MUST_CHECK int chat_attachment_add(struct chat_tx *tx, const struct chat_actor *by,
                                    const struct chat_upload *upload, const char *dir,
                                    struct chat_attachment *ret);

@@ -113,21 +113,20 @@ static void what_it_is_called_is_no_path_and_no_header(void **state) {
         "", ".", "..", "a/b", "a\\b", "a\nb", "a\x7f", "\xff\xfe.txt"
     };
     struct chat_actor by = scene_actor(s, "ann");
-    struct chat_attachment made;
     for (size_t i = 0; i < ELEMENTS_OF(bad); i++) {
         struct chat_upload u = upload_of("x", bad[i]);
-        assert_int_equal(chat_attachment_add(&s->tx, &by, &u, dir, &made), CHAT_BAD_REQUEST);
+        assert_int_equal(chat_attachment_allow(&s->tx, &by, &u, 0), CHAT_BAD_REQUEST);
         assert_string_equal(s->work.refusal.field, "name");
     }
     static const char *const bad_types[] = { "", "text", "/", "text/", "text/a b", "a/b\r\nX: y" };
     for (size_t i = 0; i < ELEMENTS_OF(bad_types); i++) {
         struct chat_upload u = upload_of("x", "x");
         u.type = str_of(bad_types[i]);
-        assert_int_equal(chat_attachment_add(&s->tx, &by, &u, dir, &made), CHAT_BAD_REQUEST);
+        assert_int_equal(chat_attachment_allow(&s->tx, &by, &u, 0), CHAT_BAD_REQUEST);
         assert_string_equal(s->work.refusal.field, "type");
     }
     struct chat_upload u = upload_of("x", "Rechnung für Ärzte — 2026 (final).pdf");
-    assert_int_equal(chat_attachment_add(&s->tx, &by, &u, dir, &made), 0);
+    assert_int_equal(chat_attachment_allow(&s->tx, &by, &u, 0), 0);
 }
 
 static void a_file_that_went_meanwhile_is_noticed(void **state) {
@@ -200,22 +199,24 @@ static void what_a_crash_left_goes_and_nothing_else(void **state) {
     assert_false(chat_blob_exists(dir, &orphan));
 }
 
+static int allow(struct chat_scene *s, uint64_t size, uint64_t files_max_bytes) {
+    struct chat_actor by = scene_actor(s, "ann");
+    struct chat_upload u = { .name = STR("x"), .type = STR("a/b"), .size = size };
+    return chat_attachment_allow(&s->tx, &by, &u, files_max_bytes);
+}
+
 static void there_is_only_so_much_room(void **state) {
     struct chat_scene *s = *state;
     char id[CHAT_ID_MAX + 1];
-    struct chat_actor by = scene_actor(s, "ann");
     upload(s, "ann", "12345", id);
-    by = scene_actor(s, "ann");
-    assert_int_equal(chat_attachment_allow(&s->tx, &by, 5, 10), 0);
-    assert_int_equal(chat_attachment_allow(&s->tx, &by, 6, 10), CHAT_TOO_LONG);
-    assert_int_equal(chat_attachment_allow(&s->tx, &by, 6, 0), 0);
+    assert_int_equal(allow(s, 5, 10), 0);
+    assert_int_equal(allow(s, 6, 10), CHAT_TOO_LONG);
+    assert_int_equal(allow(s, 6, 0), 0);
     for (int i = 1; i < CHAT_UNSENT_MAX; i++)
         upload(s, "ann", "12345", id);
-    by = scene_actor(s, "ann");
-    assert_int_equal(chat_attachment_allow(&s->tx, &by, 1, 0), CHAT_CONFLICT);
+    assert_int_equal(allow(s, 1, 0), CHAT_CONFLICT);
     (void) scene_send(s, "ann", den, "", id);
-    by = scene_actor(s, "ann");
-    assert_int_equal(chat_attachment_allow(&s->tx, &by, 1, 0), 0);
+    assert_int_equal(allow(s, 1, 0), 0);
 }
 
 #define IN_SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, chat_scene_teardown)
