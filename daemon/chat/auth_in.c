@@ -3,6 +3,7 @@
 
 #include "daemon/chat/auth_call.h"
 #include "daemon/chat/auth_event.h"
+#include "daemon/chat/welcome.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/transport/transport.h"
@@ -42,6 +43,8 @@ static int arrive(struct auth_call *c, struct chat_tx *tx) {
 static int set_up(struct chat_work *w, struct chat_tx *tx) {
     struct auth_call *c = AUTH_CALL_OF(w);
     int r = chat_account_set_up(tx, &c->new, &c->arrival);
+    if (r == 0)
+        r = chat_welcome_team(tx);
     return r == 0 ? arrive(c, tx) : r;
 }
 

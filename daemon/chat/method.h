@@ -48,6 +48,7 @@ void chat_put_limits(struct buffer *out, const struct chat_limits *l);
 
 /* NULL: there is none of that name. */
 const struct chat_method *chat_method_of(struct str name);
+const struct chat_method *chat_methods(size_t *ret_n); /* all, by name */
 
 /* Whether a member was given. */
 static inline bool chat_has(const struct chat_call *c, enum chat_field field) {

@@ -68,6 +68,11 @@ static const struct chat_method METHODS[] = {
     WRITE("user.update", 0, chat_run_user_update),
 };
 
+const struct chat_method *chat_methods(size_t *ret_n) {
+    *ret_n = sizeof METHODS / sizeof METHODS[0];
+    return METHODS;
+}
+
 static int compare(const void *key, const void *element) {
     const struct str *name = key;
     struct str other = str_of(((const struct chat_method *) element)->name);

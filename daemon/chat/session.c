@@ -8,6 +8,7 @@
 #include "daemon/chat/chat.h"
 #include "daemon/chat/event.h"
 #include "daemon/chat/online.h"
+#include "daemon/chat/welcome.h"
 #include "daemon/session/control.h"
 #include "daemon/session/impl.h"
 #include "protocol/json.h"
@@ -22,6 +23,7 @@ struct admitting {
     struct str id, name; /* what the credentials say */
     struct chat_user user;
     bool is_to_write; /* as the database does not have them so */
+    bool is_new;
 };
 
 /* `name` of the credentials' info, which is JSON; empty: it says none. */
@@ -68,8 +70,9 @@ static int look_up(struct chat_work *w, struct chat_tx *tx) {
     struct admitting *a = CONTAINER_OF(w, struct admitting, work);
 
     int r = chat_user_get(tx, a->id, &a->user);
-    a->is_to_write = r == CHAT_NOT_FOUND || (r == 0 && a->user.login.len == 0 && a->name.len > 0 &&
-                                             !a->user.is_bot && !str_equal(a->user.name, a->name));
+    a->is_new = r == CHAT_NOT_FOUND;
+    a->is_to_write = a->is_new || (r == 0 && a->user.login.len == 0 && a->name.len > 0 &&
+                                   !a->user.is_bot && !str_equal(a->user.name, a->name));
     return r == CHAT_NOT_FOUND ? 0 : r;
 }
 
@@ -80,6 +83,8 @@ static int provision(struct chat_work *w, struct chat_tx *tx) {
     int r = chat_user_provision(tx, a->id, a->name, &a->user, &is_changed);
     if (r == 0 && is_changed)
         r = event_order(tx, &(struct chat_order){ .kind = ORDER_USER, .user = a->user.id });
+    if (r == 0 && is_changed && a->is_new)
+        r = chat_welcome_user(tx, &a->user);
     return r;
 }
 

@@ -7,7 +7,7 @@
 #include "storage/chat/query.h"
 #include "storage/chat/user.h"
 
-enum { ID_BYTES = 9, TEXT_MAX = 200, SWEPT_AT_ONCE = 500 };
+enum { ID_BYTES = 9, TEXT_MAX = 200 };
 
 #define LOGIN_COLUMNS "key, id, created_at, last_seen_at, expires_at, agent, address"
 
@@ -27,7 +27,12 @@ static struct str cut(struct str s) {
     return (struct str){ s.data, s.len < TEXT_MAX ? s.len : TEXT_MAX };
 }
 
+/* Those whose time is over go, and of too many the one not seen for longest. */
 static int make_room(struct chat_tx *tx, int64_t user_key) {
+    int r = RUN(tx, "DELETE FROM login WHERE user = ?1 AND expires_at > 0 AND expires_at <= ?2",
+                NUMBER(user_key), NUMBER(chat_tx_now_ms(tx)));
+    if (r < 0)
+        return r;
     return RUN(tx,
                "DELETE FROM login WHERE key IN (SELECT key FROM login WHERE user = ?1"
                "  ORDER BY last_seen_at DESC, key DESC LIMIT -1 OFFSET ?2)",
@@ -137,11 +142,4 @@ int chat_login_remove(struct chat_tx *tx, int64_t user_key, struct str id) {
 int chat_login_remove_others(struct chat_tx *tx, int64_t user_key, int64_t keep_key) {
     return RUN(tx, "DELETE FROM login WHERE user = ?1 AND key <> ?2", NUMBER(user_key),
                NUMBER(keep_key));
-}
-
-int chat_login_sweep(struct chat_tx *tx) {
-    return RUN(tx,
-               "DELETE FROM login WHERE key IN (SELECT key FROM login"
-               "  WHERE expires_at > 0 AND expires_at <= ?1 LIMIT ?2)",
-               NUMBER(chat_tx_now_ms(tx)), NUMBER(SWEPT_AT_ONCE));
 }

@@ -26,7 +26,8 @@ struct chat_login_new {
     int64_t expires_at; /* 0: never */
 };
 
-/* Past CHAT_LOGINS_MAX of a user the one that was not seen for longest goes. */
+/* Those of the user whose time is over go, and past CHAT_LOGINS_MAX the one that was not seen for
+ * longest. */
 MUST_CHECK int chat_login_add(struct chat_tx *tx, int64_t user_key,
                               const struct chat_login_new *new, struct chat_login *ret);
 
@@ -44,6 +45,3 @@ MUST_CHECK int chat_login_count(struct chat_tx *tx, int64_t user_key, unsigned *
 MUST_CHECK int chat_login_remove(struct chat_tx *tx, int64_t user_key, struct str id);
 /* All but one; keep_key 0: all. */
 MUST_CHECK int chat_login_remove_others(struct chat_tx *tx, int64_t user_key, int64_t keep_key);
-
-/* Those whose time is over; at most so many at once. Any time. */
-MUST_CHECK int chat_login_sweep(struct chat_tx *tx);

@@ -422,7 +422,7 @@ static void restart(struct test *t) {
 
 static void step(struct test *t) {
     int room = (int) below(t, ROOMS), user = (int) below(t, USERS);
-    t->s->tx.now_ms += (int64_t) below(t, 300000);
+    t->s->tx.now_ms += (int64_t) below(t, 1500000);
     uint64_t ver = t->model.rooms[room].ver;
     switch (below(t, 24)) {
     case 0 ... 8:
@@ -450,9 +450,9 @@ static void step(struct test *t) {
         catch_up(t, room, &t->followers[room][below(t, FOLLOWERS)]);
         break;
     default:
-        if (below(t, 4) == 0)
+        if (below(t, 3) == 0)
             restart(t);
-        else if (below(t, 4) == 0)
+        else
             retain(t);
         break;
     }
