@@ -150,6 +150,9 @@ static int serve(struct http_exchange *x, const struct route *route) {
                         field);
     if (r == 0)
         r = route->serve(c);
+    /* Its memory is lent to others next. */
+    if (x->body.len)
+        explicit_bzero((void *) (uintptr_t) x->body.data, x->body.len);
     return r < 0 ? r : 0;
 }
 

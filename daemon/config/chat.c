@@ -54,6 +54,8 @@ int config_check_chat(struct config_loader *l) {
         room->presence_of.subscriber = true;
         room->history_size = ROOM_HISTORY;
         room->history_ttl_ms = INT64_C(24) * 3600 * 1000 * ROOM_HISTORY_DAYS;
+        if (room->history_ttl_ms > c->history_meta_ttl_ms)
+            room->history_ttl_ms = c->history_meta_ttl_ms;
         room->force_recovery = true;
         room->force_positioning = true;
     }

@@ -396,10 +396,10 @@ struct config_chat {
     bool enabled;
     uint32_t text_max_bytes; /* of a message; more: error 413 */
     int64_t edit_window_ms;  /* 0: always */
-    uint32_t rooms_max;      /* of one user; more: error 106 */
-    uint32_t members_max;    /* of one room; more: error 106 */
-    uint32_t reactions_max;  /* different ones to a message; more: error 106 */
-    uint32_t pins_max;       /* of one room; more: error 106 */
+    uint32_t rooms_max;      /* of one user; more: error 409 */
+    uint32_t members_max;    /* of one room; more: error 409 */
+    uint32_t reactions_max;  /* different ones to a message; more: error 409 */
+    uint32_t pins_max;       /* of one room; more: error 409 */
     uint32_t page_max;       /* items in a page */
     uint32_t queue_max;      /* calls that wait for the database, of each kind; more: error 434 */
 
