@@ -61,6 +61,16 @@
       "Of them, for what the user may not do or know of (errors 103, 404).")                       \
     X(COUNT_CHAT_STORAGE, "chat_storage_errors_total",                                             \
       "Of them, that the database could not do (error 434).")                                      \
+    X(COUNT_CHAT_UPLOADS, "chat_uploads_total", "Files that were uploaded.")                       \
+    X(COUNT_CHAT_UPLOAD_BYTES, "chat_upload_bytes_total", "Bytes of them.")                        \
+    X(COUNT_CHAT_UPLOADS_FAILED, "chat_uploads_failed_total",                                      \
+      "Uploads that began and were refused, cut short or not written.")                            \
+    X(COUNT_CHAT_UPLOADS_LIMIT, "chat_uploads_limit_total", "Refused: chat.uploads_max.")          \
+    X(COUNT_CHAT_DOWNLOADS, "chat_downloads_total", "Files that were asked for and sent.")         \
+    X(COUNT_CHAT_DOWNLOAD_BYTES, "chat_download_bytes_total", "Bytes of them.")                    \
+    X(COUNT_CHAT_DOWNLOADS_LIMIT, "chat_downloads_limit_total", "Refused: chat.downloads_max.")    \
+    X(COUNT_CHAT_FILES_PURGED, "chat_files_purged_total",                                          \
+      "Files removed from the disk, which no message had any more.")                               \
     X(COUNT_CHANNEL_LIMIT, "client_channel_limit_total", "Subscriptions over channel_limit.")      \
     X(COUNT_CHANNEL_LENGTH, "client_channel_length_total", "Names over channel.max_length.")       \
     X(COUNT_PONG_TIMEOUTS, "client_pong_timeouts_total",                                           \

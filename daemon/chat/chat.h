@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "async/base.h"
+#include "async/group.h"
 #include "protocol/bytes.h"
 
 struct buffer;
@@ -52,6 +53,9 @@ struct chat {
     _Atomic uint64_t endings;     /* how often logins have been ended: auth_endings() */
     _Atomic uint64_t parted;      /* how many have been taken out of a room; see session.h */
     bool has_started;             /* the main loop's */
+
+    char *files_dir;          /* where what is uploaded lies; NULL: simulated, without files */
+    struct group files_tasks; /* the first worker's */
 };
 
 /* May there be a user of this id? The chat's own are made of fewer characters; those of an

@@ -58,6 +58,7 @@ static const struct chat_method METHODS[] = {
     READ("room.sync", ROOM | HAS(FIELD_SINCE), chat_run_room_sync),
     WRITE("room.unarchive", ROOM, chat_run_room_unarchive),
     WRITE("room.update", ROOM, chat_run_room_update),
+    { "search", CHAT_READS, CHAT_RATE_SEARCH, 0, chat_run_search, NULL },
     READ("sync", 0, chat_run_sync),
     { "typing.start", CHAT_READS, CHAT_RATE_WRITE, ROOM, chat_run_typing, NULL,
       chat_after_typing_start },
