@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/chat/files.h"
+#include "daemon/chat/hooks.h"
 #include "daemon/chat/notice.h"
 #include "daemon/chat/online.h"
 #include "daemon/chat/pump.h"
@@ -85,6 +86,8 @@ static int start_here(struct worker_thread *t, void *arg) {
     group_init(&c->files_tasks);
     if (r == 0 && c->files_dir)
         r = group_spawn(&c->files_tasks, "chat purge", chat_files_purge, c);
+    if (r == 0)
+        r = group_spawn(&c->files_tasks, "chat webhooks", chat_hooks_deliver, c);
     return r;
 }
 
