@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/chat/files.h"
+#include "daemon/chat/hooks.h"
 #include "daemon/chat/notice.h"
 #include "daemon/chat/online.h"
 #include "daemon/chat/pump.h"
@@ -96,6 +97,8 @@ static int start_own(struct worker *w, struct chat *c) {
     int r = has_other < 0 ? has_other : chat_pump_start(c->pump);
     if (r == 0 && c->files_dir)
         r = group_spawn(&c->files_tasks, "chat purge", chat_files_purge, c);
+    if (r == 0)
+        r = group_spawn(&c->files_tasks, "chat webhooks", chat_hooks_deliver, c);
     return r;
 }
 

@@ -54,8 +54,9 @@ struct chat {
     _Atomic uint64_t parted;      /* how many have been taken out of a room; see session.h */
     bool has_started;             /* the main loop's */
 
-    char *files_dir;          /* where what is uploaded lies; NULL: simulated, without files */
-    struct group files_tasks; /* the first worker's */
+    char *files_dir; /* where what is uploaded lies; NULL: simulated, without files */
+    _Atomic uint64_t hooks_dropped; /* events of webhooks that were too many */
+    struct group files_tasks;       /* the first worker's */
 };
 
 /* May there be a user of this id? The chat's own are made of fewer characters; those of an

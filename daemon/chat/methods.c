@@ -66,6 +66,9 @@ static const struct chat_method METHODS[] = {
       chat_after_typing_stop },
     READ("user.get", 0, chat_run_user_get),
     WRITE("user.update", 0, chat_run_user_update),
+    WRITE("webhook.create", ROOM | HAS(FIELD_KIND) | HAS(FIELD_NAME), chat_run_webhook_create),
+    READ("webhook.list", 0, chat_run_webhook_list),
+    WRITE("webhook.remove", HAS(FIELD_ID), chat_run_webhook_remove),
 };
 
 const struct chat_method *chat_methods(size_t *ret_n) {

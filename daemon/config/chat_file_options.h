@@ -32,4 +32,16 @@
                     "chat.uploads_max", chat.uploads_max, 10000, "32",                             \
                     "Uploads at once, of all workers; more: HTTP 503. Each takes 64 KiB."),        \
             CHAT_COUNT_OPTION("chat.downloads_max", chat.downloads_max, 100000, "256",             \
-                              "Downloads at once; the same.")
+                              "Downloads at once; the same."),                                     \
+            { "chat.webhook_private",                                                              \
+              OPTION_BOOL,                                                                         \
+              AT(chat.webhook_private),                                                            \
+              .initial = "false",                                                                  \
+              .needs_restart = true,                                                               \
+              .help = "Outgoing webhooks may post to addresses of private networks and of this "   \
+                      "machine. Whoever may make webhooks can then ask whatever listens there." }, \
+    {                                                                                              \
+        "chat.webhook_timeout", OPTION_DURATION, AT(chat.webhook_timeout_ms),                      \
+                .min = 100, .max = 10 * MINUTE, .initial = "10s",                                  \
+                .help = "How long an outgoing webhook's delivery may take."                        \
+    }

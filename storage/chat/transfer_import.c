@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "async/loop.h"
 #include "storage/chat/backup_impl.h"
 #include "storage/chat/connection.h"
 #include "storage/chat/schema.h"
@@ -37,131 +38,163 @@ struct kind {
 #define THIS_MESSAGE                                                                               \
     "(SELECT key FROM message WHERE room = " IN_ROOM("room") " AND seq = " IN("seq") ")"
 
-static const struct kind
-        KINDS
-                [] = {
-                    { "setting",
-                      { "INSERT INTO setting(name, value) VALUES (" IN("name") ", " IN(
-                              "value") ")" } },
+static const struct
+        kind
+                KINDS
+                        [] = {
+                            { "setting",
+                              { "INSERT INTO setting(name, value) VALUES (" IN("name") ", " IN(
+                                      "value") ")" } },
 
-                    { "user",
-                      { "INSERT INTO user(id, login, name, role, is_bot, avatar, status_emoji, "
-                        "status_text,"
-                        " status_until, password, created_at, last_seen_at, deactivated_at) VALUES "
-                        "(" IN("id") ","
-                                     " " IN("login") ", " IN("name") ", " ROLE_OF_WORD(IN("role")) ", " IN_OR("bot", "0") ", " IN_OR("avatar", "''") ", " IN_OR(
-                                             "status_emoji",
-                                             "''") ", " IN_OR("status_text",
-                                                              "''") ", " IN_OR("status_until",
-                                                                               "0") ", " IN("passwo"
-                                                                                            "rd") ", " IN("created_at") ", " IN_OR("last_seen_at",
-                                                                                                                                   "0") ", " IN_OR("deactivated_at",
-                                                                                                                                                   "0") ")" } },
+                            { "user",
+                              { "INSERT INTO user(id, login, name, role, is_bot, avatar, "
+                                "status_emoji, "
+                                "status_text,"
+                                " status_until, password, created_at, last_seen_at, "
+                                "deactivated_at) VALUES "
+                                "(" IN("id") ","
+                                             " " IN("login") ", " IN("name") ", " ROLE_OF_WORD(IN("role")) ", " IN_OR("bot", "0") ", " IN_OR("avatar", "''") ", " IN_OR("status_emoji", "''") ", " IN_OR(
+                                                     "status_text",
+                                                     "''") ", " IN_OR("status_until",
+                                                                      "0") ", " IN("passwo"
+                                                                                   "rd") ", " IN("c"
+                                                                                                 "r"
+                                                                                                 "e"
+                                                                                                 "a"
+                                                                                                 "t"
+                                                                                                 "e"
+                                                                                                 "d"
+                                                                                                 "_"
+                                                                                                 "a"
+                                                                                                 "t") ", " IN_OR("last_seen_at",
+                                                                                                                 "0") ", " IN_OR("deactivated_at",
+                                                                                                                                 "0") ")" } },
 
-                    { "room",
-                      { "INSERT INTO room(id, kind, name, slug, topic, dm_key, last_seq, ver, "
-                        "set_ver, floor_seq,"
-                        " floor_ver, last_at, slow_s, retain_d, receipts, created_by, created_at, "
-                        "archived_at)"
-                        " VALUES (" IN(
-                                "id") ", " KIND_OF_WORD(IN("kind")) ", " IN("name") ", " IN("slug") ","
-                                                                                                    " " IN_OR("topic",
-                                                                                                              "''") ", (SELECT min(u.key) || ':' || max(u.key) FROM json_each(?1,"
-                                                                                                                    " '$.direct') d JOIN user u ON u.id = d.value HAVING count(*) > 0), " IN_OR("last_seq",
-                                                                                                                                                                                                "0") ", " IN_OR("ver", "0") ", " IN_OR("set_ver", "0") ", " IN_OR("floor_seq",
-                                                                                                                                                                                                                                                                  "0") ", " IN_OR("floor_ver",
-                                                                                                                                                                                                                                                                                  "0") ", " IN_OR("last_at", "0") ", " IN_OR("slow_s", "0") ", " IN_OR("retain_d", "0") ", " IN_OR("receipts",
-                                                                                                                                                                                                                                                                                                                                                                                   "0") ", "
-                                                                                                                                                                                                                                                                                                                                                                                        "coalesce(" IN_USER("created_by") ", 0), " IN(
-                                                                                                                                                                                                                                                                                                                                                                                                "created_at") ", " IN_OR("archived_at",
-                                                                                                                                                                                                                                                                                                                                                                                                                         "0") ")" } },
+                            { "room",
+                              { "INSERT INTO room(id, kind, name, slug, topic, dm_key, last_seq, "
+                                "ver, "
+                                "set_ver, floor_seq,"
+                                " floor_ver, last_at, slow_s, retain_d, receipts, created_by, "
+                                "created_at, "
+                                "archived_at)"
+                                " VALUES (" IN(
+                                        "id") ", " KIND_OF_WORD(IN("kind")) ", " IN("name") ", " IN("slug") ","
+                                                                                                            " " IN_OR(
+                                                                                                                    "topic", "''") ", (SELECT min(u.key) || ':' || max(u.key) FROM json_each(?1,"
+                                                                                                                                   " '$.direct') d JOIN user u ON u.id = d.value HAVING count(*) > 0), " IN_OR("last_seq", "0") ", " IN_OR("ver",
+                                                                                                                                                                                                                                           "0") ", " IN_OR("set_ver", "0") ", " IN_OR("floor_seq",
+                                                                                                                                                                                                                                                                                      "0") ", " IN_OR("floor_ver",
+                                                                                                                                                                                                                                                                                                      "0") ", " IN_OR("last_at", "0") ", " IN_OR("slow_s", "0") ", " IN_OR("retain_d",
+                                                                                                                                                                                                                                                                                                                                                                           "0") ", " IN_OR("receipts", "0") ", "
+                                                                                                                                                                                                                                                                                                                                                                                                            "coalesce(" IN_USER(
+                                                                                                                                                                                                                                                                                                                                                                                                                    "created_by") ", 0), " IN("created_at") ", " IN_OR("archived_at", "0") ")" } },
 
-                    { "member",
-                      { "INSERT INTO member(room, user, role, ver, read_seq, unread_mark, notify, "
-                        "muted_until,"
-                        " sent_at, joined_at) VALUES (" IN_ROOM("room") ", " IN_USER(
-                                "user") ", " MEMBER_OF_WORD(IN("role")) ", " IN("ver") ", " IN_OR("read_seq", "0") ", " IN_OR("unread_mark",
-                                                                                                                              "0") ", " IN_OR("notify", "0") ", " IN_OR("muted_until", "0") ", " IN_OR("sent_at", "0") ","
-                                                                                                                                                                                                                       " " IN("joined_at") ")" } },
+                            { "member",
+                              { "INSERT INTO member(room, user, role, ver, read_seq, unread_mark, "
+                                "notify, "
+                                "muted_until,"
+                                " sent_at, joined_at) VALUES (" IN_ROOM("room") ", " IN_USER("user") ", " MEMBER_OF_WORD(IN("role")) ", " IN("ver") ", " IN_OR("read_seq", "0") ", " IN_OR(
+                                        "unread_mark",
+                                        "0") ", " IN_OR("notify",
+                                                        "0") ", " IN_OR("muted_until",
+                                                                        "0") ", " IN_OR("sent_at",
+                                                                                        "0") ","
+                                                                                             " " IN("joined_at") ")" } },
 
-                    { "ban",
-                      { "INSERT INTO ban(room, user, by, at, until, reason) VALUES (" IN_ROOM("roo"
-                                                                                              "m") ", " IN_USER("user") ", coalesce(" IN_USER(
-                              "by") ", 0), " IN("at") ", " IN_OR("until",
-                                                                 "0") ", " IN_OR("rea"
-                                                                                 "so"
-                                                                                 "n",
-                                                                                 "''") ")" } },
+                            { "ban",
+                              { "INSERT INTO ban(room, user, by, at, until, reason) VALUES "
+                                "(" IN_ROOM(
+                                        "roo"
+                                        "m") ", " IN_USER("user") ", coalesce(" IN_USER("by") ", "
+                                                                                              "0),"
+                                                                                              " " IN("at") ", " IN_OR("until",
+                                                                                                                      "0") ", " IN_OR("rea"
+                                                                                                                                      "so"
+                                                                                                                                      "n",
+                                                                                                                                      "''") ")" } },
 
-                    { "message",
-                      { "INSERT INTO message(room, seq, ver, author, at, client_id, body, "
-                        "reply_to, meta,"
-                        " edited_at, deleted_at, deleted_by, reason, pinned_at, flags) VALUES "
-                        "(" IN_ROOM(
-                                "room") ","
-                                        " " IN("seq") ", " IN("ver") ", " IN_USER(
-                                                "user") ", " IN("at") ", " IN("client_id") ", " IN("text") ", " IN_OR("reply_to", "0") ", CAST(" IN("meta") " AS BLOB), " IN_OR("edited_at", "0") ", " IN_OR("deleted_at", "0") ", coalesce(" IN_USER("deleted_by") ", 0), " IN("reason") ", " IN_OR("pinned_at",
-                                                                                                                                                                                                                                                                                                     "0") ","
-                                                                                                                                                                                                                                                                                                          " (" IN("reactions") " IS NOT NULL) + 2 * (" IN("mentions") " IS NOT NULL)"
-                                                                                                                                                                                                                                                                                                                                                                      " + 4 * (" IN("mentions_all") " IS NOT NULL) + 8 * (" IN(
-                                                                                                                                                                                                                                                                                                                                                                              "attachments") " IS NOT NULL)"
-                                                                                                                                                                                                                                                                                                                                                                                             " + 16 * coalesce(instr(" IN("text") ", 'http://') > 0 OR instr(" IN("text") ", 'https://') > 0, 0) + 32 * (" IN("revisions") " IS NOT NULL))",
-                        "INSERT INTO revision(message, n, at, body) SELECT " THIS_MESSAGE
-                        ", json_extract(value, '$.n'), json_extract(value, '$.at'), "
-                        "json_extract(value, '$.text')"
-                        " FROM json_each(?1, '$.revisions')",
-                        "INSERT INTO reaction(message, emoji, user, place) SELECT " THIS_MESSAGE
-                        ", json_extract(value, '$.emoji'),"
-                        " (SELECT key FROM user WHERE id = json_extract(value, '$.user')),"
-                        " json_extract(value, '$.place') FROM json_each(?1, '$.reactions')",
-                        "INSERT INTO mention(user, room, seq, author) SELECT (SELECT key FROM user "
-                        "WHERE id = "
-                        "value),"
-                        " " IN_ROOM("room") ", " IN("seq") ", " IN_USER(
-                                "user") " FROM json_each(?1, '$.mentions')",
-                        "INSERT INTO mention(user, room, seq, author) SELECT 0, " IN_ROOM(
-                                "room") ", " IN("seq") ", " IN_USER("user") " WHERE " IN("mentions_"
-                                                                                         "all") " I"
-                                                                                                "S "
-                                                                                                "NO"
-                                                                                                "T "
-                                                                                                "NU"
-                                                                                                "L"
-                                                                                                "L",
-                        ATTACHMENT("value", THIS_MESSAGE, "key",
-                                   "type") " FROM json_each(?1, '$.attachments')" } },
+                            { "message",
+                              { "INSERT INTO message(room, seq, ver, author, at, client_id, body, "
+                                "reply_to, meta,"
+                                " edited_at, deleted_at, deleted_by, reason, pinned_at, flags) "
+                                "VALUES "
+                                "(" IN_ROOM("room") ","
+                                                    " " IN("seq") ", " IN("ver") ", " IN_USER("use"
+                                                                                              "r") ", " IN("at") ", " IN(
+                                                            "client_id") ", " IN("text") ", " IN_OR("reply_to", "0") ", CAST(" IN("meta") " AS BLOB), " IN_OR("edited_at",
+                                                                                                                                                              "0") ", " IN_OR("deleted_at", "0") ", coalesce(" IN_USER("deleted_by") ", 0), " IN("reason") ", " IN_OR("pinned_at", "0") ","
+                                                                                                                                                                                                                                                                                        " (" IN("reactions") " IS NOT NULL) + 2 * (" IN(
+                                                                                                                                                                                                                                                                                                "mentions") " IS NOT NULL)"
+                                                                                                                                                                                                                                                                                                            " + 4 * (" IN("mentions_all") " IS NOT NULL) + 8 * (" IN(
+                                                                                                                                                                                                                                                                                                                    "attachments") " IS NOT NULL)"
+                                                                                                                                                                                                                                                                                                                                   " + 16 * coalesce(instr(" IN(
+                                                                                                                                                                                                                                                                                                                                           "text") ", 'http://') > 0 OR instr(" IN("text") ", 'https://') > 0, 0) + 32 * (" IN("revisions") " IS NOT NULL))",
+                                "INSERT INTO revision(message, n, at, body) SELECT " THIS_MESSAGE
+                                ", json_extract(value, '$.n'), json_extract(value, '$.at'), "
+                                "json_extract(value, '$.text')"
+                                " FROM json_each(?1, '$.revisions')",
+                                "INSERT INTO reaction(message, emoji, user, place) "
+                                "SELECT " THIS_MESSAGE ", json_extract(value, '$.emoji'),"
+                                " (SELECT key FROM user WHERE id = json_extract(value, '$.user')),"
+                                " json_extract(value, '$.place') FROM json_each(?1, '$.reactions')",
+                                "INSERT INTO mention(user, room, seq, author) SELECT (SELECT key "
+                                "FROM user "
+                                "WHERE id = "
+                                "value),"
+                                " " IN_ROOM("room") ", " IN("seq") ", " IN_USER(
+                                        "user") " FROM json_each(?1, '$.mentions')",
+                                "INSERT INTO mention(user, room, seq, author) SELECT 0, " IN_ROOM("room") ", " IN(
+                                        "seq") ", " IN_USER("user") " WHERE " IN("mentions_"
+                                                                                 "all") " I"
+                                                                                        "S "
+                                                                                        "NO"
+                                                                                        "T "
+                                                                                        "NU"
+                                                                                        "L"
+                                                                                        "L",
+                                ATTACHMENT("value", THIS_MESSAGE, "key",
+                                           "type") " FROM json_each(?1, '$.attachments')" } },
 
-                    { "attachment", { ATTACHMENT("?1", "NULL", "0", "media_type") } },
+                            { "attachment", { ATTACHMENT("?1", "NULL", "0", "media_type") } },
 
-                    { "webhook",
-                      { "INSERT INTO webhook(id, kind, room, bot, name, url, secret, created_by, "
-                        "created_at) "
-                        "VALUES (" IN("id") ", " IN("kind") ", " IN_ROOM("room") ", "
-                                                                                 "coalesce"
-                                                                                 "(" IN_USER("bot") ", 0), " IN("name") ", " IN_OR("url", "''") ", " IN(
-                                                                                         "secret") ", "
-                                                                                                   "coalesce"
-                                                                                                   "(" IN_USER(
-                                                                                                           "c"
-                                                                                                           "r"
-                                                                                                           "e"
-                                                                                                           "a"
-                                                                                                           "t"
-                                                                                                           "e"
-                                                                                                           "d"
-                                                                                                           "_"
-                                                                                                           "b"
-                                                                                                           "y") ", 0), " IN("created_at") ")" } },
+                            { "webhook",
+                              { "INSERT INTO webhook(id, kind, room, bot, name, url, secret, "
+                                "created_by, "
+                                "created_at) "
+                                "VALUES (" IN("id") ", " IN("kind") ", " IN_ROOM(
+                                        "room") ", "
+                                                "coalesce"
+                                                "(" IN_USER("bot") ", 0), " IN("name") ", " IN_OR("url", "''") ", " IN(
+                                                        "secret") ", "
+                                                                  "coalesce"
+                                                                  "(" IN_USER(
+                                                                          "c"
+                                                                          "r"
+                                                                          "e"
+                                                                          "a"
+                                                                          "t"
+                                                                          "e"
+                                                                          "d"
+                                                                          "_"
+                                                                          "b"
+                                                                          "y") ", 0), " IN("created"
+                                                                                           "_at") ")" } },
 
-                    { "audit",
-                      { "INSERT INTO audit(at, user, action, room, target, detail) VALUES (" IN("a"
-                                                                                                "t") ", coalesce(" IN_USER(
-                              "user") ", 0), " IN("action") ", coalesce(" IN_ROOM("roo"
-                                                                                  "m") ", 0), "
-                                                                                       "coalesce"
-                                                                                       "(" IN_USER("target") ", 0), " IN_OR("detail",
-                                                                                                                            "''") ")" } },
-                };
+                            { "audit",
+                              { "INSERT INTO audit(at, user, action, room, target, detail) VALUES "
+                                "(" IN("a"
+                                       "t") ", coalesce(" IN_USER("user") ", 0), " IN("action") ", "
+                                                                                                "co"
+                                                                                                "al"
+                                                                                                "es"
+                                                                                                "ce"
+                                                                                                "(" IN_ROOM("roo"
+                                                                                                            "m") ", 0), "
+                                                                                                                 "coalesce"
+                                                                                                                 "(" IN_USER("target") ", 0), " IN_OR(
+                                                                                                                         "detail",
+                                                                                                                         "''") ")" } },
+                        };
 
 /* What follows from the rest. */
 static const char FINISH[] =
@@ -297,11 +330,20 @@ static void finish(struct import *im) {
 
 /* ---- all of them ---- */
 
+/* The daemon that opens it gives it another one; it has to have some. */
+static void make_epoch(char epoch[static EPOCH_BASE_SIZE]) {
+    for (size_t i = 0; i < EPOCH_BASE_SIZE - 1; i++)
+        epoch[i] = (char) ('a' + loop_random_below(26));
+    epoch[EPOCH_BASE_SIZE - 1] = 0;
+}
+
 static int import_into(struct import *im, const char *path, transfer_take_fn *take, void *arg) {
+    char epoch[EPOCH_BASE_SIZE];
     int64_t users = 0;
+    make_epoch(epoch);
     int r = connection_open(&im->connection, path, NULL, true);
-    if (r == 0) /* the daemon that opens it gives it a name of its own */
-        r = chat_schema_migrate(im->connection.db, "imported");
+    if (r == 0)
+        r = chat_schema_migrate(im->connection.db, epoch);
     if (r == 0)
         r = database_number(im->connection.db, "SELECT count(*) FROM user", &users);
     if (r < 0)
