@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "async/base.h"
+#include "async/group.h"
 #include "protocol/bytes.h"
 
 struct buffer;
@@ -52,11 +53,18 @@ struct chat {
     _Atomic uint64_t endings;     /* how often logins have been ended: auth_endings() */
     _Atomic uint64_t parted;      /* how many have been taken out of a room; see session.h */
     bool has_started;             /* the main loop's */
+
+    char *files_dir; /* where what is uploaded lies; NULL: simulated, without files */
+    _Atomic uint64_t hooks_dropped; /* events of webhooks that were too many */
+    struct group files_tasks;       /* the first worker's */
 };
 
 /* May there be a user of this id? The chat's own are made of fewer characters; those of an
  * embedding application are as it calls them, but they name a channel. */
 bool chat_is_user_id(struct str user);
+
+/* Is it on, and kept by this node? */
+bool chat_is_kept_here(const struct worker *w);
 
 /* Live, to whoever is there: keeps nothing, waits for nothing. Any worker's loop. */
 void chat_tell(struct worker *w, struct str channel, struct bytes data);
