@@ -68,6 +68,10 @@ void connection_http_finish(struct worker *w) {
 
 void connection_terms_finish(struct connection_terms *t) {
     t->headers = forwarded_free(t->headers);
+    if (t->login_cookie)
+        explicit_bzero(t->login_cookie, strlen(t->login_cookie));
+    free(t->login_cookie);
+    t->login_cookie = NULL;
     buffer_finish(&t->head);
     buffer_finish(&t->headers_text);
     buffer_finish(&t->first);
@@ -116,9 +120,8 @@ static int say_status(struct connection *conn, struct opening *o, int status, bo
 /* What came behind the request and its body is the beginning of what follows. */
 static void step_ahead(struct opening *o) {
     struct buffer used = o->in;
-    bool had_body = o->body.len || o->ahead.len;
 
-    if (!had_body) {
+    if (!o->has_body) {
         buffer_consume(&o->in, o->request.size);
         return;
     }
