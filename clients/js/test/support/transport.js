@@ -65,11 +65,11 @@ export class FakeTransport {
         for (const reject of line?.calls ?? []) reject(new ChatError(11, 'offline', { temporary: true }));
     }
 
-    disconnect() {
+    disconnect(error = null) {
         this.clock.clearTimeout(this.timer);
         this.isWanted = false;
         if (this.isUp) this.#down();
-        this.on.offline({ retryAt: null, error: null });
+        this.on.offline({ retryAt: null, error });
     }
 
     retryNow() {
