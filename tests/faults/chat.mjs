@@ -28,7 +28,7 @@ const world = { acked: 0, changed() { for (const look of watchers) look(); } };
 const observable = { watch: (look) => { watchers.add(look); return () => watchers.delete(look); } };
 const reach = (look, what) => until(observable, look, what, LATE_MS);
 
-const server = await Parleyd.start({ config: configOf({ client: { recovery_max_publication_limit: 20 } }) });
+const server = await Parleyd.start({ config: configOf({ client: { recovery_max_publication_limit: 3 } }) });
 console.log(`seed ${seed}, ${kills} kills`);
 
 // --- the two devices
