@@ -206,7 +206,7 @@ export class Room extends Observable {
         if (this.wire?.members_n !== undefined && step) this.wire = { ...this.wire, members_n: this.wire.members_n + step };
         if (user === this.model.me()?.id) {
             if (event.type === 'member.removed') this.model.roomRemoved(this, event.reason ?? 'removed');
-            else if (this.wire?.role && event.role) this.wire = { ...this.wire, role: event.role };
+            else if (this.wire?.role && event.role) this.wire = { ...this.wire, role: event.role, muted_until: event.muted_until };
         }
         this.infoChanged();
     }
@@ -283,7 +283,7 @@ export class Room extends Observable {
         if (!this.stream.covers(seq + 1)) return null;
         const me = this.model.me()?.id;
         const items = this.stream.window.items.filter((item) => item.seq > seq && !item.isMine && !item.deleted);
-        const mentions = items.filter((item) => this.wire.kind === 'direct' || item.mentions?.includes(me));
+        const mentions = items.filter((item) => this.wire.kind === 'direct' || item.mentions_all || item.mentions?.includes(me));
         return { unread: Math.min(items.length, UNREAD_MAX), mentions: Math.min(mentions.length, UNREAD_MAX) };
     }
 
