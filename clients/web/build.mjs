@@ -28,10 +28,41 @@ const TYPES = {
     '.svg': 'image/svg+xml',
 };
 
+// The emoji with their names, of a package that has more about them than a picker needs: made when the page is built.
+const GROUPS = {
+    'Smileys & Emotion': 'Faces',
+    'People & Body': 'People',
+    'Animals & Nature': 'Nature',
+    'Food & Drink': 'Food',
+    'Travel & Places': 'Places',
+    Activities: 'Activities',
+    Objects: 'Objects',
+    Symbols: 'Symbols',
+    Flags: 'Flags',
+};
+const emojiData = {
+    name: 'emoji-data',
+    setup({ onResolve, onLoad }) {
+        onResolve({ filter: /^emoji-data$/ }, () => ({ path: 'emoji-data', namespace: 'made' }));
+        onLoad({ filter: /^emoji-data$/, namespace: 'made' }, async () => {
+            const { gemoji } = await import(new URL(`file://${modules}/gemoji/index.js`));
+            const line = ({ emoji, names, tags }) => [emoji, names.join(' '), tags.join(' ')].join('|');
+            const groups = Object.entries(GROUPS).map(([category, title]) => [
+                title,
+                gemoji.filter((one) => one.category === category).map(line),
+            ]);
+            return { contents: JSON.stringify(groups), loader: 'json' };
+        });
+    },
+};
+
 const options = {
+    plugins: [emojiData],
     entryPoints: { app: path.join(here, 'src/main.jsx') },
     outdir: out,
     entryNames: '[name]-[hash]',
+    chunkNames: '[name]-[hash]',
+    splitting: true,
     bundle: true,
     minify: true,
     format: 'esm',
@@ -40,6 +71,11 @@ const options = {
     jsxImportSource: 'preact',
     legalComments: 'none',
     nodePaths: [modules],
+    alias: {
+        'parley-chat': path.join(here, '../js/src/index.js'),
+        // The one that a page would take decodes by innerHTML; entities are not decoded here at all.
+        'decode-named-character-reference': path.join(here, 'src/logic/entities.js'),
+    },
     absWorkingDir: here,
     loader: { '.svg': 'copy' },
     metafile: true,
@@ -166,6 +202,7 @@ if (process.argv.includes('--watch')) {
     const watching = await context({
         ...options,
         plugins: [
+            emojiData,
             {
                 name: 'write',
                 setup: ({ onEnd }) => onEnd((result) => (result.errors.length ? undefined : write(result))),

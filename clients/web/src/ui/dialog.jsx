@@ -7,6 +7,7 @@ export function Dialog({ title, onClose, children, kind = '', canClose = true })
     useEffect(() => {
         const dialog = ref.current;
         if (!dialog.open) dialog.showModal();
+        (dialog.querySelector('[data-first]') ?? dialog.querySelector('input, textarea'))?.focus();
         return () => dialog.close();
     }, []);
     return (
@@ -18,7 +19,7 @@ export function Dialog({ title, onClose, children, kind = '', canClose = true })
                 event.preventDefault();
                 if (canClose) onClose();
             }}
-            onClick={(event) => {
+            onMouseDown={(event) => {
                 if (canClose && event.target === ref.current) onClose();
             }}>
             <div class="dialog-body">
