@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { CheckIcon, CopyIcon } from './icons.jsx';
 
 // navigator.clipboard is only there on https and localhost.
-async function copy(text) {
+export async function copyText(text) {
     try {
         await navigator.clipboard.writeText(text);
         return true;
@@ -24,7 +24,7 @@ export function CopyButton({ text, children, label, icon: Icon, class: name = 'b
     useEffect(() => () => clearTimeout(timer.current), []);
     const onClick = async (event) => {
         const button = event.currentTarget;
-        const done = await copy(text);
+        const done = await copyText(text);
         button.focus();
         setState(done ? 'Copied' : 'Could not copy');
         clearTimeout(timer.current);

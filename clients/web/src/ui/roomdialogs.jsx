@@ -1,0 +1,586 @@
+// Dialogs about rooms and the people in them.
+import { useEffect, useState } from 'preact/hooks';
+import { explain } from '../logic/errors.js';
+import { bestOf } from '../logic/match.js';
+import { hashOfRoom, nameOf } from '../logic/route.js';
+import { listOf, plural } from '../logic/text.js';
+import { agoOf, fullTimeOf, shortDateOf } from '../logic/time.js';
+import { Avatar, nameOfUser } from './avatar.jsx';
+import { attempt, usePage } from './context.js';
+import { CopyButton } from './copy.jsx';
+import { dialogs } from './dialogs.js';
+import { Check, Choice, Field } from './field.jsx';
+import { useObservable } from './hooks.js';
+import { CloseIcon, LinkIcon, TrashIcon } from './icons.jsx';
+import { confirm } from './overlay.jsx';
+import { Finder } from './pick.jsx';
+
+function Form({ title, lead, action, isDanger, canSend = true, onSend, close, children }) {
+    const [isBusy, setBusy] = useState(false);
+    const [error, setError] = useState(null);
+    const send = async (event) => {
+        event.preventDefault();
+        if (!canSend || isBusy) return;
+        setBusy(true);
+        setError(null);
+        try {
+            await onSend();
+            close();
+        } catch (failure) {
+            setError(failure);
+            setBusy(false);
+        }
+    };
+    return (
+        <form class="sheet" onSubmit={send}>
+            <h2>{title}</h2>
+            {lead && <p class="quiet">{lead}</p>}
+            {children}
+            {error && (
+                <p class="form-error" role="alert">
+                    {explain(error)}
+                </p>
+            )}
+            <div class="buttons">
+                <button type="button" class="button" onClick={close}>
+                    Cancel
+                </button>
+                <button class={`button ${isDanger ? 'danger' : 'primary'}`} disabled={!canSend || isBusy} aria-busy={isBusy}>
+                    {action}
+                </button>
+            </div>
+        </form>
+    );
+}
+
+export function CreateRoom({ close }) {
+    const { chat, go } = usePage();
+    const [name, setName] = useState('');
+    const [topic, setTopic] = useState('');
+    const [isPrivate, setPrivate] = useState(false);
+    return (
+        <Form
+            title="Create a room"
+            lead="For a project, a team, or anything to talk about."
+            action="Create"
+            canSend={name.trim() !== ''}
+            close={close}
+            onSend={async () => {
+                const slug = nameOf(name);
+                const room = await chat.createRoom({ kind: isPrivate ? 'private' : 'public', name: name.trim(), ...(slug && !isPrivate && { slug }), ...(topic.trim() && { topic: topic.trim() }) });
+                go(room.id);
+            }}>
+            <Field label="Name" data-first maxlength={64} autocomplete="off" placeholder="design, support, lunch…" value={name} onValue={setName} />
+            <Field label="Topic" hint="What it is about; can be left empty." maxlength={250} autocomplete="off" value={topic} onValue={setTopic} />
+            <Check label="Private" hint="Only who is added can find and read it." value={isPrivate} onValue={setPrivate} />
+        </Form>
+    );
+}
+
+export function BrowseRooms({ close }) {
+    const { chat, go } = usePage();
+    const value = useObservable(chat);
+    const [query, setQuery] = useState('');
+    const [rooms, setRooms] = useState(null);
+    const [error, setError] = useState(null);
+    useEffect(() => {
+        let isWanted = true;
+        chat.roomMethods.list({ q: query.trim() || undefined, limit: 50 }).then(
+            (found) => isWanted && setRooms(found.rooms ?? []),
+            (failure) => isWanted && setError(failure),
+        );
+        return () => {
+            isWanted = false;
+        };
+    }, [query]);
+    const mine = new Set(value.rooms.map((room) => room.id));
+    return (
+        <div class="sheet is-list">
+            <h2>Browse rooms</h2>
+            <Finder
+                label="Find a room"
+                query={query}
+                onQuery={setQuery}
+                items={(rooms ?? []).map((room) => ({ key: room.id, room }))}
+                none={error ? explain(error) : rooms ? 'There is no such room. You could create it.' : 'Looking around…'}
+                onTake={({ room }) => {
+                    close();
+                    go(room.id);
+                }}
+                draw={({ room }) => (
+                    <>
+                        <span class="hash" aria-hidden="true">
+                            #
+                        </span>
+                        <span class="finder-words">
+                            <bdi>{room.name}</bdi>
+                            <span class="quiet">
+                                {plural(room.members_n ?? 0, 'member')}
+                                {room.topic ? ` · ${room.topic}` : ''}
+                            </span>
+                        </span>
+                        <span class="finder-note">{mine.has(room.id) ? 'joined' : 'look'}</span>
+                    </>
+                )}
+            />
+        </div>
+    );
+}
+
+function PickPeople({ title, lead, action, exclude = [], isMany = true, onSend, close }) {
+    const { people, value } = usePage();
+    const [query, setQuery] = useState('');
+    const [chosen, setChosen] = useState([]);
+    const without = new Set([value.me?.id, ...exclude, ...chosen.map((user) => user.id)]);
+    const all = [...people.byId.values()].filter((user) => !without.has(user.id) && !user.deactivated).sort((a, b) => nameOfUser(a).localeCompare(nameOfUser(b)));
+    const items = bestOf(all, query, (user) => [user.name, user.login ?? ''], 50).map((user) => ({ key: user.id, user }));
+    return (
+        <Form title={title} lead={lead} action={action(chosen)} canSend={chosen.length > 0} close={close} onSend={() => onSend(chosen)}>
+            {chosen.length > 0 && (
+                <ul class="chosen" aria-label="Chosen">
+                    {chosen.map((user) => (
+                        <li key={user.id}>
+                            <Avatar user={user} size="is-small" />
+                            <bdi>{nameOfUser(user)}</bdi>
+                            <button type="button" class="icon-button small" aria-label={`Not ${nameOfUser(user)}`} onClick={() => setChosen(chosen.filter((one) => one !== user))}>
+                                <CloseIcon />
+                            </button>
+                        </li>
+                    ))}
+                </ul>
+            )}
+            <Finder
+                label="Find somebody"
+                query={query}
+                onQuery={setQuery}
+                items={items}
+                none="Nobody is called that."
+                onTake={({ user }) => {
+                    setQuery('');
+                    setChosen(isMany ? [...chosen, user] : [user]);
+                }}
+                draw={({ user }) => (
+                    <>
+                        <Avatar user={user} size="is-small" />
+                        <bdi>{nameOfUser(user)}</bdi>
+                        {user.login && <span class="quiet">@{user.login}</span>}
+                        {user.bot && <span class="tag">bot</span>}
+                    </>
+                )}
+            />
+        </Form>
+    );
+}
+
+export function NewDirect({ close }) {
+    const { chat, go } = usePage();
+    return (
+        <PickPeople
+            title="Message somebody"
+            lead="One person, or a few for a group."
+            action={(chosen) => (chosen.length > 1 ? 'Start a group' : 'Open')}
+            close={close}
+            onSend={async (chosen) => {
+                const room = chosen.length === 1 ? await chat.direct(chosen[0].id) : await chat.createRoom({ kind: 'group', users: chosen.map((user) => user.id) });
+                go(room.id);
+            }}
+        />
+    );
+}
+
+export function AddMembers({ room, close }) {
+    const { chat } = usePage();
+    const [members, setMembers] = useState([]);
+    useEffect(() => {
+        chat.member.list({ room: room.id, limit: 100 }).then((found) => setMembers(found.members.map(({ user }) => (typeof user === 'object' ? user.id : user))), () => {});
+    }, [room.id]);
+    return (
+        <PickPeople
+            title={`Add people to ${room.kind === 'group' ? room.title : `#${room.title}`}`}
+            action={(chosen) => (chosen.length > 1 ? `Add ${chosen.length} people` : 'Add')}
+            exclude={members}
+            close={close}
+            onSend={async (chosen) => {
+                for (const user of chosen) await chat.member.add({ room: room.id, user: user.id });
+            }}
+        />
+    );
+}
+
+const DAY_MS = 86_400_000;
+const SPANS = [
+    [1, 'a day'],
+    [7, '7 days'],
+    [30, '30 days'],
+    [0, 'until withdrawn'],
+];
+
+export function InvitePeople({ room }) {
+    const { chat, value } = usePage();
+    const [guests, setGuests] = useState(false);
+    const [uses, setUses] = useState('0');
+    const [days, setDays] = useState('7');
+    const [made, setMade] = useState(null);
+    const [invites, setInvites] = useState(null);
+    const isAdmin = value.me?.role === 'owner' || value.me?.role === 'admin';
+    const load = () => chat.invite.list(room ? { room: room.id } : {}).then((found) => setInvites(found.invites ?? []), () => {});
+    useEffect(() => {
+        load();
+    }, []);
+    const urlOf = (invite) => new URL(`#/invite/${encodeURIComponent(invite.code)}`, location.href.split('#')[0]).href;
+    const make = async () => {
+        const invite = await attempt(
+            chat.invite.create({
+                ...(room && { room: room.id }),
+                ...(guests && { guests: true }),
+                ...(Number(uses) && { uses: Number(uses) }),
+                ...(Number(days) && { expires_at: Date.now() + Number(days) * DAY_MS }),
+            }),
+        );
+        if (!invite) return;
+        setMade(invite);
+        load();
+    };
+    return (
+        <div class="sheet">
+            <h2>{room ? `Invite to #${room.title}` : `Invite to ${value.team?.name || 'the team'}`}</h2>
+            <p class="quiet">Whoever has the link can make an account{room ? ' and comes into this room' : ''}.</p>
+            {made ? (
+                <div class="made-link">
+                    <input type="text" readonly value={urlOf(made)} aria-label="The link" onFocus={(event) => event.currentTarget.select()} />
+                    <CopyButton text={urlOf(made)} label="Copy the link" icon={LinkIcon} class="button primary">
+                        Copy
+                    </CopyButton>
+                </div>
+            ) : (
+                <>
+                    <div class="side-by-side">
+                        <Choice label="Good for" value={days} onValue={setDays} options={SPANS} />
+                        <Choice
+                            label="How often"
+                            value={uses}
+                            onValue={setUses}
+                            options={[
+                                ['0', 'any number'],
+                                ['1', 'once'],
+                                ['10', '10 times'],
+                            ]}
+                        />
+                    </div>
+                    {room && <Check label="Guests too" hint="They give a name only, and see nothing but this room." value={guests} onValue={setGuests} />}
+                    <button type="button" class="button primary wide" onClick={make}>
+                        Make a link
+                    </button>
+                </>
+            )}
+            {invites?.length > 0 && (isAdmin || room) && (
+                <>
+                    <h3>Links there are</h3>
+                    <ul class="lines">
+                        {invites.map((invite) => (
+                            <li key={invite.code}>
+                                <span class="line-words">
+                                    <code>…{invite.code.slice(-6)}</code>
+                                    <span class="quiet">
+                                        {[invite.guests && 'guests', invite.uses ? `${plural(invite.uses, 'use')} left` : null, invite.expires_at ? `until ${shortDateOf(invite.expires_at)}` : 'no end'].filter(Boolean).join(' · ')}
+                                    </span>
+                                </span>
+                                <CopyButton text={urlOf(invite)} label="Copy this link" icon={LinkIcon} class="icon-button" />
+                                <button
+                                    type="button"
+                                    class="icon-button"
+                                    aria-label="Withdraw this link"
+                                    title="Withdraw"
+                                    onClick={() => attempt(chat.invite.revoke({ code: invite.code }), 'The link is no good any more.').then((done) => done && load())}>
+                                    <TrashIcon />
+                                </button>
+                            </li>
+                        ))}
+                    </ul>
+                </>
+            )}
+        </div>
+    );
+}
+
+export function RoomSettings({ room, close }) {
+    const { chat } = usePage();
+    const [name, setName] = useState(room.name ?? '');
+    const [topic, setTopic] = useState(room.topic ?? '');
+    const [slow, setSlow] = useState(String(room.slow_s ?? 0));
+    const [retain, setRetain] = useState(String(room.retain_d ?? 0));
+    const [receipts, setReceipts] = useState(Boolean(room.receipts));
+    const isGroup = room.kind === 'group';
+    const archive = () =>
+        confirm({
+            title: `Archive #${room.title}?`,
+            text: 'It can still be read and found, but nobody writes in it any more. It can be brought back.',
+            action: 'Archive',
+            onConfirm: () => attempt(chat.roomMethods.archive({ room: room.id }), 'The room is archived.').then((done) => done && close()),
+        });
+    const withOwn = (options, own) => (options.some(([value]) => String(value) === own) ? options : [...options, [own, own]]);
+    return (
+        <Form
+            title={`Settings of ${isGroup ? room.title : `#${room.title}`}`}
+            action="Save"
+            canSend={isGroup || name.trim() !== ''}
+            close={close}
+            onSend={() => {
+                const change = { room: room.id };
+                if (name.trim() !== (room.name ?? '')) change.name = name.trim();
+                if (topic.trim() !== (room.topic ?? '')) change.topic = topic.trim();
+                if (Number(slow) !== (room.slow_s ?? 0)) change.slow_s = Number(slow);
+                if (Number(retain) !== (room.retain_d ?? 0)) change.retain_d = Number(retain);
+                if (receipts !== Boolean(room.receipts)) change.receipts = receipts;
+                return Object.keys(change).length > 1 ? chat.roomMethods.update(change) : null;
+            }}>
+            <Field label="Name" maxlength={64} autocomplete="off" value={name} onValue={setName} data-first />
+            <Field label="Topic" maxlength={250} autocomplete="off" value={topic} onValue={setTopic} />
+            <div class="side-by-side">
+                <Choice
+                    label="Slow mode"
+                    hint="Between two messages of one person."
+                    value={slow}
+                    onValue={setSlow}
+                    options={withOwn(
+                        [
+                            [0, 'off'],
+                            [10, '10 s'],
+                            [30, '30 s'],
+                            [60, '1 min'],
+                            [300, '5 min'],
+                        ],
+                        slow,
+                    )}
+                />
+                <Choice
+                    label="Keep messages"
+                    hint="Older ones are deleted for good."
+                    value={retain}
+                    onValue={setRetain}
+                    options={withOwn(
+                        [
+                            [0, 'for ever'],
+                            [7, '7 days'],
+                            [30, '30 days'],
+                            [90, '90 days'],
+                            [365, 'a year'],
+                        ],
+                        retain,
+                    )}
+                />
+            </div>
+            <Check label="Show who has read how far" hint="In small rooms." value={receipts} onValue={setReceipts} />
+            {!isGroup && !room.archived && (
+                <p class="danger-line">
+                    <button type="button" class="link is-bad" onClick={archive}>
+                        Archive this room
+                    </button>
+                </p>
+            )}
+        </Form>
+    );
+}
+
+const MODERATION = {
+    mute: {
+        title: 'Mute',
+        lead: 'They can read on, and not write.',
+        action: 'Mute',
+        spans: [
+            [10 * 60_000, '10 minutes'],
+            [60 * 60_000, 'an hour'],
+            [DAY_MS, 'a day'],
+            [7 * DAY_MS, 'a week'],
+        ],
+    },
+    kick: { title: 'Remove', lead: 'They can come back if the room is public, or if somebody adds them.', action: 'Remove' },
+    ban: {
+        title: 'Ban',
+        lead: 'They are removed and cannot come back.',
+        action: 'Ban',
+        spans: [
+            [0, 'for good'],
+            [DAY_MS, 'a day'],
+            [7 * DAY_MS, 'a week'],
+            [30 * DAY_MS, '30 days'],
+        ],
+    },
+};
+
+export function Moderate({ room, user, what, close }) {
+    const { chat } = usePage();
+    const { title, lead, action, spans } = MODERATION[what];
+    const [span, setSpan] = useState(String(spans?.[0][0] ?? 0));
+    const [reason, setReason] = useState('');
+    return (
+        <Form
+            title={`${title} ${nameOfUser(user)}?`}
+            lead={lead}
+            action={action}
+            isDanger
+            close={close}
+            onSend={() =>
+                chat.moderation[what]({
+                    room: room.id,
+                    user: user.id,
+                    ...(reason.trim() && { reason: reason.trim() }),
+                    ...(spans && Number(span) && { until: Date.now() + Number(span) }),
+                })
+            }>
+            {spans && <Choice label="For" value={span} onValue={setSpan} options={spans} />}
+            <Field label="Reason" hint="Kept in the log for the others who look after the room." maxlength={200} value={reason} onValue={setReason} data-first />
+        </Form>
+    );
+}
+
+export function Bans({ room }) {
+    const { chat, people } = usePage();
+    const [bans, setBans] = useState(null);
+    const [error, setError] = useState(null);
+    const load = () =>
+        chat.moderation.bans({ room: room.id }).then(
+            (found) => setBans(found.bans ?? []),
+            (failure) => setError(failure),
+        );
+    useEffect(() => {
+        load();
+    }, []);
+    return (
+        <div class="sheet">
+            <h2>Banned from #{room.title}</h2>
+            {error && <p role="alert">{explain(error)}</p>}
+            {bans && !bans.length && <p class="quiet">Nobody is.</p>}
+            <ul class="lines">
+                {bans?.map((ban) => {
+                    const id = typeof ban.user === 'object' ? ban.user.id : ban.user;
+                    const user = people.byId.get(id) ?? (typeof ban.user === 'object' ? ban.user : { id, name: id });
+                    return (
+                        <li key={id}>
+                            <Avatar user={user} size="is-small" />
+                            <span class="line-words">
+                                <bdi>{nameOfUser(user)}</bdi>
+                                <span class="quiet">{[ban.until ? `until ${shortDateOf(ban.until)}` : 'for good', ban.reason].filter(Boolean).join(' · ')}</span>
+                            </span>
+                            <button type="button" class="button" onClick={() => attempt(chat.moderation.unban({ room: room.id, user: id }), `${nameOfUser(user)} may come back.`).then((done) => done && load())}>
+                                Let back
+                            </button>
+                        </li>
+                    );
+                })}
+            </ul>
+        </div>
+    );
+}
+
+export function Profile({ user: given, close }) {
+    const page = usePage();
+    const { chat, go } = page;
+    const value = useObservable(chat);
+    const user = value.users.get(given.id) ?? given;
+    const isMe = user.id === value.me?.id;
+    const common = value.rooms.filter((room) => room.kind === 'group' && room.users?.some((one) => (typeof one === 'object' ? one.id : one) === user.id));
+    return (
+        <div class="sheet profile">
+            <Avatar user={user} size="is-large" />
+            <h2>
+                <bdi>{nameOfUser(user)}</bdi>
+            </h2>
+            <p class="quiet">
+                {user.login && `@${user.login}`}
+                {user.bot && <span class="tag">bot</span>}
+                {['owner', 'admin', 'guest'].includes(user.role) && <span class="tag">{user.role}</span>}
+                {user.deactivated && <span class="tag">deactivated</span>}
+            </p>
+            {(user.status?.text || user.status?.emoji) && (
+                <p>
+                    {user.status.emoji} {user.status.text}
+                </p>
+            )}
+            {user.last_seen > 0 && !isMe && <p class="fine">Seen {agoOf(user.last_seen)}</p>}
+            {common.length > 0 && <p class="fine">Also with you in {listOf(common.map((room) => room.title))}</p>}
+            <div class="buttons is-centred">
+                {isMe ? (
+                    <button
+                        type="button"
+                        class="button primary"
+                        onClick={() => {
+                            close();
+                            dialogs.settings(page);
+                        }}>
+                        Change
+                    </button>
+                ) : (
+                    !user.deactivated &&
+                    value.me?.role !== 'guest' && (
+                        <button
+                            type="button"
+                            class="button primary"
+                            onClick={async () => {
+                                const room = await attempt(chat.direct(user.id));
+                                if (!room) return;
+                                close();
+                                go(room.id);
+                            }}>
+                            Message
+                        </button>
+                    )
+                )}
+            </div>
+        </div>
+    );
+}
+
+export function Revisions({ item }) {
+    const { chat, people } = usePage();
+    const [revisions, setRevisions] = useState(null);
+    const [error, setError] = useState(null);
+    useEffect(() => {
+        chat.message.revisions({ room: item.room, seq: item.seq }).then(
+            (found) => setRevisions(found.revisions ?? []),
+            (failure) => setError(failure),
+        );
+    }, []);
+    return (
+        <div class="sheet">
+            <h2>Edits of this message</h2>
+            {error && <p role="alert">{explain(error)}</p>}
+            <ol class="revisions">
+                {revisions?.map((revision, i) => (
+                    <li key={i}>
+                        <p class="quiet">
+                            {nameOfUser(people.byId.get(revision.user))}, <time>{fullTimeOf(revision.at)}</time>
+                        </p>
+                        <p class="revision-text" dir="auto">
+                            {revision.text}
+                        </p>
+                    </li>
+                ))}
+            </ol>
+        </div>
+    );
+}
+
+export function Welcome() {
+    const page = usePage();
+    const isGuest = page.value.me?.role === 'guest';
+    return (
+        <div class="refused">
+            <h2>{isGuest ? 'You are in no room' : 'This is the beginning'}</h2>
+            <p>{isGuest ? 'Ask whoever invited you for another link.' : 'Create the first room, then invite the others.'}</p>
+            {!isGuest && (
+                <div class="buttons is-centred">
+                    <button type="button" class="button primary" onClick={() => dialogs.createRoom(page)}>
+                        Create a room
+                    </button>
+                    <button type="button" class="button" onClick={() => dialogs.browse(page)}>
+                        Browse rooms
+                    </button>
+                    <button type="button" class="button" onClick={() => dialogs.invite(page, null)}>
+                        Invite people
+                    </button>
+                </div>
+            )}
+        </div>
+    );
+}
