@@ -102,7 +102,8 @@ function write(result) {
                 .readFileSync(path.join(here, 'src/index.html'), 'utf8')
                 .replaceAll('{{js}}', named('.js'))
                 .replaceAll('{{css}}', named('.css'))
-                .replaceAll('{{icon}}', iconName),
+                .replaceAll('{{icon}}', iconName)
+                .replace('{{preloads}}', preloads(result.metafile).join('\n')),
         ),
     );
 
@@ -122,6 +123,21 @@ function write(result) {
             }`,
         );
     }
+}
+
+// What the entry imports without being asked, and they in turn: fetched at once instead of one after the other.
+function preloads({ outputs }) {
+    const entry = Object.keys(outputs).find((file) => outputs[file].entryPoint?.endsWith('src/main.jsx'));
+    const wanted = new Set();
+    const add = (file) => {
+        for (const { path: other, kind } of outputs[file].imports) {
+            if (kind !== 'import-statement' || wanted.has(other)) continue;
+            wanted.add(other);
+            add(other);
+        }
+    };
+    add(entry);
+    return [...wanted].map((file) => `<link rel="modulepreload" href="./${path.basename(file)}">`);
 }
 
 function hash(bytes) {

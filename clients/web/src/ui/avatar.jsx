@@ -1,7 +1,7 @@
 // People are told apart by colour and letters: the same in every window, whatever they call themselves.
 import { hueOf, initialsOf } from '../logic/identity.js';
 
-const HUES = 8;
+const HUES = 12;
 
 export function Avatar({ user, size = '', isOnline }) {
     const name = user?.name || user?.login || '?';
