@@ -7,7 +7,6 @@ export function Dialog({ title, onClose, children, kind = '', canClose = true })
     useEffect(() => {
         const dialog = ref.current;
         if (!dialog.open) dialog.showModal();
-        (dialog.querySelector('[data-first]') ?? dialog.querySelector('input, textarea'))?.focus();
         return () => dialog.close();
     }, []);
     return (

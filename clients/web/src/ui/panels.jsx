@@ -1,5 +1,5 @@
 // At the right of a room: who is in it, what is pinned, what can be found.
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { explain } from '../logic/errors.js';
 import { summaryOf } from '../logic/markdown.js';
 import { plural } from '../logic/text.js';
@@ -238,6 +238,8 @@ export function Search({ room, state }) {
     const [page, setPage] = useState(null);
     const [error, setError] = useState(null);
     const [isBusy, setBusy] = useState(false);
+    const input = useRef();
+    useEffect(() => input.current.focus(), []);
 
     useEffect(() => {
         const words = q.trim();
@@ -279,13 +281,7 @@ export function Search({ room, state }) {
                 <input
                     type="search"
                     class="search-input"
-                    ref={(input) => {
-                        if (input && !input.dataset.wasFocused) {
-                            input.dataset.wasFocused = 'yes';
-                            input.focus();
-                        }
-                    }}
-                    data-first
+                    ref={input}
                     aria-label="Search the messages"
                     placeholder="Words, “a phrase”, begin*"
                     value={q}

@@ -6,15 +6,17 @@ export function Finder({ label, placeholder, items, query, onQuery, draw, onTake
     const id = useId();
     const [at, setAt] = useState(0);
     const list = useRef();
+    const input = useRef();
+    useEffect(() => input.current.focus(), []);
     useEffect(() => setAt(0), [query]);
     const active = Math.min(at, items.length - 1);
     useEffect(() => list.current?.children[active]?.scrollIntoView({ block: 'nearest' }), [active]);
     return (
         <div class="finder">
             <input
+                ref={input}
                 type="text"
                 class="finder-input"
-                data-first
                 role="combobox"
                 aria-expanded={items.length > 0}
                 aria-controls={id}

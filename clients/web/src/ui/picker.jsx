@@ -27,6 +27,7 @@ export function Picker({ onEmoji }) {
         onEmoji(emoji);
     };
     const walk = (event) => {
+        if (!grid.current) return; // taken, and gone
         const all = [...grid.current.querySelectorAll('button')];
         const at = all.indexOf(document.activeElement);
         const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: COLUMNS, ArrowUp: -COLUMNS }[event.key];

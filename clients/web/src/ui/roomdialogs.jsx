@@ -1,5 +1,5 @@
 // Dialogs about rooms and the people in them.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { explain } from '../logic/errors.js';
 import { bestOf } from '../logic/match.js';
 import { hashOfRoom, nameOf } from '../logic/route.js';
@@ -18,6 +18,8 @@ import { Finder } from './pick.jsx';
 function Form({ title, lead, action, isDanger, canSend = true, onSend, close, children }) {
     const [isBusy, setBusy] = useState(false);
     const [error, setError] = useState(null);
+    const form = useRef();
+    useEffect(() => form.current.querySelector('input, textarea, select')?.focus(), []);
     const send = async (event) => {
         event.preventDefault();
         if (!canSend || isBusy) return;
@@ -32,7 +34,7 @@ function Form({ title, lead, action, isDanger, canSend = true, onSend, close, ch
         }
     };
     return (
-        <form class="sheet" onSubmit={send}>
+        <form class="sheet" ref={form} onSubmit={send}>
             <h2>{title}</h2>
             {lead && <p class="quiet">{lead}</p>}
             {children}
@@ -70,7 +72,7 @@ export function CreateRoom({ close }) {
                 const room = await chat.createRoom({ kind: isPrivate ? 'private' : 'public', name: name.trim(), ...(slug && !isPrivate && { slug }), ...(topic.trim() && { topic: topic.trim() }) });
                 go(room.id);
             }}>
-            <Field label="Name" data-first maxlength={64} autocomplete="off" placeholder="design, support, lunch…" value={name} onValue={setName} />
+            <Field label="Name" maxlength={64} autocomplete="off" placeholder="design, support, lunch…" value={name} onValue={setName} />
             <Field label="Topic" hint="What it is about; can be left empty." maxlength={250} autocomplete="off" value={topic} onValue={setTopic} />
             <Check label="Private" hint="Only who is added can find and read it." value={isPrivate} onValue={setPrivate} />
         </Form>
@@ -334,7 +336,7 @@ export function RoomSettings({ room, close }) {
                 if (receipts !== Boolean(room.receipts)) change.receipts = receipts;
                 return Object.keys(change).length > 1 ? chat.roomMethods.update(change) : null;
             }}>
-            <Field label="Name" maxlength={64} autocomplete="off" value={name} onValue={setName} data-first />
+            <Field label="Name" maxlength={64} autocomplete="off" value={name} onValue={setName} />
             <Field label="Topic" maxlength={250} autocomplete="off" value={topic} onValue={setTopic} />
             <div class="side-by-side">
                 <Choice
@@ -429,7 +431,7 @@ export function Moderate({ room, user, what, close }) {
                 })
             }>
             {spans && <Choice label="For" value={span} onValue={setSpan} options={spans} />}
-            <Field label="Reason" hint="Kept in the log for the others who look after the room." maxlength={200} value={reason} onValue={setReason} data-first />
+            <Field label="Reason" hint="Kept in the log for the others who look after the room." maxlength={200} value={reason} onValue={setReason} />
         </Form>
     );
 }

@@ -18,13 +18,15 @@ import { neighbourOf, orderedRooms } from '../logic/rooms.js';
 
 const OPEN_MAX = 4; // rooms that stay open behind the one on screen: going back is instant
 
+const usualPanel = () => (browserStore.get('panel') ?? 'members') || null;
+
 export function Shell({ chat, route, onSignOut }) {
     const value = useObservable(chat);
     const isWide = useMedia('(min-width: 860px)');
     const hasColumn = useMedia('(min-width: 1180px)');
     const isLooking = useAttention();
     const [isMenuOpen, setMenuOpen] = useState(false);
-    const [panel, setPanel] = useState(() => (matchMedia('(min-width: 1180px)').matches ? (browserStore.get('panel') ?? 'members') : null));
+    const [panel, setPanel] = useState(() => (matchMedia('(min-width: 1180px)').matches ? usualPanel() : null));
 
     const people = useMemo(() => peopleOf(value.users), [value.users]);
     const groups = useMemo(() => orderedRooms(value.rooms), [value.rooms]);
@@ -63,7 +65,10 @@ export function Shell({ chat, route, onSignOut }) {
         opened.unshift(roomId);
         for (const id of opened.splice(OPEN_MAX)) chat.room(id).close();
         setMenuOpen(false);
-        if (!matchMedia('(min-width: 1180px)').matches) setPanel(null);
+        setPanel((before) => {
+            if (!matchMedia('(min-width: 1180px)').matches) return null;
+            return before === 'pins' ? usualPanel() : before;
+        });
     }, [roomId]);
     useEffect(() => setMenuOpen(false), [route.view]);
 

@@ -69,13 +69,13 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
             const unread = list.current.querySelector('.row-unread');
             anchor.isAtEnd = true;
             anchor.restore();
-            if (unread && timeline.firstUnread !== null) {
+            if (unread && timeline.anchor === timeline.firstUnread) {
                 const top = unread.offsetTop - box.current.clientHeight * 0.2;
                 if (top < box.current.scrollTop) {
                     box.current.scrollTop = top;
                     anchor.isAtEnd = false;
                 }
-            } else if (typeof timeline.anchor === 'number') {
+            } else if (typeof timeline.anchor === 'number' && timeline.anchor !== timeline.firstUnread) {
                 const item = timeline.items.find((one) => one.seq === timeline.anchor);
                 if (item) anchor.show(anchor.nodeOf(item.key), 0.35);
             }
