@@ -104,7 +104,12 @@ export function Composer({ room, state, api, onSent, onEditing }) {
             return;
         }
         if (!said && !uploads.done.length) return;
-        room.send({ text: said, reply_to: reply ?? undefined, attachments: uploads.done.length ? uploads.done : undefined });
+        try {
+            room.send({ text: said, reply_to: reply ?? undefined, attachments: uploads.done.length ? uploads.done : undefined });
+        } catch (error) {
+            toast(error.word === 'outbox_full' ? 'Too many messages are waiting to be sent already.' : explain(error), 'bad');
+            return;
+        }
         room.typingStopped();
         setText('');
         setCaret(0);

@@ -1,15 +1,18 @@
 // One message and what can be done with it.
-import { fullTimeOf, isoOf, timeOf } from '../logic/time.js';
+import { fullTimeOf, isoOf, spanOf, timeOf } from '../logic/time.js';
 import { explain } from '../logic/errors.js';
 import { summaryOf } from '../logic/markdown.js';
 import { listOf } from '../logic/text.js';
 import { Attachments } from './attachments.jsx';
 import { Avatar, nameOfUser } from './avatar.jsx';
 import { EmojiButton } from './emoji.jsx';
+import { useNow } from './hooks.js';
 import { AlertIcon, ClockIcon, EditIcon, MoreIcon, PinIcon, ReplyIcon, SmileIcon } from './icons.jsx';
 import { Markdown } from './markdown.jsx';
 import { MenuButton } from './menu.jsx';
 import { pure } from './pure.js';
+
+const SOON_MS = 2000;
 
 export const MessageRow = pure(({ item, isFirst, isActive, isStop, isFlashed, isEdited, people, me, info, actions }) => {
     const user = people.byId.get(item.user) ?? { id: item.user, name: item.meta?.name || 'Somebody' };
@@ -132,6 +135,7 @@ function State({ item, actions }) {
                 </button>
             </p>
         );
+    if (item.state === 'queued' && item.retryAt > Date.now() + SOON_MS) return <Waiting item={item} actions={actions} />;
     if (item.state === 'queued' || item.state === 'sending')
         return (
             <p class="send-state" title="Waiting to be sent">
@@ -140,6 +144,22 @@ function State({ item, actions }) {
             </p>
         );
     return null;
+}
+
+// It is known when it will be tried: slow mode, a limit.
+function Waiting({ item, actions }) {
+    const now = useNow(1000);
+    return (
+        <p class="send-state">
+            <ClockIcon />
+            <span>
+                {item.error?.word === 'slow_mode' ? 'Slow mode: it is sent' : 'It is tried again'} in {spanOf(Math.max(0, item.retryAt - now))}.
+            </span>
+            <button type="button" class="link" onClick={() => actions.discard(item)}>
+                Discard
+            </button>
+        </p>
+    );
 }
 
 function Tools({ item, actions }) {

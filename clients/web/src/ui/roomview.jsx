@@ -251,9 +251,11 @@ export function RoomView({ room, seq }) {
                 </p>
                 {/* What others say is read out here, and nothing else: fetching history must not be. */}
                 <div class="vh" role="log" aria-live="polite" aria-relevant="additions" aria-label="New messages">
-                    {heard.map(({ key, text }) => (
-                        <p key={key}>{text}</p>
-                    ))}
+                    {heard
+                        .filter(({ key }) => !room.find(key)?.deleted)
+                        .map(({ key, text }) => (
+                            <p key={key}>{text}</p>
+                        ))}
                 </div>
             </main>
             {inside &&
