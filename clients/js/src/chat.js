@@ -221,8 +221,7 @@ export class Chat extends Observable {
 
     // No attempt will do better.
     #giveUp(error) {
-        this.transport.disconnect();
-        this.#offline(null, error);
+        this.transport.disconnect(error);
     }
 
     async #synchronise(tries = 0) {

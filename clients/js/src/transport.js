@@ -47,11 +47,11 @@ export class Transport {
         this.#attempt();
     }
 
-    disconnect() {
+    disconnect(error = null) {
         for (const type of WAKING) globalThis.removeEventListener?.(type, this.wake);
         this.isWanted = false;
         this.#stop();
-        this.on.offline({ retryAt: null, error: null });
+        this.on.offline({ retryAt: null, error });
     }
 
     retryNow() {

@@ -2,6 +2,7 @@ import { askEndpoint, parseOrNull, tokenOf } from './auth.js';
 import { ChatError, errorOfAnswer } from './error.js';
 
 const OTHER = 'application/octet-stream';
+const PIECE = 64 * 1024;
 
 // POST /files. Browsers say how far they are only of an XMLHttpRequest; elsewhere the bytes are counted as they are taken.
 export async function upload({ url, fetch, token }, file, { name, type, signal, onProgress } = {}) {
@@ -24,14 +25,17 @@ export async function upload({ url, fetch, token }, file, { name, type, signal, 
 
 function counted(blob, onProgress) {
     let sent = 0;
-    return blob.stream().pipeThrough(
-        new TransformStream({
-            transform(chunk, controller) {
-                sent += chunk.byteLength;
-                controller.enqueue(chunk);
+    return new ReadableStream(
+        {
+            async pull(controller) {
+                const piece = new Uint8Array(await blob.slice(sent, sent + PIECE).arrayBuffer());
+                if (!piece.length) return controller.close();
+                sent += piece.length;
+                controller.enqueue(piece);
                 onProgress(sent, blob.size);
             },
-        }),
+        },
+        { highWaterMark: 0 },
     );
 }
 

@@ -4,10 +4,11 @@ import { ChatError } from '../../src/error.js';
 let clients = 0;
 
 export class FakeTransport {
-    // options: { latency(): ms, mangle(channel, event): events to deliver instead }.
+    // options: { latency(): ms, thinking(): ms from the moment of which an answer is to its sending, mangle(channel, event): events to deliver instead }.
     constructor(server, clock, user, on, options = {}) {
         Object.assign(this, { server, clock, user, on });
         this.latency = options.latency ?? (() => 10);
+        this.thinking = options.thinking ?? (() => 0);
         this.mangle = options.mangle ?? ((channel, event) => [event]);
         this.retryMs = 1000;
         this.isReachable = true;
@@ -64,11 +65,11 @@ export class FakeTransport {
         for (const reject of line?.calls ?? []) reject(new ChatError(11, 'offline', { temporary: true }));
     }
 
-    disconnect() {
+    disconnect(error = null) {
         this.clock.clearTimeout(this.timer);
         this.isWanted = false;
         if (this.isUp) this.#down();
-        this.on.offline({ retryAt: null, error: null });
+        this.on.offline({ retryAt: null, error });
     }
 
     retryNow() {
@@ -100,10 +101,14 @@ export class FakeTransport {
                     if (!error.code) throw error;
                     answer = () => reject(ChatError.from(error));
                 }
-                this.#arrive('downAt', () => {
-                    line.calls.delete(reject);
-                    answer();
-                });
+                const leave = () =>
+                    this.#arrive('downAt', () => {
+                        line.calls.delete(reject);
+                        answer();
+                    });
+                const ms = this.thinking();
+                if (ms) this.clock.setTimeout(() => line === this.line && leave(), ms);
+                else leave();
             });
         });
     }

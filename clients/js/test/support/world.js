@@ -12,7 +12,7 @@ export class World {
     }
 
     // A client that is not connected yet; `.line` is its transport.
-    client(user, { storage = new MemoryStorage(), latency, mangle, ...options } = {}) {
+    client(user, { storage = new MemoryStorage(), latency, thinking, mangle, ...options } = {}) {
         let line;
         const chat = new Chat({
             url: 'https://chat.test',
@@ -21,7 +21,7 @@ export class World {
             pageSize: 10,
             windowMax: 30,
             ...options,
-            transport: (on) => (line = new FakeTransport(this.server, this.clock, user, on, { latency, mangle })),
+            transport: (on) => (line = new FakeTransport(this.server, this.clock, user, on, { latency, thinking, mangle })),
         });
         chat.line = line;
         this.chats.push(chat);
