@@ -144,7 +144,7 @@ function Users() {
             <Field label="Find" type="search" placeholder="Name or login" value={query} onValue={setQuery} />
             <Problem error={error} again={() => load()} />
             {users && !users.length && <p class="quiet">Nobody is called that.</p>}
-            <div class="table-place">
+            <div class="table-place" tabindex={0} role="group" aria-label="Table">
                 <table class="table">
                     <thead>
                         <tr>
@@ -286,7 +286,7 @@ function Audit() {
         <>
             <Problem error={error} again={() => load()} />
             {entries && !entries.length && <p class="quiet">Nothing has been noted yet.</p>}
-            <div class="table-place">
+            <div class="table-place" tabindex={0} role="group" aria-label="Table">
                 <table class="table">
                     <thead>
                         <tr>
@@ -376,7 +376,7 @@ function Webhooks() {
                 </div>
             )}
             <Problem error={error} again={again} />
-            <h3>Webhooks there are</h3>
+            <h2>Webhooks there are</h2>
             {answer && !answer.webhooks?.length && <p class="quiet">None yet.</p>}
             <ul class="lines">
                 {answer?.webhooks?.map((hook) => (

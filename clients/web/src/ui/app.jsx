@@ -71,9 +71,13 @@ function ChatApp({ route }) {
         [chat],
     );
     useEffect(() => chat.on('session.ended', () => leave('You were signed out. Sign in again.')), [chat]);
+    // Refused for good: not signed in any more, most likely; whoever is has to see what is wrong.
     useEffect(() => {
         if (!isIn || connection.status !== 'offline' || connection.retryAt !== null || !connection.error) return;
-        if (connection.error.word === 'unauthorized' || connection.error.code === 401) leave('You were signed out. Sign in again.');
+        chat.auth.state().then(
+            ({ user }) => !user && leave('You were signed out. Sign in again.'),
+            () => {},
+        );
     }, [connection, isIn]);
 
     const come = useCallback(({ user, room }) => {

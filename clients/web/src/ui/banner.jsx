@@ -20,7 +20,7 @@ export function Banner() {
                     <p>
                         <strong>{isOver ? 'Disconnected.' : 'You are offline.'}</strong>{' '}
                         {isOver ? (
-                            (error.message ?? 'The server ended the connection.')
+                            `The server ended the connection: ${error.message || error.word} (${error.code}).`
                         ) : (
                             <>
                                 What you write is kept, and sent when the connection is back.

@@ -9,6 +9,7 @@ const settings = () => import('./settings.jsx').then((module) => module.Settings
 
 // They lie outside of the page's tree, and are handed what they would have found there.
 function open(title, name, load, page, props, options) {
+    page.closeMenu(); // a dialog above the drawer of a phone would hide what it came from
     openDialog(title, (close) => h(Page.Provider, { value: page }, h(Lazy, { name, load, close, ...props })), options);
 }
 

@@ -34,15 +34,17 @@ export function FeedPage({ name }) {
     const side = <FeedSide name={name} recent={recent} />;
     return (
         <div class="frame">
-            <a
-                class="skip"
-                href={hashOfFeed(name)}
-                onClick={(event) => {
-                    event.preventDefault();
-                    document.querySelector('main h1')?.focus();
-                }}>
-                Skip to the feed
-            </a>
+            <nav aria-label="Skip">
+                <a
+                    class="skip"
+                    href={hashOfFeed(name)}
+                    onClick={(event) => {
+                        event.preventDefault();
+                        document.querySelector('main h1')?.focus();
+                    }}>
+                    Skip to the feed
+                </a>
+            </nav>
             {isWide && (
                 <aside class="side" aria-label="Feeds">
                     {side}

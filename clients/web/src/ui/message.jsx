@@ -82,8 +82,9 @@ function deletedText(item, people) {
 export function Quote({ quote, people, onJump, isActive = true }) {
     const user = people.byId.get(quote.user);
     return (
-        <button type="button" class="quote" tabindex={isActive ? 0 : -1} onClick={onJump} aria-label={`In reply to ${nameOfUser(user)}: ${summaryOf(quote.text || 'a message')}`}>
+        <button type="button" class="quote" tabindex={isActive ? 0 : -1} onClick={onJump}>
             <ReplyIcon />
+            <span class="vh">In reply to </span>
             <bdi class="quote-name">{nameOfUser(user)}</bdi>
             <bdi class="quote-text">{summaryOf(quote.text || 'a deleted message, or a file')}</bdi>
         </button>

@@ -101,22 +101,24 @@ export function Shell({ chat, route, onSignOut }) {
     useNotices({ chat, value, people, roomId, isLooking, go, title: titleOf(route, value) });
 
     const page = useMemo(
-        () => ({ chat, value, people, go, panel, showPanel, setPanel, isWide, hasColumn, isLooking, onSignOut, openSwitcher, openHelp, onMenu: () => setMenuOpen(true) }),
+        () => ({ chat, value, people, go, panel, showPanel, setPanel, isWide, hasColumn, isLooking, onSignOut, openSwitcher, openHelp, onMenu: () => setMenuOpen(true), closeMenu: () => setMenuOpen(false) }),
         [chat, value, people, go, panel, showPanel, isWide, hasColumn, isLooking, onSignOut],
     );
     const side = <Side route={route} groups={groups} />;
     return (
         <Page.Provider value={page}>
             <div class="frame">
-                <a
-                    class="skip"
-                    href={location.hash || '#/'}
-                    onClick={(event) => {
-                        event.preventDefault();
-                        document.querySelector('.composer textarea, main h1')?.focus();
-                    }}>
-                    Skip to the conversation
-                </a>
+                <nav aria-label="Skip">
+                    <a
+                        class="skip"
+                        href={location.hash || '#/'}
+                        onClick={(event) => {
+                            event.preventDefault();
+                            document.querySelector('.composer textarea, main h1')?.focus();
+                        }}>
+                        Skip to the conversation
+                    </a>
+                </nav>
                 {isWide && (
                     <aside class="side" aria-label="Rooms">
                         {side}

@@ -1,10 +1,11 @@
 // The messages of a room.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { rowsOf } from '../logic/rows.js';
-import { badge } from '../logic/text.js';
+import { badge, listOf } from '../logic/text.js';
 import { dayName, dayOf } from '../logic/time.js';
 import { explain } from '../logic/errors.js';
 import { useAnchor } from './anchor.js';
+import { nameOfUser } from './avatar.jsx';
 import { usePage } from './context.js';
 import { AlertIcon, DownIcon } from './icons.jsx';
 import { MessageRow } from './message.jsx';
@@ -179,6 +180,7 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
                         ),
                     )}
                 </ol>
+                {info?.receipts && !timeline.hasAfter && <Receipts state={state} me={me} people={people} />}
                 {timeline.hasAfter && <p class="loading-line">{timeline.isLoadingAfter ? 'Fetching later messages…' : ''}</p>}
             </div>
             {isOpen && (!isAtEnd || timeline.hasAfter) && (
@@ -201,6 +203,13 @@ function Line({ row }) {
             <span>New</span>
         </li>
     );
+}
+
+// Who has read to the end, where the room tells.
+function Receipts({ state, me, people }) {
+    const last = state.timeline.items.findLast((item) => item.seq !== undefined);
+    const readers = [...state.receipts].filter(([id, seq]) => id !== me && id !== last?.user && seq >= (last?.seq ?? Infinity)).map(([id]) => nameOfUser(people.byId.get(id)));
+    return readers.length ? <p class="receipts">Read by {listOf(readers, 5)}</p> : null;
 }
 
 function Beginning({ info }) {
