@@ -137,7 +137,18 @@ describe('the page for everybody', () => {
             assert.ok(order.some((name) => wanted.test(name)), `${wanted} in ${order.join(' | ')}`);
     });
 
-    test('Escape marks as read; keys of an input method are its own', async () => {
+    test('Escape marks the room as read', async () => {
+        const id = await team.room('escape', [ada, bo]);
+        for (let i = 1; i <= 60; i++) await bo.say(id, `said ${i}.`);
+        const page = await team.at(ada, `#/room/${id}`);
+        await page.getByRole('button', { name: /\d+ new/ }).waitFor();
+        await page.locator('.row-unread').waitFor();
+        await page.keyboard.press('Escape');
+        await page.locator('.row-unread').waitFor({ state: 'detached' });
+        await eventually(() => ada.call('sync').then(({ rooms }) => rooms.find((one) => one.id === id).unread ?? 0), (n) => n === 0, 'read');
+    });
+
+    test('keys of an input method are its own', async () => {
         const id = await team.room('keys', [ada, bo]);
         const page = await team.at(ada, `#/room/${id}`);
         await inRoom(page, '#keys');

@@ -7,6 +7,7 @@ import { explain } from '../logic/errors.js';
 import { useAnchor } from './anchor.js';
 import { nameOfUser } from './avatar.jsx';
 import { usePage } from './context.js';
+import { useSame } from './hooks.js';
 import { AlertIcon, DownIcon } from './icons.jsx';
 import { MessageRow } from './message.jsx';
 
@@ -26,7 +27,8 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
     const [active, setActive] = useState(null); // the row with the pointer or the focus
     const [flash, setFlash] = useState(null);
 
-    const rows = useMemo(() => rowsOf(timeline.items, line, dayOf), [timeline.items, line]);
+    const items = useSame(timeline.items);
+    const rows = useMemo(() => rowsOf(items, line, dayOf), [items, line]);
     const isOpen = timeline.status === 'open';
 
     const look = () => {
@@ -86,7 +88,7 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
         } else anchor.restore();
         before.pending = state.pending.length;
         latest.current.look();
-    }, [rows, timeline, jump, state.pending.length]);
+    }, [rows, timeline.generation, timeline.status, timeline.hasBefore, timeline.hasAfter, timeline.isLoadingBefore, timeline.isLoadingAfter, jump, state.pending.length]);
 
     useEffect(() => latest.current.markSeen(), [isLooking, isOpen, info?.read_seq]);
     useEffect(() => onAtEnd(isAtEnd && !timeline.hasAfter), [isAtEnd, timeline.hasAfter]);
