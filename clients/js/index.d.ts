@@ -86,6 +86,8 @@ export interface Message {
     readonly reply_to?: Quote;
     readonly attachments?: readonly Attachment[];
     readonly mentions?: readonly string[];
+    /** `@all`, by somebody who may. */
+    readonly mentions_all?: boolean;
     readonly reactions?: readonly Reaction[];
     readonly edited_at?: number;
     readonly pinned?: boolean;
@@ -113,9 +115,11 @@ export interface Invite {
     readonly url?: string;
     readonly room?: string;
     readonly guests?: boolean;
+    readonly by?: string | { readonly id: string; readonly name: string };
     readonly uses?: number;
+    readonly uses_left?: number;
+    readonly created_at?: number;
     readonly expires_at?: number;
-    readonly [name: string]: unknown;
 }
 
 export interface Webhook {
@@ -169,7 +173,7 @@ type Nothing = Record<string, never>;
 /** Every RPC of the protocol: what it is asked and what it answers. */
 export interface Methods {
     sync: [Nothing, { me: User; team: { name: string }; users: User[]; rooms: RoomWire[]; epoch: string; limits?: Limits; more?: boolean }];
-    'user.get': [{ ids: string[] } | { q: string; limit?: number }, { users: User[] }];
+    'user.get': [{ ids: string[] } | { q?: string; after?: string; limit?: number }, { users: User[]; more?: boolean }];
     'user.update': [{ name?: string; avatar?: string }, { user: User }];
     'presence.set': [{ status: Status | null }, { user: User }];
     'room.list': [{ q?: string; limit?: number; after?: string }, { rooms: RoomWire[]; more?: boolean }];
@@ -178,7 +182,7 @@ export interface Methods {
     'room.archive': [InRoom, { room: RoomWire }];
     'room.unarchive': [InRoom, { room: RoomWire }];
     'room.open': [InRoom & { around?: number | 'unread'; limit?: number }, { room: RoomWire; messages: Message[]; has_before?: boolean; has_after?: boolean; pins_n?: number }];
-    'room.sync': [InRoom & { since: number; limit?: number }, { ver: number; messages?: Message[]; members?: Member[]; room?: RoomWire; more?: boolean; reset?: boolean }];
+    'room.sync': [InRoom & { since: number; limit?: number }, { ver: number; messages?: Message[]; members?: (Member | { user: string; role?: undefined })[]; room?: RoomWire; more?: boolean; reset?: boolean }];
     'room.join': [InRoom, { room: RoomWire }];
     'room.leave': [InRoom, Nothing];
     'member.list': [InRoom & { after?: string; limit?: number }, { members: Member[]; more?: boolean }];
@@ -198,7 +202,7 @@ export interface Methods {
     'reaction.remove': [AtSeq & { emoji: string }, { ver: number; reactions: Reaction[] }];
     'pin.add': [AtSeq, Ver];
     'pin.remove': [AtSeq, Ver];
-    'pin.list': [InRoom, { messages: Message[] }];
+    'pin.list': [InRoom, { messages: Message[]; more?: boolean }];
     'read.mark': [AtSeq, { read_seq: number; unread: number; mentions: number }];
     'read.mark_unread': [AtSeq, { read_seq: number; unread: number; mentions: number }];
     'typing.start': [InRoom, Nothing];
@@ -269,7 +273,7 @@ export interface Connection {
     /** Since when it is online, or since when it is not. */
     readonly since: number;
     readonly retryAt: number | null;
-    /** Why the last attempt failed; with `retryAt` null it is final: `unauthorized` (sign in again), `session_ended`… */
+    /** Why the last attempt failed; with `retryAt` null it is final: `unauthorized` (sign in again), `session_ended`, `deactivated`… */
     readonly error: ChatError | null;
 }
 
@@ -558,17 +562,21 @@ export class Chat extends Observable<ChatState> {
 // ---------------------------------------------------------------------------------------------------------------- signing in
 
 export interface AuthState {
+    /** False: no chat, and nothing else is said. */
     readonly enabled: boolean;
-    readonly setup: boolean;
+    /** There is no owner yet. */
+    readonly setup?: boolean;
     readonly user?: User;
-    readonly registration: 'invite' | 'open' | 'closed';
+    readonly registration?: 'invite' | 'open' | 'closed';
     readonly guests?: boolean;
-    readonly name: string;
+    /** Of the team. */
+    readonly name?: string;
     readonly limits?: Limits;
 }
 
 export interface SignedIn {
     readonly user: User;
+    /** The one to begin with. */
     readonly room?: string;
     /** Where it was asked for: `token: true`. */
     readonly token?: string;
@@ -578,6 +586,7 @@ export interface LoginSession {
     readonly id: string;
     readonly created_at: number;
     readonly last_seen_at?: number;
+    readonly expires_at?: number;
     readonly agent?: string;
     readonly address?: string;
     readonly current?: boolean;
@@ -592,7 +601,7 @@ export class Auth {
     setup(request: { code: string; login: string; name: string; password: string } & WithToken): Promise<SignedIn>;
     login(request: { login: string; password: string } & WithToken): Promise<SignedIn>;
     register(request: { login: string; name: string; password: string } & WithToken): Promise<SignedIn>;
-    invite(code: string): Promise<{ team: string; by: User | string; room?: RoomWire | string; expires_at?: number; guests?: boolean }>;
+    invite(code: string): Promise<{ team: string; by: { id: string; name: string }; room?: { id: string; name: string }; expires_at?: number; guests?: boolean }>;
     accept(request: ({ code: string; login: string; name: string; password: string } | { code: string; guest: true; name: string } | { code: string }) & WithToken): Promise<SignedIn>;
     logout(): Promise<void>;
     changePassword(old: string, next: string): Promise<void>;

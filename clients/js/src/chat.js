@@ -49,6 +49,7 @@ export class Chat extends Observable {
         this.isLoaded = false;
         this.me = this.team = this.epoch = null;
         this.limits = {};
+        this.eventsN = 0; // that came on the user's channel
 
         const handlers = {
             connecting: () => this.#setConnection('connecting'),
@@ -91,6 +92,7 @@ export class Chat extends Observable {
             subscribe: (channel, on) => this.transport.subscribe(channel, on),
             me: () => this.me,
             users: () => this.directory.map,
+            eventsN: () => this.eventsN,
             putUsers: (users) => this.directory.put(users),
             emit: (type, event) => this.#emitter.emit(type, event),
             roomChanged: () => {
@@ -265,7 +267,7 @@ export class Chat extends Observable {
             if (room.isMember && !mine.has(room.id)) this.#roomRemoved(room, 'removed');
             else if (isRestored) room.forgetWire();
         }
-        for (const wire of rooms) this.room(wire.id).merge(wire);
+        for (const wire of rooms) this.room(wire.id).merge(wire, { isAll: true });
         // Another past: nothing that is shown can be relied on.
         if (isRestored) for (const room of this.#rooms.values()) room.stream.reopen();
 
@@ -300,6 +302,7 @@ export class Chat extends Observable {
 
     #event(event) {
         if (!event?.type) return;
+        this.eventsN++;
         if (this.#during) {
             if (this.#during.length < EVENTS_MAX) this.#during.push(event);
             else this.#synchronise();
@@ -358,11 +361,12 @@ export class Chat extends Observable {
 
     // Rejects with ChatError.
     async call(method, request = {}) {
+        const askedAt = this.eventsN;
         const result = await this.transport.rpc(method, request);
         if (result.user?.id) this.directory.put([result.user]);
         if (result.users && method === 'user.get') this.directory.put(result.users);
         // Opened rooms merge by themselves, in order with what is shown.
-        if (result.room?.id && method !== 'room.open' && method !== 'room.sync') this.room(result.room.id).merge(result.room);
+        if (result.room?.id && method !== 'room.open' && method !== 'room.sync') this.room(result.room.id).merge(result.room, { askedAt });
         return result;
     }
 

@@ -3,6 +3,7 @@ const NO_ANSWER = 100;
 const TIMEOUT = 1;
 const PASSING = new Set([100, 111, 429, 434, 435]);
 const UNAUTHORIZED = new Set([101, 3500]);
+const DEACTIVATED = 3507;
 
 export class ChatError extends Error {
     constructor(code, word, { message = word, details = {}, temporary = false, status } = {}) {
@@ -22,7 +23,7 @@ export class ChatError extends Error {
         if (code < NO_ANSWER)
             return new ChatError(code, code === TIMEOUT ? 'timeout' : 'offline', { message: text, temporary: true });
         const [word, ...rest] = text.split(';');
-        return new ChatError(code, UNAUTHORIZED.has(code) ? 'unauthorized' : word.trim(), {
+        return new ChatError(code, UNAUTHORIZED.has(code) ? 'unauthorized' : code === DEACTIVATED ? 'deactivated' : word.trim(), {
             message: text,
             details: detailsOf(rest),
             temporary: Boolean(error.temporary) || PASSING.has(code),

@@ -6,7 +6,7 @@ const SPACING_MS = 700;
 const RETRY = { min: 1000, max: 30_000 };
 
 export class Reading {
-    // deps: { call(method, request), clock, isOnline() }; on: { changed(), answered(state) }.
+    // deps: { call(method, request), clock, isOnline(), now() }; on: { changed(), answered(state, askedAt) }.
     constructor(deps, on) {
         this.deps = deps;
         this.on = on;
@@ -36,12 +36,12 @@ export class Reading {
         this.heldTo = Math.max(lastSeq, seq);
         this.generation = Symbol();
         this.on.changed();
-        this.on.answered(await this.deps.call('read.mark_unread', { seq }));
+        const askedAt = this.deps.now();
+        this.on.answered(await this.deps.call('read.mark_unread', { seq }), askedAt);
     }
 
-    // The server has it so far, by an event or an answer.
+    // The server has it so far.
     confirmed(readSeq) {
-        this.eventRead = Math.max(this.eventRead ?? 0, readSeq);
         if (this.target && readSeq >= this.target) {
             this.target = 0;
             this.tries = 0;
@@ -72,18 +72,16 @@ export class Reading {
         const seq = this.target;
         if (!seq || this.isAsking || !this.deps.isOnline()) return;
         this.isAsking = true;
-        this.eventRead = 0;
         this.nextAt = this.deps.clock.now() + SPACING_MS;
         const generation = (this.generation ??= Symbol());
         try {
+            const askedAt = this.deps.now();
             const state = await this.deps.call('read.mark', { seq });
             if (generation === this.generation) {
                 this.tries = 0;
-                // An event that knows of this mark is newer than its answer.
-                const isOld = this.eventRead >= seq;
                 this.confirmed(Math.max(seq, state.read_seq ?? 0));
-                if (isOld) this.on.changed();
-                else this.on.answered(state);
+                this.on.answered(state, askedAt);
+                this.on.changed();
             }
         } catch (failure) {
             const error = ChatError.from(failure);

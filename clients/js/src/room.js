@@ -20,15 +20,21 @@ export class Room extends Observable {
         this.gone = null;
         this.lastMessage = null;
         this.membersVer = 0;
+        this.ownVer = 0; // of what was last told of my own part: unread and so on
+        this.toldAt = 0; // when, in the model's count of such events
         this.receipts = NOBODY;
         this.draft = null;
         const { clock, isOnline } = model;
         const call = (method, request) => model.call(method, { room: id, ...request });
-        this.deps = { call, clock, isOnline };
+        this.deps = { call, clock, isOnline, now: model.eventsN };
 
         this.reading = new Reading(this.deps, {
             changed: () => this.infoChanged(),
-            answered: (state) => this.#setOwn(state),
+            answered: (state, askedAt) => {
+                // An event that knows of it is newer.
+                const isOld = this.toldAt > askedAt && this.wire?.read_seq === state.read_seq;
+                if (!isOld) this.#setOwn(state);
+            },
         });
         this.ownTyping = new OwnTyping(this.deps);
         this.othersTyping = new OthersTyping(clock, () => this._changed());
@@ -48,7 +54,7 @@ export class Room extends Observable {
                     if (this.reading.target) this.infoChanged();
                     this._changed();
                 },
-                room: (wire, ver) => this.merge(wire, ver),
+                room: (wire, ver, askedAt) => this.merge(wire, { ver, askedAt }),
                 member: (event) => this.#memberChanged(event),
                 pass: (event) => this.#passing(event),
                 heard: (event) => this.#heard(event),
@@ -140,11 +146,18 @@ export class Room extends Observable {
 
     // --- what the server says
 
-    merge(wire, ver = wire?.ver) {
+    // askedAt: of an answer: the count of events when it was asked for. An event that came since is newer, unless the answer knows
+    // of changes that it does not.
+    merge(wire, { ver = wire?.ver ?? 0, askedAt = Infinity, isAll = false } = {}) {
         if (!wire) return;
+        const isOlder = this.ownVer > ver || (this.toldAt > askedAt && this.ownVer === ver);
+        const hasOwn = Boolean(wire.role) && (isAll || !isOlder || !this.isMember);
         this.model.putUsers([wire.peer, ...(wire.users ?? [])]);
-        this.wire = merged(this.wire ?? { id: this.id, ver: 0, last_seq: 0 }, wire, ver ?? 0);
-        if (wire.role) this.gone = null;
+        this.wire = merged(this.wire ?? { id: this.id, ver: 0, last_seq: 0 }, wire, { ver, hasOwn });
+        if (hasOwn) {
+            this.gone = null;
+            this.ownVer = ver;
+        }
         this.reading.confirmed(this.wire.read_seq ?? 0);
         this.infoChanged();
     }
@@ -152,6 +165,7 @@ export class Room extends Observable {
     forgetWire() {
         this.wire = null;
         this.lastMessage = null;
+        this.ownVer = 0;
         this.infoChanged();
     }
 
@@ -160,6 +174,8 @@ export class Room extends Observable {
         const { last_seq = 0, last_at = 0 } = this.wire;
         this.wire = { ...this.wire, last_seq: Math.max(last_seq, event.last_seq ?? 0), last_at: Math.max(last_at, event.last_at ?? 0) };
         this.#setOwn(event);
+        this.ownVer = event.ver ?? 0;
+        this.toldAt = this.model.eventsN();
         this.stream.expect(event.ver);
     }
 
@@ -190,7 +206,7 @@ export class Room extends Observable {
         if (this.wire?.members_n !== undefined && step) this.wire = { ...this.wire, members_n: this.wire.members_n + step };
         if (user === this.model.me()?.id) {
             if (event.type === 'member.removed') this.model.roomRemoved(this, event.reason ?? 'removed');
-            else if (this.wire?.role && event.role) this.wire = { ...this.wire, role: event.role };
+            else if (this.wire?.role && event.role) this.wire = { ...this.wire, role: event.role, muted_until: event.muted_until };
         }
         this.infoChanged();
     }
@@ -267,7 +283,7 @@ export class Room extends Observable {
         if (!this.stream.covers(seq + 1)) return null;
         const me = this.model.me()?.id;
         const items = this.stream.window.items.filter((item) => item.seq > seq && !item.isMine && !item.deleted);
-        const mentions = items.filter((item) => this.wire.kind === 'direct' || item.mentions?.includes(me));
+        const mentions = items.filter((item) => this.wire.kind === 'direct' || item.mentions_all || item.mentions?.includes(me));
         return { unread: Math.min(items.length, UNREAD_MAX), mentions: Math.min(mentions.length, UNREAD_MAX) };
     }
 

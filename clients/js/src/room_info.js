@@ -4,11 +4,11 @@ export const UNREAD_MAX = 100; // "99+"
 const OWN = ['role', 'read_seq', 'unread', 'mentions', 'unread_mark', 'notify', 'muted_until'];
 const SEEN_BY_ME = ['peer', 'users']; // left out where a room is told to everybody in it
 
-// old, and what the server says at `ver`. What is absent there is empty; but what is the member's own comes only with a `role`.
-export function merged(old, wire, ver) {
+// old, and what the server says at `ver`. What is absent there is empty; but what is the member's own is taken only with `hasOwn`.
+export function merged(old, wire, { ver, hasOwn }) {
     const next = { ...(ver >= old.ver ? wire : old) };
     for (const field of SEEN_BY_ME) next[field] = wire[field] ?? old[field];
-    for (const field of OWN) next[field] = (wire.role ? wire : old)[field];
+    for (const field of OWN) next[field] = (hasOwn ? wire : old)[field];
     for (const field of [...SEEN_BY_ME, ...OWN]) if (next[field] === undefined) delete next[field];
     return {
         ...next,

@@ -16,8 +16,8 @@ const OVERDUE_MS = 1000; // a change is known to be there, and has not arrived
 const RETRY = { min: 500, max: 15_000 };
 
 export class Timeline {
-    // deps: { call(method, request), subscribe(on), clock, pageSize, windowMax, itemOf(message, old), isMember(), readSeq() }.
-    // on: { changed(), room(wire), member(event), pass(data), heard(event), seen(messages), settled(ver), live(isLive),
+    // deps: { call(method, request), subscribe(on), clock, pageSize, windowMax, itemOf(message, old), isMember(), readSeq(), now() }.
+    // on: { changed(), room(wire, ver, askedAt), member(event), pass(data), heard(event), seen(messages), settled(ver), live(isLive),
     //       join(user, client), leave(user, client) }.
     constructor(deps, on) {
         this.deps = deps;
@@ -319,6 +319,7 @@ export class Timeline {
 
     async #load(round) {
         const { at } = this;
+        const askedAt = this.deps.now();
         const around = at === 'unread' ? { around: 'unread' } : typeof at === 'number' ? { around: at } : {};
         const page = await this.deps.call('room.open', { ...around, limit: this.deps.pageSize });
         if (round !== this.round || at !== this.at) return;
@@ -329,7 +330,7 @@ export class Timeline {
         this.overdue = 0;
         this.pins = page.pins_n ?? 0;
         this.generation++;
-        this.on.room(page.room, page.room.ver);
+        this.on.room(page.room, page.room.ver, askedAt);
         this.#findUnread(page.room, at);
         this.anchor = typeof at === 'number' ? at : at === 'unread' ? (this.firstUnread ?? 'end') : 'end';
         this.isFollowing = this.anchor === 'end';

@@ -203,6 +203,31 @@ describe('reading', () => {
         assert.deepEqual([ann.rooms[0].read_seq, ann.rooms[0].unread], [3, 2]);
     });
 
+    test('counts are not put back by a page that was read before them', async () => {
+        let thinking = 0;
+        const { world, server, ann, room } = await annInRoom({ messages: 25, open: { at: 'end' }, thinking: () => thinking });
+        thinking = 50;
+        room.open({ at: 1 });
+        await world.pass(30);
+        server.mark('r', 'ann', 10); // by another device
+        server.delete('r', 20, 'bob');
+        await world.pass(3000);
+        assert.deepEqual([ann.rooms[0].read_seq, ann.rooms[0].unread], [10, 14]);
+    });
+
+    test('nor by the answer to marking something unread', async () => {
+        let thinking = 0;
+        const { world, server, ann, room } = await annInRoom({ messages: 5, thinking: () => thinking });
+        room.markRead();
+        await world.pass(2000);
+        thinking = 50;
+        room.markUnread(4);
+        await world.pass(30);
+        server.send('r', 'bob', { text: 'six' });
+        await world.pass(3000);
+        assert.deepEqual([ann.rooms[0].read_seq, ann.rooms[0].unread], [3, 3]);
+    });
+
     test('receipts of others', async () => {
         const { world, server, ann, room } = await annInRoom({ messages: 2 });
         ann.line.subs.get('room:r').on.publication({ type: 'read.updated', user: 'bob', read_seq: 2 });
