@@ -93,6 +93,7 @@ describe('the page for everybody', () => {
         await page.getByText('Replying to').waitFor({ state: 'detached' });
 
         // From room to room.
+        console.log(await page.evaluate(() => [location.hash, document.activeElement.outerHTML.slice(0, 200), [...document.querySelectorAll('.channel')].map((one) => one.textContent)]));
         await page.keyboard.press('Alt+ArrowUp');
         await inRoom(page, '#design');
         await page.keyboard.press('Control+k');
@@ -199,7 +200,7 @@ describe('the page for everybody', () => {
             await isSound(page, 'a menu');
             await picture(page, `menu-${how}`);
             await page.keyboard.press('Escape');
-            await row(page, 'Good morning').getByRole('button', { name: 'React' }).click();
+            await row(page, 'Good morning').getByRole('button', { name: 'React', exact: true }).click();
             await page.locator('.picker .emoji').first().waitFor();
             await isSound(page, 'the picker');
             await picture(page, `picker-${how}`);

@@ -86,7 +86,7 @@ describe('two people in a room', () => {
         await say(a, 'It works');
         await sees(b, 'It works');
         await row(b, 'It works').hover();
-        await row(b, 'It works').getByRole('button', { name: 'React' }).click();
+        await row(b, 'It works').getByRole('button', { name: 'React', exact: true }).click();
         await b.locator('.picker .emoji').first().waitFor();
         await picture(b, 'picker-dark-wide');
         await b.getByLabel('Find an emoji').fill('tada');

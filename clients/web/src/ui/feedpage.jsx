@@ -35,15 +35,9 @@ export function FeedPage({ name }) {
     return (
         <div class="frame">
             <nav aria-label="Skip">
-                <a
-                    class="skip"
-                    href={hashOfFeed(name)}
-                    onClick={(event) => {
-                        event.preventDefault();
-                        document.querySelector('main h1')?.focus();
-                    }}>
+                <button type="button" class="skip" onClick={() => document.querySelector('main h1')?.focus()}>
                     Skip to the feed
-                </a>
+                </button>
             </nav>
             {isWide && (
                 <aside class="side" aria-label="Feeds">

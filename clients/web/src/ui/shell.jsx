@@ -109,15 +109,9 @@ export function Shell({ chat, route, onSignOut }) {
         <Page.Provider value={page}>
             <div class="frame">
                 <nav aria-label="Skip">
-                    <a
-                        class="skip"
-                        href={location.hash || '#/'}
-                        onClick={(event) => {
-                            event.preventDefault();
-                            document.querySelector('.composer textarea, main h1')?.focus();
-                        }}>
+                    <button type="button" class="skip" onClick={() => document.querySelector('.composer textarea, main h1')?.focus()}>
                         Skip to the conversation
-                    </a>
+                    </button>
                 </nav>
                 {isWide && (
                     <aside class="side" aria-label="Rooms">
