@@ -15,15 +15,35 @@ async function violations(page) {
     // Into an isolated part of the page's world: its policy lets no inline script in, and must not be weakened.
     await page.evaluate(AXE);
     const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-    return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target.join(' ')} ${failureSummary.split('\n').slice(1, 2).join('').trim()}`).slice(0, 4).join(' | ')}`);
+    return found.violations.map(
+        ({ id, nodes }) =>
+            `${id}: ${nodes
+                .map(
+                    ({ target, failureSummary }) =>
+                        `${target.join(' ')} ${failureSummary.split('\n').slice(1, 2).join('').trim()}`,
+                )
+                .slice(0, 4)
+                .join(' | ')}`,
+    );
 }
 
 const inline = (page) =>
-    page.evaluate(() => [...document.querySelectorAll('[onclick], [onload], [onerror], script:not([src]), style')].map((one) => one.outerHTML.slice(0, 100)));
+    page.evaluate(() =>
+        [...document.querySelectorAll('[onclick], [onload], [onerror], script:not([src]), style')].map((one) =>
+            one.outerHTML.slice(0, 100),
+        ),
+    );
 
 async function isSound(page, name) {
     // Nothing in the middle of an animation has its colours.
-    await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect?.getTiming().iterations !== Infinity).map((one) => one.finished.catch(() => {}))));
+    await page.evaluate(() =>
+        Promise.all(
+            document
+                .getAnimations()
+                .filter((one) => one.effect?.getTiming().iterations !== Infinity)
+                .map((one) => one.finished.catch(() => {})),
+        ),
+    );
     assert.deepEqual(await violations(page), [], name);
     assert.deepEqual(await inline(page), [], name);
 }
@@ -58,13 +78,21 @@ describe('the page for everybody', () => {
     test('everything works by keyboard alone', async () => {
         const page = await team.window(await team.browserOf(), `#/room/${room}`);
         await page.getByLabel('Login').waitFor();
-        await eventually(() => focused(page), (name) => name === 'Login', 'the first field has the focus');
+        await eventually(
+            () => focused(page),
+            (name) => name === 'Login',
+            'the first field has the focus',
+        );
         await page.keyboard.type('ada');
         await page.keyboard.press('Tab');
         await page.keyboard.type(PASSWORD);
         await page.keyboard.press('Enter');
         await inRoom(page, '#harbour');
-        await eventually(() => focused(page), (name) => name === 'Message #harbour', 'one can write at once');
+        await eventually(
+            () => focused(page),
+            (name) => name === 'Message #harbour',
+            'one can write at once',
+        );
         await page.keyboard.type('one');
         await page.keyboard.press('Shift+Enter');
         await page.keyboard.type('two');
@@ -74,18 +102,33 @@ describe('the page for everybody', () => {
 
         // Back into the messages, along them, and to what can be done with one.
         await page.keyboard.press('Shift+Tab');
-        for (let i = 0; i < 6 && !(await page.evaluate(() => document.activeElement.matches('.row'))); i++) await page.keyboard.press('Shift+Tab');
+        for (let i = 0; i < 6 && !(await page.evaluate(() => document.activeElement.matches('.row'))); i++)
+            await page.keyboard.press('Shift+Tab');
         assert.ok(await page.evaluate(() => document.activeElement.matches('.row')), await focused(page));
         await page.keyboard.press('Home');
-        await eventually(() => focused(page), (name) => /^Bo Chen.*Good morning/.test(name), 'the first message');
+        await eventually(
+            () => focused(page),
+            (name) => /^Bo Chen.*Good morning/.test(name),
+            'the first message',
+        );
         await page.keyboard.press('ArrowDown');
-        await eventually(() => focused(page), (name) => /^Ada Lovelace.*Thanks/.test(name), 'the second');
+        await eventually(
+            () => focused(page),
+            (name) => /^Ada Lovelace.*Thanks/.test(name),
+            'the second',
+        );
         await page.keyboard.press('ArrowUp');
         await page.keyboard.press('+');
-        await eventually(() => focused(page), (name) => name === 'Find an emoji', 'the picker');
+        await eventually(
+            () => focused(page),
+            (name) => name === 'Find an emoji',
+            'the picker',
+        );
         await page.keyboard.type('rocket');
         await page.keyboard.press('Enter');
-        await row(page, 'Good morning').getByRole('button', { name: /🚀 1, by you/ }).waitFor();
+        await row(page, 'Good morning')
+            .getByRole('button', { name: /🚀 1, by you/ })
+            .waitFor();
         await row(page, 'Good morning').focus();
         await page.keyboard.press('r');
         await page.getByText('Replying to').waitFor();
@@ -98,7 +141,11 @@ describe('the page for everybody', () => {
         await page.keyboard.press('Alt+ArrowUp');
         await inRoom(page, '#design');
         await page.keyboard.press('Control+k');
-        await eventually(() => focused(page), (name) => /^Jump to/.test(name), 'the switcher');
+        await eventually(
+            () => focused(page),
+            (name) => /^Jump to/.test(name),
+            'the switcher',
+        );
         await page.keyboard.type('bo ch');
         await page.keyboard.press('Enter');
         await inRoom(page, 'Bo Chen');
@@ -130,13 +177,31 @@ describe('the page for everybody', () => {
             const ring = await page.evaluate(() => {
                 const shown = document.activeElement.closest('.themes label, .composer-box') ?? document.activeElement;
                 const style = getComputedStyle(shown);
-                return style.outlineStyle !== 'none' || style.boxShadow !== 'none' || document.activeElement.matches('.row');
+                return (
+                    style.outlineStyle !== 'none' ||
+                    style.boxShadow !== 'none' ||
+                    document.activeElement.matches('.row')
+                );
             });
             assert.ok(ring, `the focus shows on ${order.at(-1)}`);
             await page.keyboard.press('Tab');
         }
-        for (const wanted of [/^Skip to/, /Jump to/, /harbour/, /Settings of/, /^Search/, /^Members/, /Room menu/, /^Ada Lovelace.*two/, /^Message #/, /^Add files/])
-            assert.ok(order.some((name) => wanted.test(name)), `${wanted} in ${order.join(' | ')}`);
+        for (const wanted of [
+            /^Skip to/,
+            /Jump to/,
+            /harbour/,
+            /Settings of/,
+            /^Search/,
+            /^Members/,
+            /Room menu/,
+            /^Ada Lovelace.*two/,
+            /^Message #/,
+            /^Add files/,
+        ])
+            assert.ok(
+                order.some((name) => wanted.test(name)),
+                `${wanted} in ${order.join(' | ')}`,
+            );
     });
 
     test('Escape marks the room as read', async () => {
@@ -147,7 +212,11 @@ describe('the page for everybody', () => {
         await page.locator('.row-unread').waitFor();
         await page.keyboard.press('Escape');
         await page.locator('.row-unread').waitFor({ state: 'detached' });
-        await eventually(() => ada.call('sync').then(({ rooms }) => rooms.find((one) => one.id === id).unread ?? 0), (n) => n === 0, 'read');
+        await eventually(
+            () => ada.call('sync').then(({ rooms }) => rooms.find((one) => one.id === id).unread ?? 0),
+            (n) => n === 0,
+            'read',
+        );
     });
 
     test('keys of an input method are its own', async () => {
@@ -157,8 +226,17 @@ describe('the page for everybody', () => {
         await composer(page).focus();
         const session = await page.context().newCDPSession(page);
         await session.send('Input.imeSetComposition', { text: 'にほん', selectionStart: 3, selectionEnd: 3 });
-        await session.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', windowsVirtualKeyCode: 229, key: 'Process', code: 'Enter' });
-        await page.evaluate(() => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true, cancelable: true })));
+        await session.send('Input.dispatchKeyEvent', {
+            type: 'rawKeyDown',
+            windowsVirtualKeyCode: 229,
+            key: 'Process',
+            code: 'Enter',
+        });
+        await page.evaluate(() =>
+            document.activeElement.dispatchEvent(
+                new KeyboardEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true, cancelable: true }),
+            ),
+        );
         assert.equal(await rows(page).count(), 0);
         await session.send('Input.insertText', { text: '日本' });
         await composer(page).press('Enter');
@@ -177,7 +255,12 @@ describe('the page for everybody', () => {
     });
 
     // Every page and state, by axe-core, light and dark, wide and on a phone.
-    for (const [how, options] of Object.entries({ 'light-wide': {}, 'dark-wide': { dark: true }, 'light-phone': { width: 390, height: 844, phone: true }, 'dark-phone': { width: 390, height: 844, phone: true, dark: true } })) {
+    for (const [how, options] of Object.entries({
+        'light-wide': {},
+        'dark-wide': { dark: true },
+        'light-phone': { width: 390, height: 844, phone: true },
+        'dark-phone': { width: 390, height: 844, phone: true, dark: true },
+    })) {
         test(`axe-core finds nothing: ${how}`, async () => {
             const isPhone = options.phone;
             const page = await team.window(await team.browserOf(options), '');
@@ -211,7 +294,11 @@ describe('the page for everybody', () => {
             await page.getByRole('listbox', { name: 'Suggestions' }).waitFor();
             await isSound(page, 'completions');
             await composer(page).fill('');
-            for (const [button, title] of [[/^Search$/, 'Search'], [/^Pinned messages/, 'Pinned messages'], [/^Members/, 'Members']]) {
+            for (const [button, title] of [
+                [/^Search$/, 'Search'],
+                [/^Pinned messages/, 'Pinned messages'],
+                [/^Members/, 'Members'],
+            ]) {
                 const panel = page.getByRole(isPhone ? 'dialog' : 'complementary', { name: title });
                 if (!(await panel.count())) await page.getByRole('button', { name: button }).click();
                 await panel.waitFor();
@@ -235,7 +322,8 @@ describe('the page for everybody', () => {
             await page.keyboard.press('Escape');
 
             const side = async () => {
-                if (isPhone && !(await page.getByRole('dialog', { name: 'Rooms' }).count())) await page.getByRole('button', { name: /^Rooms/ }).click();
+                if (isPhone && !(await page.getByRole('dialog', { name: 'Rooms' }).count()))
+                    await page.getByRole('button', { name: /^Rooms/ }).click();
             };
             await side();
             await isSound(page, 'the rooms');
@@ -263,7 +351,11 @@ describe('the page for everybody', () => {
             for (const part of ['users', 'settings', 'audit', 'webhooks', 'stats']) {
                 await page.goto(team.server.url(`/#/admin/${part}`));
                 await page.getByRole('tab', { selected: true }).waitFor();
-                await eventually(() => page.locator('.lazy-spinner').count(), (n) => n === 0, 'loaded');
+                await eventually(
+                    () => page.locator('.lazy-spinner').count(),
+                    (n) => n === 0,
+                    'loaded',
+                );
                 await isSound(page, `admin: ${part}`);
                 await picture(page, `admin-${part}-${how}`);
             }
@@ -293,10 +385,20 @@ describe('the page for everybody', () => {
 
     for (const width of [320, 390, 768, 1024, 1920]) {
         test(`nothing is cut off at ${width} px`, async () => {
-            const id = await team.room(`narrow ${width}`, [ada, bo], { topic: 'A topic that is a good deal longer than a phone is wide, and goes on' });
-            const picked = await fetch(team.server.url('/files?name=wide.png'), { method: 'POST', headers: { Authorization: `Bearer ${ada.token}`, 'Content-Type': 'image/png' }, body: png(900, 300) });
+            const id = await team.room(`narrow ${width}`, [ada, bo], {
+                topic: 'A topic that is a good deal longer than a phone is wide, and goes on',
+            });
+            const picked = await fetch(team.server.url('/files?name=wide.png'), {
+                method: 'POST',
+                headers: { Authorization: `Bearer ${ada.token}`, 'Content-Type': 'image/png' },
+                body: png(900, 300),
+            });
             const { attachment } = await picked.json();
-            await ada.say(id, `${'unbroken'.repeat(60)} and https://example.com/${'path/'.repeat(40)}\n\n\`\`\`\n${'code '.repeat(80)}\n\`\`\``, { attachments: [attachment.id] });
+            await ada.say(
+                id,
+                `${'unbroken'.repeat(60)} and https://example.com/${'path/'.repeat(40)}\n\n\`\`\`\n${'code '.repeat(80)}\n\`\`\``,
+                { attachments: [attachment.id] },
+            );
             const page = await team.at(ada, `#/room/${id}`, { width, height: 700, phone: width < 500 });
             await sees(page, 'unbroken');
             for (const hash of [`#/room/${id}`, '#/admin/users', '#feed:narrow']) {
@@ -304,7 +406,11 @@ describe('the page for everybody', () => {
                 await page.getByRole('heading', { level: 1 }).waitFor();
                 const over = await page.evaluate(() =>
                     [...document.querySelectorAll('body *')]
-                        .filter((element) => !element.closest('.vh, .skip, pre, svg, .button-text, .table-place, .tabs') && element.getBoundingClientRect().right > innerWidth + 1)
+                        .filter(
+                            (element) =>
+                                !element.closest('.vh, .skip, pre, svg, .button-text, .table-place, .tabs') &&
+                                element.getBoundingClientRect().right > innerWidth + 1,
+                        )
                         .map((element) => element.outerHTML.slice(0, 80)),
                 );
                 assert.deepEqual(over, [], hash);
@@ -345,7 +451,9 @@ describe('the page where there is no chat', () => {
     });
 
     test('it says so, and shows feeds', async () => {
-        visits = await Visits.start({ config: { client: { allow_anonymous_connect_without_token: true, allowed_origins: ['*'] } } });
+        visits = await Visits.start({
+            config: { client: { allow_anonymous_connect_without_token: true, allowed_origins: ['*'] } },
+        });
         const page = await visits.window(await visits.browserOf(), '');
         await page.getByRole('heading', { name: 'There is no chat on this server' }).waitFor();
         await isSound(page, 'no chat');
@@ -355,7 +463,9 @@ describe('the page where there is no chat', () => {
     });
 
     test('a server that wants tokens for its feeds: the page says so', async () => {
-        visits = await Visits.start({ config: { client: { allowed_origins: ['*'], token: { hmac_secret_key: 'a secret of the tests' } } } });
+        visits = await Visits.start({
+            config: { client: { allowed_origins: ['*'], token: { hmac_secret_key: 'a secret of the tests' } } },
+        });
         const page = await visits.window(await visits.browserOf(), '#feed:demo');
         await page.getByText('This server lets nobody in without a token').waitFor();
         await isSound(page, 'refused');
@@ -363,7 +473,11 @@ describe('the page where there is no chat', () => {
     });
 
     test('a server that takes no connection from this address: the page says so', async () => {
-        visits = await Visits.start({ config: { client: { allowed_origins: ['https://example.com'], allow_anonymous_connect_without_token: true } } });
+        visits = await Visits.start({
+            config: {
+                client: { allowed_origins: ['https://example.com'], allow_anonymous_connect_without_token: true },
+            },
+        });
         const page = await visits.window(await visits.browserOf({ dark: true }), '#feed:demo');
         await page.getByText(/is there, but takes no connection from/).waitFor();
         await isSound(page, 'no connection');

@@ -17,7 +17,10 @@ describe('two people in a room', () => {
 
     const both = async (name, options = {}) => {
         const id = await team.room(name, [ada, bo]);
-        const pages = [await team.at(ada, `#/room/${id}`, options), await team.at(bo, `#/room/${id}`, { dark: true, ...options })];
+        const pages = [
+            await team.at(ada, `#/room/${id}`, options),
+            await team.at(bo, `#/room/${id}`, { dark: true, ...options }),
+        ];
         for (const page of pages) await inRoom(page, `#${name}`);
         return [id, ...pages];
     };
@@ -36,8 +39,15 @@ describe('two people in a room', () => {
         await say(a, 'Yes, at the other browser.');
         await sees(b, 'Yes, at the other browser.');
         assert.deepEqual(await texts(a), await texts(b));
-        await a.getByRole('log', { name: 'New messages' }).getByText('Bo Chen: Is anybody there?').waitFor({ state: 'attached' });
-        assert.equal(await a.getByRole('log').getByText('Yes, at the other').count(), 0, 'one’s own words are not read out');
+        await a
+            .getByRole('log', { name: 'New messages' })
+            .getByText('Bo Chen: Is anybody there?')
+            .waitFor({ state: 'attached' });
+        assert.equal(
+            await a.getByRole('log').getByText('Yes, at the other').count(),
+            0,
+            'one’s own words are not read out',
+        );
         await picture(a, 'room-light-wide');
         await picture(b, 'room-dark-wide');
     });
@@ -91,10 +101,14 @@ describe('two people in a room', () => {
         await picture(b, 'picker-dark-wide');
         await b.getByLabel('Find an emoji').fill('tada');
         await b.keyboard.press('Enter');
-        await row(a, 'It works').getByRole('button', { name: /🎉 1, by Bo Chen/ }).click();
+        await row(a, 'It works')
+            .getByRole('button', { name: /🎉 1, by Bo Chen/ })
+            .click();
         await row(b, 'It works').getByRole('button', { name: /🎉 2/ }).waitFor();
         await row(b, 'It works').getByRole('button', { name: /🎉 2/ }).click();
-        await row(a, 'It works').getByRole('button', { name: /🎉 1, by you/ }).waitFor();
+        await row(a, 'It works')
+            .getByRole('button', { name: /🎉 1, by you/ })
+            .waitFor();
     });
 
     test('reply to something said before, and jump to it', async () => {
@@ -109,8 +123,14 @@ describe('two people in a room', () => {
         await row(b, 'the question').getByRole('button', { name: 'Reply' }).click();
         await b.getByText('Replying to').waitFor();
         await say(b, 'the answer');
-        await row(a, 'the answer').getByRole('button', { name: /In reply to Ada/ }).click();
-        await eventually(() => row(a, 'the question').evaluate((one) => one.classList.contains('is-flashed')), Boolean, 'it is shown');
+        await row(a, 'the answer')
+            .getByRole('button', { name: /In reply to Ada/ })
+            .click();
+        await eventually(
+            () => row(a, 'the question').evaluate((one) => one.classList.contains('is-flashed')),
+            Boolean,
+            'it is shown',
+        );
         assert.ok(await row(a, 'the question').isVisible());
     });
 
@@ -137,7 +157,10 @@ describe('two people in a room', () => {
         await sees(b, 'the address of the office');
         await choose(a, 'the address of the office', 'Pin');
         await b.getByRole('button', { name: 'Pinned messages: 1' }).click();
-        await b.getByRole('complementary', { name: 'Pinned messages' }).getByText('the address of the office').waitFor();
+        await b
+            .getByRole('complementary', { name: 'Pinned messages' })
+            .getByText('the address of the office')
+            .waitFor();
         await picture(b, 'pins-dark-wide');
         await choose(a, 'the address of the office', 'Unpin');
         await b.getByText('Nothing is pinned').waitFor();
@@ -156,7 +179,11 @@ describe('two people in a room', () => {
         await panel.getByLabel('Search the messages').fill('上海');
         await panel.getByRole('button', { name: /The lighthouse/ }).click();
         await sees(a, 'The lighthouse');
-        await eventually(() => row(a, 'The lighthouse').evaluate((one) => one.getBoundingClientRect().top > 0), Boolean, 'in sight');
+        await eventually(
+            () => row(a, 'The lighthouse').evaluate((one) => one.getBoundingClientRect().top > 0),
+            Boolean,
+            'in sight',
+        );
         await a.getByRole('button', { name: 'Newest' }).click();
         await sees(a, 'and then 120');
         await panel.getByLabel('Search the messages').fill('nothing of the kind');
@@ -165,7 +192,9 @@ describe('two people in a room', () => {
 
     test('send files and pasted pictures', async () => {
         const [, a, b] = await both('files');
-        await a.locator('input[type=file]').setInputFiles({ name: 'plan.txt', mimeType: 'text/plain', buffer: Buffer.from('the plan') });
+        await a
+            .locator('input[type=file]')
+            .setInputFiles({ name: 'plan.txt', mimeType: 'text/plain', buffer: Buffer.from('the plan') });
         await a.locator('.upload').getByText('8 B').waitFor();
         await say(a, 'here it is');
         const link = row(b, 'here it is').getByRole('link', { name: /plan\.txt/ });
@@ -174,22 +203,37 @@ describe('two people in a room', () => {
         assert.equal(download.suggestedFilename(), 'plan.txt');
 
         await composer(a).focus();
-        await a.evaluate((bytes) => {
-            const data = new DataTransfer();
-            data.items.add(new File([Uint8Array.from(bytes)], 'image.png', { type: 'image/png' }));
-            document.activeElement.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
-        }, [...png(2, 2)]);
+        await a.evaluate(
+            (bytes) => {
+                const data = new DataTransfer();
+                data.items.add(new File([Uint8Array.from(bytes)], 'image.png', { type: 'image/png' }));
+                document.activeElement.dispatchEvent(
+                    new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }),
+                );
+            },
+            [...png(2, 2)],
+        );
         await a.locator('.upload img').waitFor();
-        await eventually(() => a.locator('.upload progress').count(), (n) => n === 0, 'it is up');
+        await eventually(
+            () => a.locator('.upload progress').count(),
+            (n) => n === 0,
+            'it is up',
+        );
         await picture(a, 'upload-light-wide');
         await a.getByRole('button', { name: 'Send' }).click();
         const image = b.locator('.row .picture img');
-        await eventually(() => image.evaluate((one) => one.complete && one.naturalWidth), (width) => width === 2, 'the picture is there');
+        await eventually(
+            () => image.evaluate((one) => one.complete && one.naturalWidth),
+            (width) => width === 2,
+            'the picture is there',
+        );
         await b.getByRole('button', { name: /^Open the picture/ }).click();
         await b.locator('.lightbox img').waitFor();
         await b.keyboard.press('Escape');
         // One that is taken out again is not sent.
-        await a.locator('input[type=file]').setInputFiles({ name: 'other.txt', mimeType: 'text/plain', buffer: Buffer.from('x') });
+        await a
+            .locator('input[type=file]')
+            .setInputFiles({ name: 'other.txt', mimeType: 'text/plain', buffer: Buffer.from('x') });
         await a.getByRole('button', { name: 'Remove other.txt' }).click();
         assert.equal(await a.locator('.upload').count(), 0);
     });
@@ -198,7 +242,8 @@ describe('two people in a room', () => {
         const [id, a, b] = await both('markdown');
         await say(a, '**bold** and `code`, ~~not this~~\n> a quote\n\n- one\n- two\n\nhttps://example.com/x.');
         await row(b, 'bold').locator('strong', { hasText: 'bold' }).waitFor();
-        for (const part of ['code', 'del', 'blockquote', 'ul li']) assert.ok(await row(b, 'bold').locator(part).count(), part);
+        for (const part of ['code', 'del', 'blockquote', 'ul li'])
+            assert.ok(await row(b, 'bold').locator(part).count(), part);
         assert.deepEqual(
             await row(b, 'bold')
                 .locator('a')
@@ -236,15 +281,24 @@ describe('two people in a room', () => {
         const found = await b.evaluate(() => ({
             wasHit: window.wasHit,
             elements: [...new Set([...document.querySelectorAll('.prose *')].map((one) => one.localName))].sort(),
-            attributes: [...new Set([...document.querySelectorAll('.prose *')].flatMap((one) => one.getAttributeNames()))].sort(),
+            attributes: [
+                ...new Set([...document.querySelectorAll('.prose *')].flatMap((one) => one.getAttributeNames())),
+            ].sort(),
             links: [...document.querySelectorAll('.prose a')].map((one) => one.protocol),
             text: document.querySelector('.rows').textContent,
         }));
         assert.equal(found.wasHit, false);
-        for (const element of found.elements) assert.ok(['a', 'blockquote', 'code', 'del', 'li', 'p', 'span', 'strong', 'ul'].includes(element), element);
+        for (const element of found.elements)
+            assert.ok(['a', 'blockquote', 'code', 'del', 'li', 'p', 'span', 'strong', 'ul'].includes(element), element);
         for (const name of found.attributes) assert.ok(['class', 'dir', 'href', 'rel', 'target'].includes(name), name);
         for (const protocol of found.links) assert.ok(['https:', 'http:', 'mailto:'].includes(protocol), protocol);
-        for (const text of ['<script>alert(1)</script>', '<img src=x onerror=alert(1)>', '<svg onload=alert(1)>', '[x](javascript:alert(1))', '&lt;script&gt;'])
+        for (const text of [
+            '<script>alert(1)</script>',
+            '<img src=x onerror=alert(1)>',
+            '<svg onload=alert(1)>',
+            '[x](javascript:alert(1))',
+            '&lt;script&gt;',
+        ])
             assert.ok(found.text.includes(text), `${text} is shown`);
         await picture(b, 'payloads-dark-wide');
     });

@@ -1,8 +1,8 @@
 // A team begins and grows at the page: the owner's link, invitations, guests, rooms, who looks after them.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { eventually, picture } from './lib/page.mjs';
-import { PASSWORD, Team, choose, composer, inRoom, row, say, sees, sent, signIn } from './lib/team.mjs';
+import { picture } from './lib/page.mjs';
+import { PASSWORD, Team, inRoom, row, say, sees, sent, signIn } from './lib/team.mjs';
 
 describe('a new server', () => {
     let team;
@@ -67,7 +67,10 @@ describe('a new server', () => {
         await say(bo, 'Second.');
         await sees(page, 'Second.');
 
-        const gus = await team.window(await team.browserOf({ width: 390, height: 844, phone: true }), `#${url.split('#')[1]}`);
+        const gus = await team.window(
+            await team.browserOf({ width: 390, height: 844, phone: true }),
+            `#${url.split('#')[1]}`,
+        );
         await gus.getByRole('button', { name: 'As a guest' }).click();
         await picture(gus, 'guest-light-phone');
         await gus.getByLabel('Your name').fill('Gus');
@@ -146,7 +149,10 @@ describe('a team', () => {
         await a.getByRole('button', { name: 'Open' }).click();
         await inRoom(a, 'Bo Chen');
         await say(a, 'Just between us');
-        await b.locator('.toast', { hasText: 'Ada Lovelace: Just between us' }).getByRole('button', { name: 'Show' }).click();
+        await b
+            .locator('.toast', { hasText: 'Ada Lovelace: Just between us' })
+            .getByRole('button', { name: 'Show' })
+            .click();
         await sees(b, 'Just between us');
         await picture(b, 'direct-room-light-wide');
     });
@@ -167,7 +173,9 @@ describe('a team', () => {
         await say(b, 'one');
         await sent(b, 'one');
         await say(b, 'two');
-        await row(b, 'two').getByText(/Slow mode: it is sent in/).waitFor();
+        await row(b, 'two')
+            .getByText(/Slow mode: it is sent in/)
+            .waitFor();
         await row(b, 'two').getByRole('button', { name: 'Discard' }).click();
 
         await a.getByRole('button', { name: 'With Bo Chen' }).click();
@@ -253,7 +261,11 @@ describe('a team', () => {
         await page.getByRole('button', { name: 'Create the webhook' }).click();
         const url = await page.getByRole('textbox', { name: 'Secret' }).inputValue();
         await picture(page, 'admin-webhooks-light-wide');
-        const answer = await fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ text: 'Build 1 passed' }) });
+        const answer = await fetch(url, {
+            method: 'POST',
+            headers: { 'Content-Type': 'application/json' },
+            body: JSON.stringify({ text: 'Build 1 passed' }),
+        });
         assert.ok(answer.ok, String(answer.status));
         await page.goto(team.server.url(`/#/room/${id}`));
         await row(page, 'Build 1 passed').getByText('bot').waitFor();

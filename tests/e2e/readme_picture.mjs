@@ -12,13 +12,19 @@ try {
     const ravi = await team.invite('ravi', 'Ravi Menon');
     const noor = await team.invite('noor', 'Noor Haddad');
     await tess.call('admin.settings', { name: 'Harbour' });
-    const gateway = await team.room('gateway', [tess, ravi, noor], { topic: 'What the sensors say, and whether they do' });
+    const gateway = await team.room('gateway', [tess, ravi, noor], {
+        topic: 'What the sensors say, and whether they do',
+    });
     await team.room('design', [tess, ravi]);
     const ops = await team.room('on-call', [noor, tess, ravi]);
     const { room: direct } = await ravi.call('room.create', { kind: 'direct', users: [tess.id] });
     const first = await noor.say(gateway, 'The gateway lost power for ten minutes.');
     await noor.say(gateway, 'Did the sensors’ messages get through?');
-    const answer = await tess.say(gateway, 'All of them. What was acknowledged is **on disk**:\n\n```\nacked 48210, lost 0, twice 0\n```', { reply_to: first.seq });
+    const answer = await tess.say(
+        gateway,
+        'All of them. What was acknowledged is **on disk**:\n\n```\nacked 48210, lost 0, twice 0\n```',
+        { reply_to: first.seq },
+    );
     await ravi.say(gateway, 'My phone was in a tunnel. It caught up by itself, nothing twice.');
     await ravi.call('reaction.add', { room: gateway, seq: answer.seq, emoji: '🎉' });
     await noor.call('reaction.add', { room: gateway, seq: answer.seq, emoji: '🎉' });
@@ -33,7 +39,9 @@ try {
         await inRoom(page, '#gateway');
         await sees(page, 'Thanks, both!');
     }
-    const shots = [await wide.screenshot(), await phone.screenshot()].map((shot) => `data:image/png;base64,${shot.toString('base64')}`);
+    const shots = [await wide.screenshot(), await phone.screenshot()].map(
+        (shot) => `data:image/png;base64,${shot.toString('base64')}`,
+    );
 
     const page = await (await team.browser.newContext({ viewport: { width: 1320, height: 860 } })).newPage();
     await page.setContent(`<style>

@@ -8,7 +8,9 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const modules = process.env.PARLEY_WEB_MODULES ?? path.join(here, '../node_modules');
 
 export async function bundled(entry) {
-    const { build } = await import(pathToFileURL(path.join(modules, 'esbuild/lib/main.js'))).then((m) => m.default ?? m);
+    const { build } = await import(pathToFileURL(path.join(modules, 'esbuild/lib/main.js'))).then(
+        (m) => m.default ?? m,
+    );
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'parley-web-'));
     const outfile = path.join(folder, 'module.mjs');
     try {

@@ -27,8 +27,14 @@ const kindsOf = (text) => nodesOf(text).map(({ kind }) => kind);
 
 test('what people write is marked up', () => {
     assert.deepEqual(markdownOf('hello'), [{ kind: 'paragraph', children: [{ kind: 'text', text: 'hello' }] }]);
-    assert.deepEqual(kindsOf('**b** *i* ~~s~~ `c`').filter((kind) => kind !== 'text' && kind !== 'paragraph'), ['strong', 'em', 'del', 'codeText']);
-    assert.deepEqual(kindsOf('> said\n\nanswer').filter((kind) => kind !== 'text'), ['quote', 'paragraph', 'paragraph']);
+    assert.deepEqual(
+        kindsOf('**b** *i* ~~s~~ `c`').filter((kind) => kind !== 'text' && kind !== 'paragraph'),
+        ['strong', 'em', 'del', 'codeText'],
+    );
+    assert.deepEqual(
+        kindsOf('> said\n\nanswer').filter((kind) => kind !== 'text'),
+        ['quote', 'paragraph', 'paragraph'],
+    );
     assert.deepEqual(
         nodesOf('3. c\n4. d').find(({ kind }) => kind === 'list'),
         { ...nodesOf('3. c\n4. d').find(({ kind }) => kind === 'list'), start: 3 },
@@ -46,10 +52,25 @@ test('lines stay lines, and nothing becomes a heading, a picture or an indented 
 
 test('links go to the web or to an address, and nowhere else', () => {
     assert.deepEqual(
-        linksOf('see https://example.com/a?b=c#d. and [here](http://x.example) or www.y.example, me@z.example').map(({ href }) => href),
+        linksOf('see https://example.com/a?b=c#d. and [here](http://x.example) or www.y.example, me@z.example').map(
+            ({ href }) => href,
+        ),
         ['https://example.com/a?b=c#d', 'http://x.example/', 'http://www.y.example/', 'mailto:me@z.example'],
     );
-    for (const href of ['javascript:alert(1)', 'JaVaScRiPt:alert(1)', ' javascript:alert(1)', 'java\nscript:alert(1)', 'vbscript:x', 'data:text/html,x', 'file:///etc/passwd', 'blob:https://x/1', '//x', '/x', '#x', 'https://'])
+    for (const href of [
+        'javascript:alert(1)',
+        'JaVaScRiPt:alert(1)',
+        ' javascript:alert(1)',
+        'java\nscript:alert(1)',
+        'vbscript:x',
+        'data:text/html,x',
+        'file:///etc/passwd',
+        'blob:https://x/1',
+        '//x',
+        '/x',
+        '#x',
+        'https://',
+    ])
         assert.equal(safeHref(href), null, href);
 });
 
@@ -112,19 +133,56 @@ const PAYLOADS = [
 ];
 
 test('payloads are text: no kind of node but ours, no link but to the web', () => {
-    const OURS = new Set(['paragraph', 'quote', 'list', 'item', 'code', 'rule', 'text', 'strong', 'em', 'del', 'codeText', 'break', 'link', 'mention']);
+    const OURS = new Set([
+        'paragraph',
+        'quote',
+        'list',
+        'item',
+        'code',
+        'rule',
+        'text',
+        'strong',
+        'em',
+        'del',
+        'codeText',
+        'break',
+        'link',
+        'mention',
+    ]);
     for (const payload of PAYLOADS) {
         walk(markdownOf(payload), (node) => {
             assert.ok(OURS.has(node.kind), `${node.kind} in ${payload}`);
             if (node.kind === 'link') assert.match(node.href, /^(?:https?|mailto):/, payload);
         });
         const tags = payload.match(/<[^>]+>/g) ?? [];
-        for (const tag of tags) if (!/^<(?:https|javascript)/.test(tag) && !payload.startsWith('[')) assert.ok(wordsOf(payload).includes(tag), `${tag} is shown in ${payload}`);
+        for (const tag of tags)
+            if (!/^<(?:https|javascript)/.test(tag) && !payload.startsWith('['))
+                assert.ok(wordsOf(payload).includes(tag), `${tag} is shown in ${payload}`);
     }
 });
 
 test('nothing that can be typed makes it slow or deep', () => {
-    for (const unit of ['*', '*a ', '_a', '[', '[a](', '`', '>', '> ', '~~a', 'www.a.a ', '@a ', 'a@b.c ', '- ', 'a\n', '\\', 'http://a ', '*[`_', '- \n', '1. ']) {
+    for (const unit of [
+        '*',
+        '*a ',
+        '_a',
+        '[',
+        '[a](',
+        '`',
+        '>',
+        '> ',
+        '~~a',
+        'www.a.a ',
+        '@a ',
+        'a@b.c ',
+        '- ',
+        'a\n',
+        '\\',
+        'http://a ',
+        '*[`_',
+        '- \n',
+        '1. ',
+    ]) {
         const text = unit.repeat(Math.floor(16_384 / unit.length));
         let depth = 0;
         const measure = (nodes, at) => {

@@ -44,7 +44,18 @@ test('the address says what is shown', () => {
     assert.deepEqual(routeOf('#/admin/audit'), { view: 'admin', part: 'audit' });
     assert.deepEqual(routeOf('#feed:cpu.load'), { view: 'feed', name: 'cpu.load' });
     assert.deepEqual(routeOf('#/feed/cpu'), { view: 'feed', name: 'cpu' });
-    for (const hash of ['#', '#/', '#/room/', '#/room/<b>', '#/invite', '#%', '#chat:lobby', '#feed:', `#/room/${'x'.repeat(65)}`]) assert.deepEqual(routeOf(hash), { view: 'home' }, hash);
+    for (const hash of [
+        '#',
+        '#/',
+        '#/room/',
+        '#/room/<b>',
+        '#/invite',
+        '#%',
+        '#chat:lobby',
+        '#feed:',
+        `#/room/${'x'.repeat(65)}`,
+    ])
+        assert.deepEqual(routeOf(hash), { view: 'home' }, hash);
     assert.deepEqual(routeOf(hashOfRoom('r', 7)), { view: 'room', room: 'r', seq: 7 });
     assert.deepEqual(routeOf(hashOfFeed('a')), { view: 'feed', name: 'a' });
 });
@@ -67,7 +78,8 @@ test('a completion begins at the word the caret is behind', () => {
     assert.deepEqual(completionAt('@', 1), { kind: 'user', query: '', from: 0, to: 1 });
     assert.deepEqual(completionAt('(@bo', 4), { kind: 'user', query: 'bo', from: 1, to: 4 });
     assert.deepEqual(completionAt('so :Smi', 7), { kind: 'emoji', query: 'smi', from: 3, to: 7 });
-    for (const text of ['me@ad', 'hi @ad ', 'https://a', '12:30', ':a', 'x']) assert.equal(completionAt(text, text.length), null, text);
+    for (const text of ['me@ad', 'hi @ad ', 'https://a', '12:30', ':a', 'x'])
+        assert.equal(completionAt(text, text.length), null, text);
     assert.equal(completionAt('@ada and more', 8), null);
 });
 
@@ -115,7 +127,13 @@ test('counts and sizes are short', () => {
     assert.equal(badge(100), '99+');
     assert.equal(plural(1, 'member'), '1 member');
     assert.equal(plural(0, 'person', 'people'), '0 people');
-    assert.deepEqual([0, 999, 1000, 1_234_567, 25 * 1024 * 1024].map(sizeOf), ['0 B', '999 B', '1.0 kB', '1.2 MB', '26 MB']);
+    assert.deepEqual([0, 999, 1000, 1_234_567, 25 * 1024 * 1024].map(sizeOf), [
+        '0 B',
+        '999 B',
+        '1.0 kB',
+        '1.2 MB',
+        '26 MB',
+    ]);
     assert.equal(listOf(['Ada']), 'Ada');
     assert.equal(listOf(['Ada', 'Bo', 'Cy']), 'Ada, Bo and Cy');
     assert.equal(listOf(['Ada', 'Bo', 'Cy', 'Di']), 'Ada, Bo and 2 more');

@@ -12,7 +12,8 @@ const top = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..
 const artifacts = process.env.PARLEY_ARTIFACTS_DIR ?? path.join(top, 'artifacts');
 
 // A refused connection is what an outage looks like; a daemon under a sanitizer may be slow to answer.
-const EXPECTED = /WebSocket connection to .* failed|Failed to load resource: (?:the server responded with a status of 4\d\d|net::ERR_(?:CONNECTION|INTERNET|EMPTY|ABORTED))/;
+const EXPECTED =
+    /WebSocket connection to .* failed|Failed to load resource: (?:the server responded with a status of 4\d\d|net::ERR_(?:CONNECTION|INTERNET|EMPTY|ABORTED))/;
 export const PATIENCE_MS = Number(process.env.PARLEY_PATIENCE_MS ?? 40_000);
 
 export class Visits {
@@ -65,7 +66,8 @@ export class Visits {
                 this.troubles.push(message.text());
         });
         page.on('request', (request) => {
-            if (!/^(?:data|blob):/.test(request.url()) && new URL(request.url()).origin !== origin) this.troubles.push(`asked elsewhere: ${request.url()}`);
+            if (!/^(?:data|blob):/.test(request.url()) && new URL(request.url()).origin !== origin)
+                this.troubles.push(`asked elsewhere: ${request.url()}`);
         });
         await page.goto(this.server.url(`/${hash}`));
         return page;

@@ -16,7 +16,12 @@ export function png(width, height) {
     head[8] = 8;
     const lines = Buffer.alloc((width + 1) * height, 128);
     for (let y = 0; y < height; y++) lines[y * (width + 1)] = 0;
-    return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head), chunk('IDAT', zlib.deflateSync(lines)), chunk('IEND', Buffer.alloc(0))]);
+    return Buffer.concat([
+        Buffer.from('89504e470d0a1a0a', 'hex'),
+        chunk('IHDR', head),
+        chunk('IDAT', zlib.deflateSync(lines)),
+        chunk('IEND', Buffer.alloc(0)),
+    ]);
 }
 
 function crc32(bytes) {

@@ -6,7 +6,14 @@ import { PATIENCE_MS, Visits, eventually } from './page.mjs';
 export const PASSWORD = 'correct horse battery';
 const SETUP = /#\/setup\/([A-Za-z0-9_-]+)/;
 // Tests talk faster than people.
-const UNHURRIED = { send_rate: 0, write_rate: 0, read_rate: 0, search_rate: 0, login_attempts: 1000, address_attempts: 1000 };
+const UNHURRIED = {
+    send_rate: 0,
+    write_rate: 0,
+    read_rate: 0,
+    search_rate: 0,
+    login_attempts: 1000,
+    address_attempts: 1000,
+};
 
 async function post(server, where, body) {
     const answer = await fetch(server.url(`/auth/${where}`), {
@@ -25,7 +32,12 @@ export class Member {
 
     async call(method, data = {}) {
         if (!this.client) {
-            this.client = new Centrifuge(this.team.server.websocket, { websocket: WebSocket, token: this.token, timeout: PATIENCE_MS, maxReconnectDelay: 500 });
+            this.client = new Centrifuge(this.team.server.websocket, {
+                websocket: WebSocket,
+                token: this.token,
+                timeout: PATIENCE_MS,
+                maxReconnectDelay: 500,
+            });
             this.client.connect();
         }
         await this.client.ready(PATIENCE_MS);
@@ -65,7 +77,13 @@ export class Team extends Visits {
 
     // The owner, by the link in the log.
     async own(login = 'ada', name = 'Ada Lovelace') {
-        const made = await post(this.server, 'setup', { code: await this.setupCode(), login, name, password: PASSWORD, token: true });
+        const made = await post(this.server, 'setup', {
+            code: await this.setupCode(),
+            login,
+            name,
+            password: PASSWORD,
+            token: true,
+        });
         this.owner = new Member(this, made, login);
         this.members.push(this.owner);
         return this.owner;
@@ -74,14 +92,23 @@ export class Team extends Visits {
     // Somebody who has come by an invitation.
     async invite(login, name, more = {}) {
         const { code } = await this.owner.call('invite.create', more);
-        const member = new Member(this, await post(this.server, 'accept', { code, login, name, password: PASSWORD, token: true }), login);
+        const member = new Member(
+            this,
+            await post(this.server, 'accept', { code, login, name, password: PASSWORD, token: true }),
+            login,
+        );
         this.members.push(member);
         return member;
     }
 
     // A room of these people, the first of whom makes it.
     async room(name, [by, ...others], more = {}) {
-        const { room } = await by.call('room.create', { kind: 'public', name, users: others.map(({ id }) => id), ...more });
+        const { room } = await by.call('room.create', {
+            kind: 'public',
+            name,
+            users: others.map(({ id }) => id),
+            ...more,
+        });
         return room.id;
     }
 
@@ -133,4 +160,6 @@ export const scroller = (page) => page.locator('.messages');
 export const fromEnd = (page) => scroller(page).evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight);
 // Where a message is in the window: px below the upper edge of the messages.
 export const topOf = (page, text) =>
-    row(page, text).evaluate((element) => element.getBoundingClientRect().top - element.closest('.messages').getBoundingClientRect().top);
+    row(page, text).evaluate(
+        (element) => element.getBoundingClientRect().top - element.closest('.messages').getBoundingClientRect().top,
+    );

@@ -2,7 +2,15 @@
 import { sizeOf } from './text.js';
 import { shortDateOf, spanOf } from './time.js';
 
-const FIELDS = { login: 'login', name: 'name', password: 'password', text: 'message', topic: 'topic', slug: 'address', url: 'URL' };
+const FIELDS = {
+    login: 'login',
+    name: 'name',
+    password: 'password',
+    text: 'message',
+    topic: 'topic',
+    slug: 'address',
+    url: 'URL',
+};
 
 export function explain(error) {
     const { code, word, details = {} } = error;
@@ -19,7 +27,9 @@ export function explain(error) {
             return 'You are not allowed to do that here.';
         case 107:
         case 400:
-            return details.field ? `The ${FIELDS[details.field] ?? details.field} is not valid.` : 'The server did not understand that.';
+            return details.field
+                ? `The ${FIELDS[details.field] ?? details.field} is not valid.`
+                : 'The server did not understand that.';
         case 108:
             return 'That is not available on this server.';
         case 111:
@@ -27,7 +37,9 @@ export function explain(error) {
         case 404:
             return 'It is not there, or not for you to see.';
         case 409:
-            return details.field ? `That ${FIELDS[details.field] ?? details.field} is taken already.` : 'Somebody was faster. Look again, then try again.';
+            return details.field
+                ? `That ${FIELDS[details.field] ?? details.field} is taken already.`
+                : 'Somebody was faster. Look again, then try again.';
         case 410:
             return 'It was deleted.';
         case 413:
@@ -37,7 +49,9 @@ export function explain(error) {
         case 429:
             return word === 'slow_mode' ? `This room is in slow mode.${wait}` : `Too many attempts.${wait}`;
         case 430:
-            return details.until ? `You are muted here until ${shortDateOf(Number(details.until))}.` : 'You are muted here.';
+            return details.until
+                ? `You are muted here until ${shortDateOf(Number(details.until))}.`
+                : 'You are muted here.';
         case 431:
             return 'You are banned from this room.';
         case 433:

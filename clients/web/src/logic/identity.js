@@ -20,7 +20,9 @@ export function hueOf(id, n) {
 
 // One or two letters that stand for a name.
 export function initialsOf(name) {
-    const words = cleanName(name).split(/[\s._-]+/).filter(Boolean);
+    const words = cleanName(name)
+        .split(/[\s._-]+/)
+        .filter(Boolean);
     const first = (word) => [...new Intl.Segmenter().segment(word ?? '')][0]?.segment ?? '';
     const letters = words.length > 1 ? first(words[0]) + first(words.at(-1)) : first(words[0]);
     return letters.toUpperCase() || '?';

@@ -55,7 +55,10 @@ function block(node, source, depth) {
         case 'paragraph':
             return { kind: 'paragraph', children: inlines(node.children, source, depth) };
         case 'heading': // a message has no headings of the page
-            return { kind: 'paragraph', children: [{ kind: 'strong', children: inlines(node.children, source, depth) }] };
+            return {
+                kind: 'paragraph',
+                children: [{ kind: 'strong', children: inlines(node.children, source, depth) }],
+            };
         case 'blockquote':
             return { kind: 'quote', children: blocks(node.children, source, depth + 1) };
         case 'list':
@@ -108,7 +111,9 @@ function inline(node, source, depth) {
 export function safeHref(text) {
     try {
         const url = new URL(text);
-        return /^(?:https?|mailto):$/.test(url.protocol) && (url.protocol === 'mailto:' || url.hostname) ? url.href : null;
+        return /^(?:https?|mailto):$/.test(url.protocol) && (url.protocol === 'mailto:' || url.hostname)
+            ? url.href
+            : null;
     } catch {
         return null;
     }
@@ -120,7 +125,9 @@ const textOf = (node) => node.value ?? (node.children ?? []).map(textOf).join(''
 function disguisedHost(node, href) {
     const said = /^\s*(?:https?:\/\/)?([a-z0-9.-]+\.[a-z]{2,})(?:[/:?#\s]|$)/i.exec(textOf(node))?.[1]?.toLowerCase();
     const { host, protocol } = new URL(href);
-    return said && protocol !== 'mailto:' && said !== host && `www.${said}` !== host && said !== `www.${host}` ? host : '';
+    return said && protocol !== 'mailto:' && said !== host && `www.${said}` !== host && said !== `www.${host}`
+        ? host
+        : '';
 }
 
 // @login, which the server reads the same way.

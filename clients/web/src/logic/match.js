@@ -1,10 +1,6 @@
 // How well a name fits what is being typed: 0 is not at all. The beginning counts most, then the beginning of a
 // word, then letters in order.
-const fold = (text) =>
-    text
-        .normalize('NFKD')
-        .replace(/\p{M}/gu, '')
-        .toLowerCase();
+const fold = (text) => text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
 
 export function scoreOf(query, name) {
     const q = fold(query.trim());

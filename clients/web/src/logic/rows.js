@@ -29,10 +29,10 @@ export function rowsOf(items, line, dayOf) {
 function continues(previous, item) {
     return Boolean(
         previous &&
-            previous.user === item.user &&
-            !item.reply_to &&
-            Boolean(previous.deleted) === Boolean(item.deleted) &&
-            (previous.meta?.name ?? '') === (item.meta?.name ?? '') &&
-            Math.abs(item.at - previous.at) < GROUP_MS,
+        previous.user === item.user &&
+        !item.reply_to &&
+        Boolean(previous.deleted) === Boolean(item.deleted) &&
+        (previous.meta?.name ?? '') === (item.meta?.name ?? '') &&
+        Math.abs(item.at - previous.at) < GROUP_MS,
     );
 }

@@ -102,7 +102,11 @@ function Users() {
     const [error, setError] = useState(null);
     const load = async (after) => {
         try {
-            const found = await chat.admin.users({ ...(query.trim() && { q: query.trim() }), ...(after && { after }), limit: PAGE });
+            const found = await chat.admin.users({
+                ...(query.trim() && { q: query.trim() }),
+                ...(after && { after }),
+                limit: PAGE,
+            });
             setUsers((before) => (after && before ? [...before, ...found.users] : found.users));
             setMore(Boolean(found.more));
             setError(null);
@@ -118,27 +122,38 @@ function Users() {
         if (await attempt(chat.admin.user({ user: user.id, ...what }), done)) load();
     };
     const isOwner = value.me.role === 'owner';
-    const menuOf = (user) => [
-        ...ROLES.filter(([role]) => role !== user.role && role !== 'guest' && user.role !== 'guest' && (isOwner || role !== 'owner')).map(([role, title]) => ({
-            label: `Make ${title.toLowerCase()}`,
-            run: () => change(user, { role }, `${nameOfUser(user)} is ${title.toLowerCase()} now.`),
-        })),
-        user.login && { label: 'Set a new password…', run: () => openDialog('New password', (close) => <NewPassword user={user} close={close} chat={chat} />) },
-        null,
-        user.deactivated
-            ? { label: 'Activate', run: () => change(user, { deactivated: false }, `${nameOfUser(user)} may come in again.`) }
-            : {
-                  label: 'Deactivate…',
-                  isDanger: true,
-                  run: () =>
-                      confirm({
-                          title: `Deactivate ${nameOfUser(user)}?`,
-                          text: 'Signed out everywhere, and cannot sign in. What they said stays. It can be undone.',
-                          action: 'Deactivate',
-                          onConfirm: () => change(user, { deactivated: true }, `${nameOfUser(user)} is deactivated.`),
-                      }),
-              },
-    ].filter((one) => one !== false && one !== undefined && one !== '');
+    const menuOf = (user) =>
+        [
+            ...ROLES.filter(
+                ([role]) =>
+                    role !== user.role && role !== 'guest' && user.role !== 'guest' && (isOwner || role !== 'owner'),
+            ).map(([role, title]) => ({
+                label: `Make ${title.toLowerCase()}`,
+                run: () => change(user, { role }, `${nameOfUser(user)} is ${title.toLowerCase()} now.`),
+            })),
+            user.login && {
+                label: 'Set a new password…',
+                run: () => openDialog('New password', (close) => <NewPassword user={user} close={close} chat={chat} />),
+            },
+            null,
+            user.deactivated
+                ? {
+                      label: 'Activate',
+                      run: () => change(user, { deactivated: false }, `${nameOfUser(user)} may come in again.`),
+                  }
+                : {
+                      label: 'Deactivate…',
+                      isDanger: true,
+                      run: () =>
+                          confirm({
+                              title: `Deactivate ${nameOfUser(user)}?`,
+                              text: 'Signed out everywhere, and cannot sign in. What they said stays. It can be undone.',
+                              action: 'Deactivate',
+                              onConfirm: () =>
+                                  change(user, { deactivated: true }, `${nameOfUser(user)} is deactivated.`),
+                          }),
+                  },
+        ].filter((one) => one !== false && one !== undefined && one !== '');
     return (
         <>
             <Field label="Find" type="search" placeholder="Name or login" value={query} onValue={setQuery} />
@@ -172,7 +187,16 @@ function Users() {
                                 <td>{user.role}</td>
                                 <td>{user.created_at ? shortDateOf(user.created_at) : ''}</td>
                                 <td>{user.last_seen ? agoOf(user.last_seen) : ''}</td>
-                                <td>{user.id !== value.me.id && <MenuButton class="icon-button small" label={`With ${nameOfUser(user)}`} icon={MoreIcon} items={() => menuOf(user)} />}</td>
+                                <td>
+                                    {user.id !== value.me.id && (
+                                        <MenuButton
+                                            class="icon-button small"
+                                            label={`With ${nameOfUser(user)}`}
+                                            icon={MoreIcon}
+                                            items={() => menuOf(user)}
+                                        />
+                                    )}
+                                </td>
                             </tr>
                         ))}
                     </tbody>
@@ -195,11 +219,25 @@ function NewPassword({ user, close, chat }) {
             class="sheet"
             onSubmit={async (event) => {
                 event.preventDefault();
-                if (isFit && (await attempt(chat.admin.user({ user: user.id, password }), 'The password is set; tell them another way.'))) close();
+                if (
+                    isFit &&
+                    (await attempt(
+                        chat.admin.user({ user: user.id, password }),
+                        'The password is set; tell them another way.',
+                    ))
+                )
+                    close();
             }}>
             <h2>A new password for {nameOfUser(user)}</h2>
             <p class="quiet">Their logins end. Tell it to them some other way, and let them change it.</p>
-            <Field label="New password" autocomplete="off" spellcheck={false} value={password} onValue={setPassword} hint="At least 8 characters." />
+            <Field
+                label="New password"
+                autocomplete="off"
+                spellcheck={false}
+                value={password}
+                onValue={setPassword}
+                hint="At least 8 characters."
+            />
             <div class="buttons">
                 <button type="button" class="button" onClick={close}>
                     Cancel
@@ -239,7 +277,12 @@ function TeamSettings() {
                     ['closed', 'Nobody'],
                 ]}
             />
-            <Check label="Guests" hint="Invitations may let people in who give only a name, and see one room." value={Boolean(settings.guests)} onValue={set('guests')} />
+            <Check
+                label="Guests"
+                hint="Invitations may let people in who give only a name, and see one room."
+                value={Boolean(settings.guests)}
+                onValue={set('guests')}
+            />
             <Choice
                 label="Keep messages"
                 hint="Where a room does not say otherwise. Older ones are deleted for good."
@@ -305,8 +348,18 @@ function Audit() {
                                 <td>
                                     <code>{entry.action}</code>
                                 </td>
-                                <td>{[entry.target && nameOf(entry.target), entry.room && `#${roomOf(entry.room)}`].filter(Boolean).join(', ')}</td>
-                                <td class="is-long">{entry.detail ? (typeof entry.detail === 'string' ? entry.detail : JSON.stringify(entry.detail)) : ''}</td>
+                                <td>
+                                    {[entry.target && nameOf(entry.target), entry.room && `#${roomOf(entry.room)}`]
+                                        .filter(Boolean)
+                                        .join(', ')}
+                                </td>
+                                <td class="is-long">
+                                    {entry.detail
+                                        ? typeof entry.detail === 'string'
+                                            ? entry.detail
+                                            : JSON.stringify(entry.detail)
+                                        : ''}
+                                </td>
                             </tr>
                         ))}
                     </tbody>
@@ -333,7 +386,9 @@ function Webhooks() {
     const where = room || rooms[0]?.id || '';
     const make = async (event) => {
         event.preventDefault();
-        const result = await attempt(chat.webhook.create({ kind, room: where, name: name.trim(), ...(kind === 'out' && { url: url.trim() }) }));
+        const result = await attempt(
+            chat.webhook.create({ kind, room: where, name: name.trim(), ...(kind === 'out' && { url: url.trim() }) }),
+        );
         if (!result) return;
         setMade(result.webhook);
         setName('');
@@ -354,10 +409,17 @@ function Webhooks() {
                             ['out', 'Out: a program is told'],
                         ]}
                     />
-                    <Choice label="Room" value={where} onValue={setRoom} options={rooms.map((one) => [one.id, `#${one.title}`])} />
+                    <Choice
+                        label="Room"
+                        value={where}
+                        onValue={setRoom}
+                        options={rooms.map((one) => [one.id, `#${one.title}`])}
+                    />
                 </div>
                 <Field label="Name" maxlength={64} placeholder="Builds" value={name} onValue={setName} />
-                {kind === 'out' && <Field label="URL" type="url" placeholder="https://…" value={url} onValue={setUrl} />}
+                {kind === 'out' && (
+                    <Field label="URL" type="url" placeholder="https://…" value={url} onValue={setUrl} />
+                )}
                 <div class="buttons">
                     <button class="button primary" disabled={!name.trim() || !where || (kind === 'out' && !url.trim())}>
                         Create the webhook
@@ -367,9 +429,18 @@ function Webhooks() {
             {made?.secret && (
                 <div class="made-link" role="status">
                     <p>
-                        <strong>{made.name}</strong> is there. {made.kind === 'in' ? 'Post {"text": "…"} to this address; it is shown only now.' : 'This secret signs what is posted; it is shown only now.'}
+                        <strong>{made.name}</strong> is there.{' '}
+                        {made.kind === 'in'
+                            ? 'Post {"text": "…"} to this address; it is shown only now.'
+                            : 'This secret signs what is posted; it is shown only now.'}
                     </p>
-                    <input type="text" readonly value={made.kind === 'in' ? address(made) : made.secret} aria-label="Secret" onFocus={(event) => event.currentTarget.select()} />
+                    <input
+                        type="text"
+                        readonly
+                        value={made.kind === 'in' ? address(made) : made.secret}
+                        aria-label="Secret"
+                        onFocus={(event) => event.currentTarget.select()}
+                    />
                     <CopyButton text={made.kind === 'in' ? address(made) : made.secret} label="Copy it" icon={CopyIcon}>
                         Copy
                     </CopyButton>
@@ -385,7 +456,11 @@ function Webhooks() {
                             <span>
                                 <bdi>{hook.name}</bdi> <span class="tag">{hook.kind}</span>
                             </span>
-                            <span class="quiet">{[`#${rooms.find((one) => one.id === hook.room)?.title ?? hook.room}`, hook.url].filter(Boolean).join(' · ')}</span>
+                            <span class="quiet">
+                                {[`#${rooms.find((one) => one.id === hook.room)?.title ?? hook.room}`, hook.url]
+                                    .filter(Boolean)
+                                    .join(' · ')}
+                            </span>
                         </span>
                         <button
                             type="button"
@@ -397,7 +472,10 @@ function Webhooks() {
                                     title: `Remove the webhook ${hook.name}?`,
                                     text: 'Its address and secret are no good any more.',
                                     action: 'Remove',
-                                    onConfirm: () => attempt(chat.webhook.remove({ id: hook.id }), 'Removed.').then((done) => done && again()),
+                                    onConfirm: () =>
+                                        attempt(chat.webhook.remove({ id: hook.id }), 'Removed.').then(
+                                            (done) => done && again(),
+                                        ),
                                 })
                             }>
                             <TrashIcon />
@@ -434,7 +512,9 @@ function Stats() {
                     </div>
                 ))}
             </dl>
-            <p class="fine">{value?.users ? `${plural(value.users, 'person', 'people')} so far. ` : ''}More figures are in /metrics.</p>
+            <p class="fine">
+                {value?.users ? `${plural(value.users, 'person', 'people')} so far. ` : ''}More figures are in /metrics.
+            </p>
         </>
     );
 }

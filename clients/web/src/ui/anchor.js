@@ -64,7 +64,10 @@ export class Anchor {
     show(node, part) {
         const { box } = this;
         this.isAtEnd = false;
-        box.scrollTop = Math.max(0, node.offsetTop - Math.max(0, box.clientHeight - Math.min(node.offsetHeight, box.clientHeight)) * part);
+        box.scrollTop = Math.max(
+            0,
+            node.offsetTop - Math.max(0, box.clientHeight - Math.min(node.offsetHeight, box.clientHeight)) * part,
+        );
         this.capture();
     }
 

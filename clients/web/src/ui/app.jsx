@@ -124,7 +124,8 @@ function ChatApp({ route }) {
         );
     if (!state) return <Splash />;
     if (route.view === 'setup') return <SetupPage chat={chat} state={state} code={route.code} onIn={come} />;
-    if (route.view === 'invite') return <InvitePage key={route.code} chat={chat} state={state} code={route.code} onIn={come} />;
+    if (route.view === 'invite')
+        return <InvitePage key={route.code} chat={chat} state={state} code={route.code} onIn={come} />;
     if (!isIn) return <SignInPage chat={chat} state={state} note={note} onIn={come} />;
     return <Shell chat={chat} route={route} onSignOut={signOut} />;
 }

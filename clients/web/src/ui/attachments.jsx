@@ -13,7 +13,9 @@ export function Attachments({ files, url }) {
     return (
         <ul class="attachments" aria-label="Files">
             {files.map((file) => (
-                <li key={file.id}>{isImage(file) ? <Picture file={file} url={url(file)} /> : <Download file={file} url={url(file)} />}</li>
+                <li key={file.id}>
+                    {isImage(file) ? <Picture file={file} url={url(file)} /> : <Download file={file} url={url(file)} />}
+                </li>
             ))}
         </ul>
     );
@@ -48,7 +50,14 @@ function Picture({ file, url }) {
         );
     return (
         <button type="button" class="picture" onClick={show} aria-label={`Open the picture ${file.name}`}>
-            <img src={url} alt={file.name} loading="lazy" decoding="async" {...sizeIn(file)} onError={() => setFailed(true)} />
+            <img
+                src={url}
+                alt={file.name}
+                loading="lazy"
+                decoding="async"
+                {...sizeIn(file)}
+                onError={() => setFailed(true)}
+            />
         </button>
     );
 }

@@ -27,7 +27,8 @@ function complaintsOf({ login, name, password }) {
     if (name !== undefined && !cleanName(name)) wrong.name = 'Your name, as the others will see it.';
     if (login !== undefined && !LOGIN.test(login.toLowerCase()))
         wrong.login = '2 to 32 letters, digits, “.”, “-” or “_”, beginning with a letter or digit.';
-    if (password !== undefined && new TextEncoder().encode(password).length < 8) wrong.password = 'At least 8 characters.';
+    if (password !== undefined && new TextEncoder().encode(password).length < 8)
+        wrong.password = 'At least 8 characters.';
     return wrong;
 }
 
@@ -73,7 +74,15 @@ function AuthForm({ fields, action, checks = true, run, onIn, note, children }) 
         <form class="form" ref={form} onSubmit={submit} noValidate>
             {note}
             {fields.includes('name') && (
-                <Field label="Your name" name="name" autocomplete="name" maxlength={64} value={values.name} onValue={set('name')} error={wrong.name} />
+                <Field
+                    label="Your name"
+                    name="name"
+                    autocomplete="name"
+                    maxlength={64}
+                    value={values.name}
+                    onValue={set('name')}
+                    error={wrong.name}
+                />
             )}
             {fields.includes('login') && (
                 <Field
@@ -117,7 +126,9 @@ function AuthForm({ fields, action, checks = true, run, onIn, note, children }) 
 export function SetupPage({ chat, state, code, onIn }) {
     if (!state.setup)
         return (
-            <Card title="This team is set up already" lead="The link works once. Sign in with the login that was made by it.">
+            <Card
+                title="This team is set up already"
+                lead="The link works once. Sign in with the login that was made by it.">
                 <p class="auth-links">
                     <a class="button primary wide" href="#/">
                         Sign in
@@ -126,8 +137,15 @@ export function SetupPage({ chat, state, code, onIn }) {
             </Card>
         );
     return (
-        <Card title="Welcome to Parley" lead="You are the first here. Make the owner’s account; everybody else comes by your invitation.">
-            <AuthForm fields={['name', 'login', 'password']} action="Create the team" run={(values) => chat.auth.setup({ code, ...values })} onIn={onIn} />
+        <Card
+            title="Welcome to Parley"
+            lead="You are the first here. Make the owner’s account; everybody else comes by your invitation.">
+            <AuthForm
+                fields={['name', 'login', 'password']}
+                action="Create the team"
+                run={(values) => chat.auth.setup({ code, ...values })}
+                onIn={onIn}
+            />
         </Card>
     );
 }
@@ -137,7 +155,9 @@ export function SignInPage({ chat, state, note, onIn }) {
     const team = state.name || 'Parley';
     if (state.setup)
         return (
-            <Card title="Nobody is here yet" lead="The link for the first owner is in the server’s log. Open it to make the team.">
+            <Card
+                title="Nobody is here yet"
+                lead="The link for the first owner is in the server’s log. Open it to make the team.">
                 <pre class="log-line">
                     <code>{`${location.origin}${location.pathname}#/setup/…`}</code>
                 </pre>
@@ -146,7 +166,12 @@ export function SignInPage({ chat, state, note, onIn }) {
     if (isNew)
         return (
             <Card title={`Join ${team}`} lead="Anybody with the address may.">
-                <AuthForm fields={['name', 'login', 'password']} action="Create the account" run={(values) => chat.auth.register(values)} onIn={onIn} />
+                <AuthForm
+                    fields={['name', 'login', 'password']}
+                    action="Create the account"
+                    run={(values) => chat.auth.register(values)}
+                    onIn={onIn}
+                />
                 <p class="auth-links">
                     <button type="button" class="link" onClick={() => setNew(false)}>
                         I have an account
@@ -194,8 +219,16 @@ export function InvitePage({ chat, state, code, onIn }) {
     if (error)
         return (
             <Card
-                title={error.code === 404 || error.code === 410 ? 'This invitation is over' : 'The invitation could not be read'}
-                lead={error.code === 404 || error.code === 410 ? 'It was used, withdrawn, or has expired. Ask for a new one.' : explain(error)}>
+                title={
+                    error.code === 404 || error.code === 410
+                        ? 'This invitation is over'
+                        : 'The invitation could not be read'
+                }
+                lead={
+                    error.code === 404 || error.code === 410
+                        ? 'It was used, withdrawn, or has expired. Ask for a new one.'
+                        : explain(error)
+                }>
                 <p class="auth-links">
                     <a class="button wide" href="#/">
                         Sign in instead
@@ -215,7 +248,12 @@ export function InvitePage({ chat, state, code, onIn }) {
     if (state.user)
         return (
             <Card title={`Join ${room ? `#${room}` : invite.team}`} lead={lead}>
-                <AuthForm fields={[]} action={`Join as ${state.user.name}`} run={() => chat.auth.accept({ code })} onIn={onIn} />
+                <AuthForm
+                    fields={[]}
+                    action={`Join as ${state.user.name}`}
+                    run={() => chat.auth.accept({ code })}
+                    onIn={onIn}
+                />
             </Card>
         );
     const isGuest = way === 'guest' && invite.guests;
@@ -232,11 +270,22 @@ export function InvitePage({ chat, state, code, onIn }) {
                 </div>
             )}
             {isGuest ? (
-                <AuthForm key="guest" fields={['name']} action="Join as a guest" run={({ name }) => chat.auth.accept({ code, guest: true, name })} onIn={onIn}>
+                <AuthForm
+                    key="guest"
+                    fields={['name']}
+                    action="Join as a guest"
+                    run={({ name }) => chat.auth.accept({ code, guest: true, name })}
+                    onIn={onIn}>
                     <p class="fine">A guest sees only the room of the invitation, in this browser.</p>
                 </AuthForm>
             ) : (
-                <AuthForm key="account" fields={['name', 'login', 'password']} action="Join" run={(values) => chat.auth.accept({ code, ...values })} onIn={onIn} />
+                <AuthForm
+                    key="account"
+                    fields={['name', 'login', 'password']}
+                    action="Join"
+                    run={(values) => chat.auth.accept({ code, ...values })}
+                    onIn={onIn}
+                />
             )}
         </Card>
     );

@@ -6,7 +6,9 @@ const HUES = 12;
 export function Avatar({ user, size = '', isOnline }) {
     const name = user?.name || user?.login || '?';
     return (
-        <span class={`avatar ${size} hue-${hueOf(user?.id ?? name, HUES)} ${user?.deactivated ? 'is-gone' : ''}`} aria-hidden="true">
+        <span
+            class={`avatar ${size} hue-${hueOf(user?.id ?? name, HUES)} ${user?.deactivated ? 'is-gone' : ''}`}
+            aria-hidden="true">
             {initialsOf(name)}
             {isOnline !== undefined && <span class={`presence ${isOnline ? 'is-online' : ''}`} />}
         </span>

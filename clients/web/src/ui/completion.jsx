@@ -18,18 +18,31 @@ export function useCompletions(completion, room, people, me) {
         if (!completion) setDismissed(null);
     }, [key]);
     useEffect(() => {
-        if (isWanted && completion.kind === 'emoji' && !emoji) import('./picker.jsx').then((module) => setEmoji(module.groups), () => {});
+        if (isWanted && completion.kind === 'emoji' && !emoji)
+            import('./picker.jsx').then(
+                (module) => setEmoji(module.groups),
+                () => {},
+            );
     }, [isWanted, completion?.kind]);
 
     let items = [];
     if (isWanted && completion.kind === 'user') {
         const all = [...people.byId.values()].filter((user) => user.login && !user.deactivated && user.id !== me);
-        items = bestOf(all, completion.query, (user) => [user.name, user.login], SHOWN_MAX).map((user) => ({ key: user.id, user, insert: `@${user.login}` }));
+        items = bestOf(all, completion.query, (user) => [user.name, user.login], SHOWN_MAX).map((user) => ({
+            key: user.id,
+            user,
+            insert: `@${user.login}`,
+        }));
         const { info } = room.value;
         if (info?.kind !== 'direct' && completion.query && 'all'.startsWith(completion.query.toLowerCase()))
             items.push({ key: 'all', label: '@all', hint: 'everybody in the room', insert: '@all' });
     } else if (isWanted && completion.kind === 'emoji' && emoji) {
-        items = findEmoji(emoji, completion.query, SHOWN_MAX).map((one) => ({ key: one.emoji, label: one.emoji, hint: `:${one.name}:`, insert: one.emoji }));
+        items = findEmoji(emoji, completion.query, SHOWN_MAX).map((one) => ({
+            key: one.emoji,
+            label: one.emoji,
+            hint: `:${one.name}:`,
+            insert: one.emoji,
+        }));
     }
     const isOpen = items.length > 0;
     const active = Math.min(at, items.length - 1);

@@ -32,7 +32,13 @@ export function Composer({ room, state, api, onSent, onEditing }) {
     const left = text.length * 3 > max - 300 ? max - byteLength(text) : max;
 
     const keep = (change) => {
-        const next = { text, reply_to: reply ?? undefined, edits: typeof edits === 'number' ? edits : undefined, attachments: uploads.done, ...change };
+        const next = {
+            text,
+            reply_to: reply ?? undefined,
+            edits: typeof edits === 'number' ? edits : undefined,
+            attachments: uploads.done,
+            ...change,
+        };
         const isEmpty = !next.text.trim() && !next.reply_to && !next.edits && !next.attachments?.length;
         room.setDraft(isEmpty ? null : next);
     };
@@ -105,9 +111,16 @@ export function Composer({ room, state, api, onSent, onEditing }) {
         }
         if (!said && !uploads.done.length) return;
         try {
-            room.send({ text: said, reply_to: reply ?? undefined, attachments: uploads.done.length ? uploads.done : undefined });
+            room.send({
+                text: said,
+                reply_to: reply ?? undefined,
+                attachments: uploads.done.length ? uploads.done : undefined,
+            });
         } catch (error) {
-            toast(error.word === 'outbox_full' ? 'Too many messages are waiting to be sent already.' : explain(error), 'bad');
+            toast(
+                error.word === 'outbox_full' ? 'Too many messages are waiting to be sent already.' : explain(error),
+                'bad',
+            );
             return;
         }
         room.typingStopped();
@@ -194,7 +207,12 @@ export function Composer({ room, state, api, onSent, onEditing }) {
                 <div class="composer-line">
                     {edits === null && (
                         <>
-                            <button type="button" class="icon-button" aria-label="Add files" title="Add files" onClick={() => files.current.click()}>
+                            <button
+                                type="button"
+                                class="icon-button"
+                                aria-label="Add files"
+                                title="Add files"
+                                onClick={() => files.current.click()}>
                                 <ClipIcon />
                             </button>
                             <input
@@ -248,7 +266,11 @@ export function Composer({ room, state, api, onSent, onEditing }) {
                             write(text.slice(0, at) + emoji + text.slice(at), at + emoji.length);
                         }}
                     />
-                    <button class="send" aria-label={edits !== null ? 'Save the edit' : 'Send'} title={edits !== null ? 'Save' : 'Send'} disabled={!canSend}>
+                    <button
+                        class="send"
+                        aria-label={edits !== null ? 'Save the edit' : 'Send'}
+                        title={edits !== null ? 'Save' : 'Send'}
+                        disabled={!canSend}>
                         <SendIcon />
                     </button>
                 </div>

@@ -31,7 +31,12 @@ export function CopyButton({ text, children, label, icon: Icon, class: name = 'b
         timer.current = setTimeout(() => setState(''), 2000);
     };
     return (
-        <button type="button" class={name} onClick={onClick} aria-label={children ? `${state || children}: ${label}` : label} title={label}>
+        <button
+            type="button"
+            class={name}
+            onClick={onClick}
+            aria-label={children ? `${state || children}: ${label}` : label}
+            title={label}>
             {state === 'Copied' ? <CheckIcon /> : <Icon />}
             <span class="button-text" aria-live="polite">
                 {state || children}

@@ -111,7 +111,10 @@ function FeedSide({ name, recent }) {
                     <ul>
                         {[...new Set([ALWAYS, ...recent])].map((one) => (
                             <li key={one}>
-                                <a class="channel" href={hashOfFeed(one)} aria-current={one === name ? 'page' : undefined}>
+                                <a
+                                    class="channel"
+                                    href={hashOfFeed(one)}
+                                    aria-current={one === name ? 'page' : undefined}>
                                     <PulseIcon />
                                     <span class="channel-name">{one}</span>
                                 </a>

@@ -68,7 +68,13 @@ export function Check({ label, hint, value, onValue, ...rest }) {
     const id = useId();
     return (
         <div class="check">
-            <input id={id} type="checkbox" checked={value} onChange={(event) => onValue(event.currentTarget.checked)} {...rest} />
+            <input
+                id={id}
+                type="checkbox"
+                checked={value}
+                onChange={(event) => onValue(event.currentTarget.checked)}
+                {...rest}
+            />
             <label for={id}>
                 {label}
                 {hint && <span class="field-hint">{hint}</span>}

@@ -8,7 +8,11 @@ export function Head({ title, detail, children }) {
     return (
         <header class="head">
             {!isWide && (
-                <button type="button" class="icon-button menu-button" aria-label={`Rooms${waiting ? `, ${badge(waiting)} mentions` : ''}`} onClick={onMenu}>
+                <button
+                    type="button"
+                    class="icon-button menu-button"
+                    aria-label={`Rooms${waiting ? `, ${badge(waiting)} mentions` : ''}`}
+                    onClick={onMenu}>
                     <MenuIcon />
                     {waiting > 0 ? (
                         <span class="badge" aria-hidden="true">

@@ -36,8 +36,8 @@ export function Help() {
             </dl>
             <h2>Markdown</h2>
             <p class="quiet">
-                <code>**bold**</code> <code>*italic*</code> <code>~~struck~~</code> <code>`code`</code> <code>&gt; quote</code>{' '}
-                <code>- list</code>, and <code>```</code> around a block of code.
+                <code>**bold**</code> <code>*italic*</code> <code>~~struck~~</code> <code>`code`</code>{' '}
+                <code>&gt; quote</code> <code>- list</code>, and <code>```</code> around a block of code.
             </p>
         </div>
     );

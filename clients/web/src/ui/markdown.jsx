@@ -100,7 +100,11 @@ function Mention({ node, people, me, onPerson }) {
     const user = people.byLogin.get(node.login);
     if (!user) return node.text;
     return (
-        <button type="button" class={`mention ${user.id === me ? 'is-me' : ''}`} title={node.text} onClick={() => onPerson(user)}>
+        <button
+            type="button"
+            class={`mention ${user.id === me ? 'is-me' : ''}`}
+            title={node.text}
+            onClick={() => onPerson(user)}>
             <bdi>@{user.name}</bdi>
         </button>
     );

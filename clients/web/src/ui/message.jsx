@@ -14,65 +14,98 @@ import { pure } from './pure.js';
 
 const SOON_MS = 2000;
 
-export const MessageRow = pure(({ item, isFirst, isActive, isStop, isFlashed, isEdited, people, me, info, actions }) => {
-    const user = people.byId.get(item.user) ?? { id: item.user, name: item.meta?.name || 'Somebody' };
-    const name = user.bot && item.meta?.name ? item.meta.name : nameOfUser(user);
-    const isPending = item.state !== undefined;
-    const time = (
-        <time dateTime={isoOf(item.at)} title={fullTimeOf(item.at)}>
-            {timeOf(item.at)}
-        </time>
-    );
-    const state = [isFirst && 'is-first', isPending && `is-${item.state}`, isFlashed && 'is-flashed', isEdited && 'is-edited', isActive && 'is-active', item.mentions?.includes(me) && 'mentions-me']
-        .filter(Boolean)
-        .join(' ');
-    return (
-        <li
-            class={`row ${state}`}
-            data-key={item.key}
-            data-seq={item.seq}
-            tabindex={isStop ? 0 : -1}
-            aria-label={`${name}, ${timeOf(item.at)}: ${item.deleted ? 'deleted' : summaryOf(item.text || 'a file', 200)}`}>
-            <div class="row-side">{isFirst ? <Avatar user={user} /> : <span class="row-time">{time}</span>}</div>
-            <div class="message">
-                {isFirst && (
-                    <p class="message-head">
-                        <button type="button" class="message-name" tabindex={isActive ? 0 : -1} onClick={() => actions.profile(user)}>
-                            <bdi>{name}</bdi>
-                        </button>
-                        {user.bot && <span class="tag">bot</span>}
-                        {user.role === 'guest' && <span class="tag">guest</span>}
-                        {user.status?.emoji && <span title={user.status.text}>{user.status.emoji}</span>}
-                        {time}
-                    </p>
-                )}
-                {item.reply_to && <Quote quote={item.reply_to} people={people} onJump={() => actions.jump(item.reply_to.seq)} isActive={isActive} />}
-                {item.deleted ? (
-                    <p class="deleted">{deletedText(item, people)}</p>
-                ) : (
-                    <>
-                        {item.text && <Markdown text={item.text} people={people} me={me} onPerson={actions.profile} />}
-                        {item.attachments?.length > 0 && <Attachments files={item.attachments} url={actions.fileUrl} />}
-                        {(item.edited_at || item.isEditPending) && (
-                            <button type="button" class="edited" tabindex={isActive ? 0 : -1} title={item.edited_at ? fullTimeOf(item.edited_at) : undefined} onClick={() => actions.revisions(item)}>
-                                {item.isEditPending ? 'saving the edit…' : 'edited'}
+export const MessageRow = pure(
+    ({ item, isFirst, isActive, isStop, isFlashed, isEdited, people, me, info, actions }) => {
+        const user = people.byId.get(item.user) ?? { id: item.user, name: item.meta?.name || 'Somebody' };
+        const name = user.bot && item.meta?.name ? item.meta.name : nameOfUser(user);
+        const isPending = item.state !== undefined;
+        const time = (
+            <time dateTime={isoOf(item.at)} title={fullTimeOf(item.at)}>
+                {timeOf(item.at)}
+            </time>
+        );
+        const state = [
+            isFirst && 'is-first',
+            isPending && `is-${item.state}`,
+            isFlashed && 'is-flashed',
+            isEdited && 'is-edited',
+            isActive && 'is-active',
+            item.mentions?.includes(me) && 'mentions-me',
+        ]
+            .filter(Boolean)
+            .join(' ');
+        return (
+            <li
+                class={`row ${state}`}
+                data-key={item.key}
+                data-seq={item.seq}
+                tabindex={isStop ? 0 : -1}
+                aria-label={`${name}, ${timeOf(item.at)}: ${item.deleted ? 'deleted' : summaryOf(item.text || 'a file', 200)}`}>
+                <div class="row-side">{isFirst ? <Avatar user={user} /> : <span class="row-time">{time}</span>}</div>
+                <div class="message">
+                    {isFirst && (
+                        <p class="message-head">
+                            <button
+                                type="button"
+                                class="message-name"
+                                tabindex={isActive ? 0 : -1}
+                                onClick={() => actions.profile(user)}>
+                                <bdi>{name}</bdi>
                             </button>
-                        )}
-                        {item.reactions?.length > 0 && <Reactions item={item} people={people} me={me} actions={actions} />}
-                    </>
+                            {user.bot && <span class="tag">bot</span>}
+                            {user.role === 'guest' && <span class="tag">guest</span>}
+                            {user.status?.emoji && <span title={user.status.text}>{user.status.emoji}</span>}
+                            {time}
+                        </p>
+                    )}
+                    {item.reply_to && (
+                        <Quote
+                            quote={item.reply_to}
+                            people={people}
+                            onJump={() => actions.jump(item.reply_to.seq)}
+                            isActive={isActive}
+                        />
+                    )}
+                    {item.deleted ? (
+                        <p class="deleted">{deletedText(item, people)}</p>
+                    ) : (
+                        <>
+                            {item.text && (
+                                <Markdown text={item.text} people={people} me={me} onPerson={actions.profile} />
+                            )}
+                            {item.attachments?.length > 0 && (
+                                <Attachments files={item.attachments} url={actions.fileUrl} />
+                            )}
+                            {(item.edited_at || item.isEditPending) && (
+                                <button
+                                    type="button"
+                                    class="edited"
+                                    tabindex={isActive ? 0 : -1}
+                                    title={item.edited_at ? fullTimeOf(item.edited_at) : undefined}
+                                    onClick={() => actions.revisions(item)}>
+                                    {item.isEditPending ? 'saving the edit…' : 'edited'}
+                                </button>
+                            )}
+                            {item.reactions?.length > 0 && (
+                                <Reactions item={item} people={people} me={me} actions={actions} />
+                            )}
+                        </>
+                    )}
+                    <State item={item} actions={actions} />
+                </div>
+                {item.pinned && !item.deleted && (
+                    <span class="pinned" title="Pinned">
+                        <PinIcon />
+                        <span class="vh">Pinned</span>
+                    </span>
                 )}
-                <State item={item} actions={actions} />
-            </div>
-            {item.pinned && !item.deleted && (
-                <span class="pinned" title="Pinned">
-                    <PinIcon />
-                    <span class="vh">Pinned</span>
-                </span>
-            )}
-            {isActive && !item.deleted && !isPending && actions.mayWrite && <Tools item={item} info={info} actions={actions} />}
-        </li>
-    );
-});
+                {isActive && !item.deleted && !isPending && actions.mayWrite && (
+                    <Tools item={item} info={info} actions={actions} />
+                )}
+            </li>
+        );
+    },
+);
 
 function deletedText(item, people) {
     const by = item.deleted_by && item.deleted_by !== item.user ? people.byId.get(item.deleted_by) : null;
@@ -115,7 +148,12 @@ function Reactions({ item, people, me, actions }) {
             })}
             {actions.mayWrite && (
                 <li>
-                    <EmojiButton class="reaction reaction-add" label="Add a reaction" icon={SmileIcon} onEmoji={(emoji) => actions.react(item, emoji, true)} />
+                    <EmojiButton
+                        class="reaction reaction-add"
+                        label="Add a reaction"
+                        icon={SmileIcon}
+                        onEmoji={(emoji) => actions.react(item, emoji, true)}
+                    />
                 </li>
             )}
         </ul>
@@ -136,7 +174,8 @@ function State({ item, actions }) {
                 </button>
             </p>
         );
-    if (item.state === 'queued' && item.retryAt > Date.now() + SOON_MS) return <Waiting item={item} actions={actions} />;
+    if (item.state === 'queued' && item.retryAt > Date.now() + SOON_MS)
+        return <Waiting item={item} actions={actions} />;
     if (item.state === 'queued' || item.state === 'sending')
         return (
             <p class="send-state" title="Waiting to be sent">
@@ -154,7 +193,8 @@ function Waiting({ item, actions }) {
         <p class="send-state">
             <ClockIcon />
             <span>
-                {item.error?.word === 'slow_mode' ? 'Slow mode: it is sent' : 'It is tried again'} in {spanOf(Math.max(0, item.retryAt - now))}.
+                {item.error?.word === 'slow_mode' ? 'Slow mode: it is sent' : 'It is tried again'} in{' '}
+                {spanOf(Math.max(0, item.retryAt - now))}.
             </span>
             <button type="button" class="link" onClick={() => actions.discard(item)}>
                 Discard
@@ -166,7 +206,13 @@ function Waiting({ item, actions }) {
 function Tools({ item, actions }) {
     return (
         <div class="tools" role="toolbar" aria-label="With this message">
-            <EmojiButton class="tool" label="React" icon={SmileIcon} isReact onEmoji={(emoji) => actions.react(item, emoji, true)} />
+            <EmojiButton
+                class="tool"
+                label="React"
+                icon={SmileIcon}
+                isReact
+                onEmoji={(emoji) => actions.react(item, emoji, true)}
+            />
             <button type="button" class="tool" aria-label="Reply" title="Reply" onClick={() => actions.reply(item)}>
                 <ReplyIcon />
             </button>

@@ -8,7 +8,8 @@ import { browserStore } from '../net/store.js';
 import { nameOfUser } from './avatar.jsx';
 import { toast } from './overlay.jsx';
 
-export const mayNotify = () => 'Notification' in window && Notification.permission === 'granted' && browserStore.get('notify') !== false;
+export const mayNotify = () =>
+    'Notification' in window && Notification.permission === 'granted' && browserStore.get('notify') !== false;
 
 export function useNotices({ chat, value, people, roomId, isLooking, go, title }) {
     const now = useRef({});
@@ -29,7 +30,10 @@ export function useNotices({ chat, value, people, roomId, isLooking, go, title }
                 const info = at.rooms.find((one) => one.id === room);
                 if (info?.notify === 'none') return;
                 const who = nameOfUser(at.people.byId.get(message.user));
-                const where = info && info.kind !== 'direct' ? ` in ${info.kind === 'group' ? info.title : `#${info.title}`}` : '';
+                const where =
+                    info && info.kind !== 'direct'
+                        ? ` in ${info.kind === 'group' ? info.title : `#${info.title}`}`
+                        : '';
                 const text = summaryOf(message.text || 'sent a file', 140);
                 if (at.isLooking) {
                     toast(`${who}${where}: ${text}`, 'good', { label: 'Show', run: () => go(room, message.seq) });
@@ -37,7 +41,11 @@ export function useNotices({ chat, value, people, roomId, isLooking, go, title }
                 }
                 if (!mayNotify()) return;
                 try {
-                    const notice = new Notification(`${who}${where}`, { body: text, tag: `parley.${room}`, icon: document.querySelector('link[rel=icon]')?.href });
+                    const notice = new Notification(`${who}${where}`, {
+                        body: text,
+                        tag: `parley.${room}`,
+                        icon: document.querySelector('link[rel=icon]')?.href,
+                    });
                     notice.onclick = () => {
                         window.focus();
                         location.hash = hashOfRoom(room, message.seq);

@@ -25,7 +25,11 @@ export const closeDialogs = () => overlay.set({ dialogs: [] });
 // kind 'good' | 'bad'; action: {label, run}.
 export function toast(text, kind = 'good', action = null) {
     const key = ++made;
-    overlay.set({ toasts: [...overlay.value.toasts.filter((one) => one.text !== text), { key, text, kind, action }].slice(-TOASTS_MAX) });
+    overlay.set({
+        toasts: [...overlay.value.toasts.filter((one) => one.text !== text), { key, text, kind, action }].slice(
+            -TOASTS_MAX,
+        ),
+    });
 }
 
 const dismiss = (key) => overlay.set({ toasts: overlay.value.toasts.filter((one) => one.key !== key) });

@@ -23,7 +23,12 @@ function Panel({ title, children, tools }) {
                 <h2>{title}</h2>
                 {tools}
                 {hasColumn && (
-                    <button type="button" class="icon-button" aria-label={`Close: ${title}`} title="Close" onClick={() => setPanel(null)}>
+                    <button
+                        type="button"
+                        class="icon-button"
+                        aria-label={`Close: ${title}`}
+                        title="Close"
+                        onClick={() => setPanel(null)}>
                         <CloseIcon />
                     </button>
                 )}
@@ -63,8 +68,14 @@ export function Members({ room, state, isMod }) {
         return (members ?? [])
             .map((member) => {
                 const id = typeof member.user === 'object' ? member.user.id : member.user;
-                const user = people.byId.get(id) ?? (typeof member.user === 'object' ? member.user : { id, name: 'Somebody' });
-                return { ...member, user, isHere: here.has(id), isOn: here.has(id) || id === value.me?.id || isOnline(user, now) };
+                const user =
+                    people.byId.get(id) ?? (typeof member.user === 'object' ? member.user : { id, name: 'Somebody' });
+                return {
+                    ...member,
+                    user,
+                    isHere: here.has(id),
+                    isOn: here.has(id) || id === value.me?.id || isOnline(user, now),
+                };
             })
             .sort((a, b) => b.isOn - a.isOn || nameOfUser(a.user).localeCompare(nameOfUser(b.user)));
     }, [members, people, online, now]);
@@ -94,7 +105,12 @@ export function Members({ room, state, isMod }) {
                 {ROLES[role] && <span class="tag">{ROLES[role]}</span>}
             </button>
             {user.id !== value.me?.id && (
-                <MenuButton class="icon-button small" label={`With ${nameOfUser(user)}`} icon={MoreIcon} items={() => memberMenu(page, info, user, role, muted_until, isMod)} />
+                <MenuButton
+                    class="icon-button small"
+                    label={`With ${nameOfUser(user)}`}
+                    icon={MoreIcon}
+                    items={() => memberMenu(page, info, user, role, muted_until, isMod)}
+                />
             )}
         </li>
     );
@@ -103,7 +119,12 @@ export function Members({ room, state, isMod }) {
             title={`Members${info.members_n ? ` · ${info.members_n}` : ''}`}
             tools={
                 info.role && (
-                    <button type="button" class="icon-button" aria-label="Add people" title="Add people" onClick={() => dialogs.addMembers(page, info)}>
+                    <button
+                        type="button"
+                        class="icon-button"
+                        aria-label="Add people"
+                        title="Add people"
+                        onClick={() => dialogs.addMembers(page, info)}>
                         <UserPlusIcon />
                     </button>
                 )
@@ -161,10 +182,27 @@ export function memberMenu(page, info, user, role, mutedUntil, isMod) {
         ...items,
         null,
         role === 'mod'
-            ? { label: 'Make an ordinary member', run: () => attempt(chat.member.update({ room: info.id, user: user.id, role: 'member' }), 'Done.') }
-            : role !== 'guest' && { label: 'Make a moderator', run: () => attempt(chat.member.update({ room: info.id, user: user.id, role: 'mod' }), `${nameOfUser(user)} is a moderator now.`) },
+            ? {
+                  label: 'Make an ordinary member',
+                  run: () => attempt(chat.member.update({ room: info.id, user: user.id, role: 'member' }), 'Done.'),
+              }
+            : role !== 'guest' && {
+                  label: 'Make a moderator',
+                  run: () =>
+                      attempt(
+                          chat.member.update({ room: info.id, user: user.id, role: 'mod' }),
+                          `${nameOfUser(user)} is a moderator now.`,
+                      ),
+              },
         isMuted
-            ? { label: 'Let write again', run: () => attempt(chat.moderation.unmute({ room: info.id, user: user.id }), `${nameOfUser(user)} may write again.`) }
+            ? {
+                  label: 'Let write again',
+                  run: () =>
+                      attempt(
+                          chat.moderation.unmute({ room: info.id, user: user.id }),
+                          `${nameOfUser(user)} may write again.`,
+                      ),
+              }
             : { label: 'Mute…', run: () => dialogs.moderate(page, info, user, 'mute') },
         { label: 'Remove from the room…', isDanger: true, run: () => dialogs.moderate(page, info, user, 'kick') },
         { label: 'Ban…', isDanger: true, run: () => dialogs.moderate(page, info, user, 'ban') },
@@ -179,7 +217,9 @@ function Hit({ message, people, rooms, children, showsRoom, onTake }) {
             <button type="button" class="hit" onClick={onTake}>
                 <span class="hit-head">
                     <bdi class="hit-name">{nameOfUser(user)}</bdi>
-                    {showsRoom && room && <span>{room.kind === 'direct' || room.kind === 'group' ? room.title : `#${room.title}`}</span>}
+                    {showsRoom && room && (
+                        <span>{room.kind === 'direct' || room.kind === 'group' ? room.title : `#${room.title}`}</span>
+                    )}
                     <time>{shortDateOf(message.at)}</time>
                 </span>
                 <span class="hit-text" dir="auto">
@@ -211,12 +251,19 @@ export function Pins({ room, state, actions }) {
             {messages && !messages.length && (
                 <div class="panel-empty">
                     <PinIcon />
-                    <p class="quiet">Nothing is pinned. What everybody should find again can be: in a message’s menu.</p>
+                    <p class="quiet">
+                        Nothing is pinned. What everybody should find again can be: in a message’s menu.
+                    </p>
                 </div>
             )}
             <ul class="hits">
                 {messages?.map((message) => (
-                    <Hit key={message.seq} message={message} people={people} rooms={value.rooms} onTake={() => actions.jump(message.seq)}>
+                    <Hit
+                        key={message.seq}
+                        message={message}
+                        people={people}
+                        rooms={value.rooms}
+                        onTake={() => actions.jump(message.seq)}>
                         {summaryOf(message.text || message.attachments?.[0]?.name || '', 260)}
                     </Hit>
                 ))}
@@ -252,7 +299,13 @@ export function Search({ room, state }) {
         setBusy(true);
         const timer = setTimeout(async () => {
             try {
-                const found = await chat.search({ q: words, ...(isHere && { room: room.id }), ...(from && { from }), ...(has && { has }), limit: 30 });
+                const found = await chat.search({
+                    q: words,
+                    ...(isHere && { room: room.id }),
+                    ...(from && { from }),
+                    ...(has && { has }),
+                    limit: 30,
+                });
                 if (!isWanted) return;
                 setHits(found.hits);
                 setPage(found);
@@ -274,7 +327,9 @@ export function Search({ room, state }) {
         setPage(next);
         setHits((before) => [...before, ...next.hits]);
     };
-    const users = [...people.byId.values()].filter((user) => !user.deactivated).sort((a, b) => nameOfUser(a).localeCompare(nameOfUser(b)));
+    const users = [...people.byId.values()]
+        .filter((user) => !user.deactivated)
+        .sort((a, b) => nameOfUser(a).localeCompare(nameOfUser(b)));
     return (
         <Panel title="Search">
             <div class="search-form" role="search">
@@ -287,9 +342,18 @@ export function Search({ room, state }) {
                     value={q}
                     onInput={(event) => setQ(event.currentTarget.value)}
                 />
-                <Check label={`Only in ${info.kind === 'direct' || info.kind === 'group' ? 'this conversation' : `#${info.title}`}`} value={isHere} onValue={setHere} />
+                <Check
+                    label={`Only in ${info.kind === 'direct' || info.kind === 'group' ? 'this conversation' : `#${info.title}`}`}
+                    value={isHere}
+                    onValue={setHere}
+                />
                 <div class="search-filters">
-                    <Choice label="From" value={from} onValue={setFrom} options={[['', 'Anybody'], ...users.map((user) => [user.id, nameOfUser(user)])]} />
+                    <Choice
+                        label="From"
+                        value={from}
+                        onValue={setFrom}
+                        options={[['', 'Anybody'], ...users.map((user) => [user.id, nameOfUser(user)])]}
+                    />
                     <Choice
                         label="With"
                         value={has}
@@ -303,7 +367,15 @@ export function Search({ room, state }) {
                 </div>
             </div>
             <p class="panel-note quiet" role="status">
-                {error ? explain(error) : hits ? (hits.length ? `${plural(hits.length, 'message')}${page?.next ? ' so far' : ''}` : isBusy ? 'Searching…' : 'Nothing was found.') : 'In all rooms of yours, newest first.'}
+                {error
+                    ? explain(error)
+                    : hits
+                      ? hits.length
+                          ? `${plural(hits.length, 'message')}${page?.next ? ' so far' : ''}`
+                          : isBusy
+                            ? 'Searching…'
+                            : 'Nothing was found.'
+                      : 'In all rooms of yours, newest first.'}
             </p>
             <ul class="hits" aria-busy={isBusy}>
                 {hits?.map(({ message, snippet }) => (
@@ -317,7 +389,9 @@ export function Search({ room, state }) {
                             if (!hasColumn) setPanel(null);
                             go(message.room, message.seq);
                         }}>
-                        {snippet?.length ? snippet.map(([text, isHit], i) => (isHit ? <mark key={i}>{text}</mark> : text)) : summaryOf(message.text ?? message.attachments?.[0]?.name ?? '', 200)}
+                        {snippet?.length
+                            ? snippet.map(([text, isHit], i) => (isHit ? <mark key={i}>{text}</mark> : text))
+                            : summaryOf(message.text ?? message.attachments?.[0]?.name ?? '', 200)}
                     </Hit>
                 ))}
             </ul>

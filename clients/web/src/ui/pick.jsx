@@ -32,7 +32,8 @@ export function Finder({ label, placeholder, items, query, onQuery, draw, onTake
                     if (event.isComposing) return;
                     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
                         event.preventDefault();
-                        if (items.length) setAt((active + (event.key === 'ArrowDown' ? 1 : items.length - 1)) % items.length);
+                        if (items.length)
+                            setAt((active + (event.key === 'ArrowDown' ? 1 : items.length - 1)) % items.length);
                     } else if (event.key === 'Enter') {
                         event.preventDefault();
                         if (items[active]) onTake(items[active]);

@@ -39,7 +39,14 @@ export function Picker({ onEmoji }) {
         else all[Math.min(all.length - 1, at + step)]?.focus();
     };
     const cell = ({ emoji, name }) => (
-        <button key={emoji} type="button" class="emoji" tabindex={-1} title={name.replaceAll('_', ' ')} aria-label={name.replaceAll('_', ' ')} onClick={() => take(emoji)}>
+        <button
+            key={emoji}
+            type="button"
+            class="emoji"
+            tabindex={-1}
+            title={name.replaceAll('_', ' ')}
+            aria-label={name.replaceAll('_', ' ')}
+            onClick={() => take(emoji)}>
             {emoji}
         </button>
     );
@@ -74,7 +81,13 @@ export function Picker({ onEmoji }) {
             {!query && (
                 <div class="picker-groups" role="group" aria-label="Kinds of emoji">
                     {groups.map(({ title, emoji }, i) => (
-                        <button key={title} type="button" aria-pressed={i === group} title={title} aria-label={title} onClick={() => setGroup(i)}>
+                        <button
+                            key={title}
+                            type="button"
+                            aria-pressed={i === group}
+                            title={title}
+                            aria-label={title}
+                            onClick={() => setGroup(i)}>
                             {emoji[0].emoji}
                         </button>
                     ))}

@@ -12,10 +12,30 @@ import { Dialog } from './dialog.jsx';
 import { dialogs } from './dialogs.js';
 import { Head } from './head.jsx';
 import { useObservable } from './hooks.js';
-import { AlertIcon, BellIcon, BellOffIcon, CopyIcon, EditIcon, EyeOffIcon, GearIcon, HistoryIcon, LeaveIcon, LinkIcon, LockIcon, MoreIcon, PeopleIcon, PinIcon, ReplyIcon, SearchIcon, ShieldIcon, TrashIcon, UserPlusIcon } from './icons.jsx';
+import {
+    BellIcon,
+    BellOffIcon,
+    CopyIcon,
+    EditIcon,
+    EyeOffIcon,
+    GearIcon,
+    HistoryIcon,
+    LeaveIcon,
+    LinkIcon,
+    LockIcon,
+    MoreIcon,
+    PeopleIcon,
+    PinIcon,
+    ReplyIcon,
+    SearchIcon,
+    ShieldIcon,
+    TrashIcon,
+    UserPlusIcon,
+} from './icons.jsx';
 import { Lazy } from './lazy.jsx';
 import { MenuButton } from './menu.jsx';
 import { confirm, hasDialog, toast } from './overlay.jsx';
+import { Foot, Gone } from './roomfoot.jsx';
 import { Timeline } from './timeline.jsx';
 import { copyText } from './copy.jsx';
 
@@ -78,7 +98,12 @@ export function RoomView({ room, seq }) {
                 if (id !== room.id || message.user === at.me) return;
                 if (!at.watching && (at.line === null || at.line <= at.readSeq)) setLine(message.seq);
                 const user = at.byId.get(message.user);
-                setHeard((before) => [...before, { key: message.seq, text: `${nameOfUser(user)}: ${summaryOf(message.text || 'a file', 300)}` }].slice(-HEARD_MAX));
+                setHeard((before) =>
+                    [
+                        ...before,
+                        { key: message.seq, text: `${nameOfUser(user)}: ${summaryOf(message.text || 'a file', 300)}` },
+                    ].slice(-HEARD_MAX),
+                );
             }),
         [room],
     );
@@ -96,8 +121,21 @@ export function RoomView({ room, seq }) {
                 return;
             }
             // Typing anywhere writes a message.
-            if (event.key.length !== 1 || event.ctrlKey || event.metaKey || event.altKey || event.key === ' ' || event.key === '?') return;
-            if (event.target.closest?.('input, textarea, select, button, a, dialog, [contenteditable], [data-key], .popover, .menu')) return;
+            if (
+                event.key.length !== 1 ||
+                event.ctrlKey ||
+                event.metaKey ||
+                event.altKey ||
+                event.key === ' ' ||
+                event.key === '?'
+            )
+                return;
+            if (
+                event.target.closest?.(
+                    'input, textarea, select, button, a, dialog, [contenteditable], [data-key], .popover, .menu',
+                )
+            )
+                return;
             composer.current?.focus();
         };
         window.addEventListener('keydown', key);
@@ -114,7 +152,9 @@ export function RoomView({ room, seq }) {
         const remove = (item) =>
             confirm({
                 title: 'Delete this message?',
-                text: item.isMine ? 'Its text and files are gone for everybody; that it was there stays to be seen.' : `It is ${nameOfUser(people.byId.get(item.user))}’s. Its text and files are gone for everybody.`,
+                text: item.isMine
+                    ? 'Its text and files are gone for everybody; that it was there stays to be seen.'
+                    : `It is ${nameOfUser(people.byId.get(item.user))}’s. Its text and files are gone for everybody.`,
                 children: (
                     <blockquote class="confirm-quote" dir="auto">
                         {summaryOf(item.text || item.attachments?.[0]?.name || '', 200)}
@@ -141,25 +181,67 @@ export function RoomView({ room, seq }) {
             menu: (item) =>
                 [
                     { label: 'Reply', icon: ReplyIcon, hint: 'R', run: () => composer.current?.reply(item) },
-                    item.isMine && { label: 'Edit', icon: EditIcon, hint: 'E', run: () => composer.current?.edit(item) },
-                    { label: item.pinned ? 'Unpin' : 'Pin', icon: PinIcon, run: () => attempt(room.pin(item.seq, !item.pinned)) },
-                    { label: 'Mark unread from here', icon: EyeOffIcon, run: () => attempt(room.markUnread(item.seq)).then((done) => done && setLine(item.seq)) },
-                    { label: 'Copy text', icon: CopyIcon, run: () => copyText(item.text ?? '').then((done) => toast(done ? 'Copied.' : 'Could not copy.', done ? 'good' : 'bad')) },
-                    { label: 'Copy link', icon: LinkIcon, run: () => copyText(link(item)).then((done) => toast(done ? 'Copied.' : 'Could not copy.', done ? 'good' : 'bad')) },
-                    item.edited_at && { label: 'Show edits', icon: HistoryIcon, run: () => dialogs.revisions(page, item) },
+                    item.isMine && {
+                        label: 'Edit',
+                        icon: EditIcon,
+                        hint: 'E',
+                        run: () => composer.current?.edit(item),
+                    },
+                    {
+                        label: item.pinned ? 'Unpin' : 'Pin',
+                        icon: PinIcon,
+                        run: () => attempt(room.pin(item.seq, !item.pinned)),
+                    },
+                    {
+                        label: 'Mark unread from here',
+                        icon: EyeOffIcon,
+                        run: () => attempt(room.markUnread(item.seq)).then((done) => done && setLine(item.seq)),
+                    },
+                    {
+                        label: 'Copy text',
+                        icon: CopyIcon,
+                        run: () =>
+                            copyText(item.text ?? '').then((done) =>
+                                toast(done ? 'Copied.' : 'Could not copy.', done ? 'good' : 'bad'),
+                            ),
+                    },
+                    {
+                        label: 'Copy link',
+                        icon: LinkIcon,
+                        run: () =>
+                            copyText(link(item)).then((done) =>
+                                toast(done ? 'Copied.' : 'Could not copy.', done ? 'good' : 'bad'),
+                            ),
+                    },
+                    item.edited_at && {
+                        label: 'Show edits',
+                        icon: HistoryIcon,
+                        run: () => dialogs.revisions(page, item),
+                    },
                     mayDelete(item) && null,
-                    mayDelete(item) && { label: 'Delete', icon: TrashIcon, isDanger: true, hint: 'Del', run: () => remove(item) },
+                    mayDelete(item) && {
+                        label: 'Delete',
+                        icon: TrashIcon,
+                        isDanger: true,
+                        hint: 'Del',
+                        run: () => remove(item),
+                    },
                 ].filter((one) => one !== false && one !== undefined && one !== 0),
         };
     }, [room, chat, people, info?.role, me?.role, mayWrite, editing, isMod]);
 
-    if (gone || (timeline.status === 'failed' && timeline.error?.code === 404)) return <Gone why={gone ?? 'not_found'} title={info?.title} />;
+    if (gone || (timeline.status === 'failed' && timeline.error?.code === 404))
+        return <Gone why={gone ?? 'not_found'} title={info?.title} />;
 
     const isPeople = info?.kind === 'direct' || info?.kind === 'group';
     const peer = info?.kind === 'direct' ? people.byId.get(info.peerId) : null;
     const title = info && (
         <>
-            {peer ? <Avatar user={peer} size="is-small" /> : info.kind === 'private' ? <LockIcon class="room-sign" /> : null}
+            {peer ? (
+                <Avatar user={peer} size="is-small" />
+            ) : info.kind === 'private' ? (
+                <LockIcon class="room-sign" />
+            ) : null}
             <bdi>{isPeople ? info.title : `#${info.title}`}</bdi>
         </>
     );
@@ -167,7 +249,9 @@ export function RoomView({ room, seq }) {
         state.online.includes(peer.id) ? (
             'Here now'
         ) : (
-            [peer.status?.emoji, peer.status?.text || (peer.deactivated ? 'Deactivated' : `@${peer.login ?? ''}`)].filter(Boolean).join(' ')
+            [peer.status?.emoji, peer.status?.text || (peer.deactivated ? 'Deactivated' : `@${peer.login ?? ''}`)]
+                .filter(Boolean)
+                .join(' ')
         )
     ) : info?.topic ? (
         <bdi title={info.topic}>{info.topic}</bdi>
@@ -178,7 +262,11 @@ export function RoomView({ room, seq }) {
     const inside = panel && info && (
         <Lazy
             name={panel}
-            load={() => import('./panels.jsx').then((module) => ({ members: module.Members, search: module.Search, pins: module.Pins })[panel])}
+            load={() =>
+                import('./panels.jsx').then(
+                    (module) => ({ members: module.Members, search: module.Search, pins: module.Pins })[panel],
+                )
+            }
             room={room}
             state={state}
             actions={actions}
@@ -206,11 +294,23 @@ export function RoomView({ room, seq }) {
                     composer.current?.addFiles([...event.dataTransfer.files]);
                 }}>
                 <Head title={title} detail={detail}>
-                    <button type="button" class="icon-button" aria-label="Search" title="Search" aria-pressed={panel === 'search'} onClick={() => showPanel('search')}>
+                    <button
+                        type="button"
+                        class="icon-button"
+                        aria-label="Search"
+                        title="Search"
+                        aria-pressed={panel === 'search'}
+                        onClick={() => showPanel('search')}>
                         <SearchIcon />
                     </button>
                     {timeline.pins > 0 && (
-                        <button type="button" class="icon-button with-count" aria-label={`Pinned messages: ${timeline.pins}`} title="Pinned messages" aria-pressed={panel === 'pins'} onClick={() => showPanel('pins')}>
+                        <button
+                            type="button"
+                            class="icon-button with-count"
+                            aria-label={`Pinned messages: ${timeline.pins}`}
+                            title="Pinned messages"
+                            aria-pressed={panel === 'pins'}
+                            onClick={() => showPanel('pins')}>
                             <PinIcon />
                             <span aria-hidden="true">{timeline.pins}</span>
                         </button>
@@ -227,7 +327,13 @@ export function RoomView({ room, seq }) {
                             <span aria-hidden="true">{info.members_n || ''}</span>
                         </button>
                     )}
-                    {info?.role && <MenuButton label="Room menu" icon={MoreIcon} items={() => roomMenu(page, room, info, isMod, timeline)} />}
+                    {info?.role && (
+                        <MenuButton
+                            label="Room menu"
+                            icon={MoreIcon}
+                            items={() => roomMenu(page, room, info, isMod, timeline)}
+                        />
+                    )}
                 </Head>
                 <Banner />
                 <Timeline room={room} state={state} actions={actions} jump={jump} line={line} onAtEnd={setAtEnd} />
@@ -244,7 +350,14 @@ export function RoomView({ room, seq }) {
                     )}
                 </div>
                 <Foot room={room} state={state} info={info} isMod={isMod}>
-                    <Composer key={room.id} room={room} state={state} api={composer} onSent={() => setLine(null)} onEditing={setEditing} />
+                    <Composer
+                        key={room.id}
+                        room={room}
+                        state={state}
+                        api={composer}
+                        onSent={() => setLine(null)}
+                        onEditing={setEditing}
+                    />
                 </Foot>
                 <p class="drop-here" aria-hidden="true">
                     Drop files to add them
@@ -264,7 +377,11 @@ export function RoomView({ room, seq }) {
                         {inside}
                     </aside>
                 ) : (
-                    <Dialog key={panel} title={names[panel]} kind="drawer is-right panel" onClose={() => setPanel(null)}>
+                    <Dialog
+                        key={panel}
+                        title={names[panel]}
+                        kind="drawer is-right panel"
+                        onClose={() => setPanel(null)}>
                         {inside}
                     </Dialog>
                 ))}
@@ -284,7 +401,10 @@ function roomMenu(page, room, info, isMod, timeline) {
     const leave = () =>
         confirm({
             title: `Leave ${isPeople ? 'this conversation' : `#${info.title}`}?`,
-            text: info.kind === 'public' ? 'You can come back at any time.' : 'Somebody has to add you again if you want to come back.',
+            text:
+                info.kind === 'public'
+                    ? 'You can come back at any time.'
+                    : 'Somebody has to add you again if you want to come back.',
             action: 'Leave',
             onConfirm: () =>
                 attempt(room.leave()).then((done) => {
@@ -299,62 +419,33 @@ function roomMenu(page, room, info, isMod, timeline) {
             run: () => attempt(room.setNotify(level)),
         })),
         null,
-        { label: 'Pinned messages', icon: PinIcon, hint: timeline.pins ? String(timeline.pins) : '', run: () => showPanel('pins') },
-        info.kind !== 'direct' && { label: 'Add people', icon: UserPlusIcon, run: () => dialogs.addMembers(page, info) },
+        {
+            label: 'Pinned messages',
+            icon: PinIcon,
+            hint: timeline.pins ? String(timeline.pins) : '',
+            run: () => showPanel('pins'),
+        },
+        info.kind !== 'direct' && {
+            label: 'Add people',
+            icon: UserPlusIcon,
+            run: () => dialogs.addMembers(page, info),
+        },
         isMod && !isPeople && { label: 'Invite by a link', icon: LinkIcon, run: () => dialogs.invite(page, info) },
         isMod && !isPeople && { label: 'Banned people', icon: ShieldIcon, run: () => dialogs.bans(page, info) },
-        isMod && info.kind !== 'direct' && { label: 'Room settings', icon: GearIcon, run: () => dialogs.roomSettings(page, info) },
-        isMod && !isPeople && info.archived && { label: 'Bring back', icon: HistoryIcon, run: () => attempt(chat.roomMethods.unarchive({ room: info.id }), 'The room is open again.') },
+        isMod &&
+            info.kind !== 'direct' && {
+                label: 'Room settings',
+                icon: GearIcon,
+                run: () => dialogs.roomSettings(page, info),
+            },
+        isMod &&
+            !isPeople &&
+            info.archived && {
+                label: 'Bring back',
+                icon: HistoryIcon,
+                run: () => attempt(chat.roomMethods.unarchive({ room: info.id }), 'The room is open again.'),
+            },
         info.kind !== 'direct' && null,
         info.kind !== 'direct' && { label: 'Leave', icon: LeaveIcon, isDanger: true, run: leave },
     ].filter((one) => one !== false && one !== undefined);
-}
-
-// Where one writes, or why one cannot.
-function Foot({ room, state, info, children }) {
-    if (!info) return <div class="composer-place" />;
-    const muted = info.muted_until && info.muted_until > Date.now();
-    if (info.archived) return <p class="foot-note">This room is archived: it can be read, not written in.</p>;
-    if (!info.role)
-        return (
-            <p class="foot-note">
-                You are looking at #{info.title}.
-                <button type="button" class="button primary" onClick={() => attempt(room.join())}>
-                    Join
-                </button>
-            </p>
-        );
-    return (
-        <div class="composer-place">
-            {muted && <p class="foot-hint">{explain({ code: 430, details: { until: info.muted_until } })}</p>}
-            {!muted && info.slow_s > 0 && info.role === 'member' && <p class="foot-hint">Slow mode: one message every {info.slow_s} s.</p>}
-            {state.timeline.status === 'open' && !state.timeline.isLive && info.role && state.timeline.error && <p class="foot-hint">{explain(state.timeline.error)}</p>}
-            {children}
-        </div>
-    );
-}
-
-const WHY = {
-    left: 'You left this room.',
-    kicked: 'You were removed from this room. You may be added again.',
-    banned: 'You were banned from this room.',
-    removed: 'You were removed from this room.',
-    not_found: 'It is not there, or not for you to see.',
-};
-
-function Gone({ why, title }) {
-    return (
-        <main class="main">
-            <Head title={title ? `#${title}` : 'Room'} />
-            <Banner />
-            <div class="refused" role="alert">
-                <AlertIcon />
-                <h2>{title ? `#${title} is closed to you` : 'There is no such room'}</h2>
-                <p>{WHY[why] ?? WHY.not_found}</p>
-                <a class="button" href="#/">
-                    To the other rooms
-                </a>
-            </div>
-        </main>
-    );
 }

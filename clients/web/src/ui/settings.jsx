@@ -45,7 +45,10 @@ function Profile() {
     };
     const saveStatus = (event) => {
         event.preventDefault();
-        const status = emoji || text.trim() ? { emoji, text: text.trim(), ...(Number(until) && { until: Date.now() + Number(until) * 3_600_000 }) } : null;
+        const status =
+            emoji || text.trim()
+                ? { emoji, text: text.trim(), ...(Number(until) && { until: Date.now() + Number(until) * 3_600_000 }) }
+                : null;
         attempt(chat.setStatus(status), status ? 'Your status is set.' : 'Your status is cleared.');
     };
     return (
@@ -53,7 +56,14 @@ function Profile() {
             <form class="form" onSubmit={saveName}>
                 <div class="with-avatar">
                     <Avatar user={{ ...me, name: cleanName(name) || me.name }} size="is-large" />
-                    <Field label="Name" maxlength={64} autocomplete="name" value={name} onValue={setName} hint={me.login ? `Others mention you as @${me.login}.` : undefined} />
+                    <Field
+                        label="Name"
+                        maxlength={64}
+                        autocomplete="name"
+                        value={name}
+                        onValue={setName}
+                        hint={me.login ? `Others mention you as @${me.login}.` : undefined}
+                    />
                 </div>
                 <div class="buttons">
                     <button class="button primary" disabled={!cleanName(name) || cleanName(name) === me.name}>
@@ -66,8 +76,19 @@ function Profile() {
                     <span class="status-emoji" aria-hidden="true">
                         {emoji || '·'}
                     </span>
-                    <EmojiButton class="icon-button" label="An emoji for the status" icon={SmileIcon} onEmoji={setEmoji} />
-                    <Field label="Status" placeholder="On a train, in the garden…" maxlength={80} value={text} onValue={setText} />
+                    <EmojiButton
+                        class="icon-button"
+                        label="An emoji for the status"
+                        icon={SmileIcon}
+                        onEmoji={setEmoji}
+                    />
+                    <Field
+                        label="Status"
+                        placeholder="On a train, in the garden…"
+                        maxlength={80}
+                        value={text}
+                        onValue={setText}
+                    />
                 </div>
                 <Choice
                     label="Clear it after"
@@ -116,7 +137,8 @@ function Notify() {
     const ask = async () => {
         const answer = await Notification.requestPermission();
         setPermission(answer);
-        if (answer === 'denied') toast('The browser says no. It can be allowed in the settings of the browser for this address.', 'bad');
+        if (answer === 'denied')
+            toast('The browser says no. It can be allowed in the settings of the browser for this address.', 'bad');
     };
     return (
         <div class="form">
@@ -134,7 +156,11 @@ function Notify() {
                 <p class="quiet">This browser has no notifications.</p>
             ) : (
                 <div class="permission">
-                    <p class="quiet">{permission === 'denied' ? 'The browser was told not to notify for this address. Its settings can change that.' : 'The browser has not been asked yet.'}</p>
+                    <p class="quiet">
+                        {permission === 'denied'
+                            ? 'The browser was told not to notify for this address. Its settings can change that.'
+                            : 'The browser has not been asked yet.'}
+                    </p>
                     {permission !== 'denied' && (
                         <button type="button" class="button primary" onClick={ask}>
                             Allow notifications
@@ -191,9 +217,24 @@ function Security() {
     return (
         <>
             <form class="form" onSubmit={change}>
-                <input class="vh" type="text" autocomplete="username" value={chat.value.me.login} readonly tabindex={-1} aria-hidden="true" />
+                <input
+                    class="vh"
+                    type="text"
+                    autocomplete="username"
+                    value={chat.value.me.login}
+                    readonly
+                    tabindex={-1}
+                    aria-hidden="true"
+                />
                 <PasswordField label="Password now" autocomplete="current-password" value={old} onValue={setOld} />
-                <PasswordField label="New password" autocomplete="new-password" hint="At least 8 characters." value={next} onValue={setNext} error={error} />
+                <PasswordField
+                    label="New password"
+                    autocomplete="new-password"
+                    hint="At least 8 characters."
+                    value={next}
+                    onValue={setNext}
+                    error={error}
+                />
                 <div class="buttons">
                     <button class="button primary" disabled={!old || !next}>
                         Change the password
@@ -209,11 +250,25 @@ function Security() {
                                 {agentOf(session.agent)} {session.current && <span class="tag">here</span>}
                             </span>
                             <span class="quiet">
-                                {[session.address, session.last_seen_at ? `used ${agoOf(session.last_seen_at)}` : `since ${shortDateOf(session.created_at)}`].filter(Boolean).join(' · ')}
+                                {[
+                                    session.address,
+                                    session.last_seen_at
+                                        ? `used ${agoOf(session.last_seen_at)}`
+                                        : `since ${shortDateOf(session.created_at)}`,
+                                ]
+                                    .filter(Boolean)
+                                    .join(' · ')}
                             </span>
                         </span>
                         {!session.current && (
-                            <button type="button" class="button" onClick={() => attempt(chat.auth.revoke({ id: session.id }), 'That login is ended.').then((done) => done && load())}>
+                            <button
+                                type="button"
+                                class="button"
+                                onClick={() =>
+                                    attempt(chat.auth.revoke({ id: session.id }), 'That login is ended.').then(
+                                        (done) => done && load(),
+                                    )
+                                }>
                                 End
                             </button>
                         )}
@@ -229,7 +284,10 @@ function Security() {
                             title: 'End all other logins?',
                             text: 'Everywhere else you will have to sign in again.',
                             action: 'End them',
-                            onConfirm: () => attempt(chat.auth.revoke({ others: true }), 'All other logins are ended.').then((done) => done && load()),
+                            onConfirm: () =>
+                                attempt(chat.auth.revoke({ others: true }), 'All other logins are ended.').then(
+                                    (done) => done && load(),
+                                ),
                         })
                     }>
                     End all others
@@ -241,7 +299,25 @@ function Security() {
 
 // "Firefox on Linux", as far as a browser says it.
 function agentOf(agent = '') {
-    const browser = /Edg\//.test(agent) ? 'Edge' : /Firefox\//.test(agent) ? 'Firefox' : /Chrom(?:e|ium)\//.test(agent) ? 'Chrome' : /Safari\//.test(agent) ? 'Safari' : agent.split('/')[0].slice(0, 30) || 'A program';
-    const system = /Android/.test(agent) ? 'Android' : /iPhone|iPad/.test(agent) ? 'iOS' : /Windows/.test(agent) ? 'Windows' : /Mac OS/.test(agent) ? 'macOS' : /Linux/.test(agent) ? 'Linux' : '';
+    const browser = /Edg\//.test(agent)
+        ? 'Edge'
+        : /Firefox\//.test(agent)
+          ? 'Firefox'
+          : /Chrom(?:e|ium)\//.test(agent)
+            ? 'Chrome'
+            : /Safari\//.test(agent)
+              ? 'Safari'
+              : agent.split('/')[0].slice(0, 30) || 'A program';
+    const system = /Android/.test(agent)
+        ? 'Android'
+        : /iPhone|iPad/.test(agent)
+          ? 'iOS'
+          : /Windows/.test(agent)
+            ? 'Windows'
+            : /Mac OS/.test(agent)
+              ? 'macOS'
+              : /Linux/.test(agent)
+                ? 'Linux'
+                : '';
     return system ? `${browser} on ${system}` : browser;
 }

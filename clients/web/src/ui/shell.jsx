@@ -41,7 +41,8 @@ export function Shell({ chat, route, onSignOut }) {
     const showPanel = useCallback((which) => {
         setPanel((before) => {
             const after = before === which ? null : which;
-            if (matchMedia('(min-width: 1180px)').matches && (after === 'members' || after === null)) browserStore.set('panel', after ?? '');
+            if (matchMedia('(min-width: 1180px)').matches && (after === 'members' || after === null))
+                browserStore.set('panel', after ?? '');
             return after;
         });
     }, []);
@@ -80,7 +81,12 @@ export function Shell({ chat, route, onSignOut }) {
     useEffect(() => {
         const key = (event) => {
             const isTyping = event.target.closest?.('input, textarea, select, [contenteditable]');
-            if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === 'k') {
+            if (
+                (event.ctrlKey || event.metaKey) &&
+                !event.altKey &&
+                !event.shiftKey &&
+                event.key.toLowerCase() === 'k'
+            ) {
                 event.preventDefault();
                 if (!hasDialog()) openSwitcher();
             } else if (hasDialog()) {
@@ -101,7 +107,23 @@ export function Shell({ chat, route, onSignOut }) {
     useNotices({ chat, value, people, roomId, isLooking, go, title: titleOf(route, value) });
 
     const page = useMemo(
-        () => ({ chat, value, people, go, panel, showPanel, setPanel, isWide, hasColumn, isLooking, onSignOut, openSwitcher, openHelp, onMenu: () => setMenuOpen(true), closeMenu: () => setMenuOpen(false) }),
+        () => ({
+            chat,
+            value,
+            people,
+            go,
+            panel,
+            showPanel,
+            setPanel,
+            isWide,
+            hasColumn,
+            isLooking,
+            onSignOut,
+            openSwitcher,
+            openHelp,
+            onMenu: () => setMenuOpen(true),
+            closeMenu: () => setMenuOpen(false),
+        }),
         [chat, value, people, go, panel, showPanel, isWide, hasColumn, isLooking, onSignOut],
     );
     const side = <Side route={route} groups={groups} />;
@@ -109,7 +131,10 @@ export function Shell({ chat, route, onSignOut }) {
         <Page.Provider value={page}>
             <div class="frame">
                 <nav aria-label="Skip">
-                    <button type="button" class="skip" onClick={() => document.querySelector('.composer textarea, main h1')?.focus()}>
+                    <button
+                        type="button"
+                        class="skip"
+                        onClick={() => document.querySelector('.composer textarea, main h1')?.focus()}>
                         Skip to the conversation
                     </button>
                 </nav>
@@ -125,7 +150,11 @@ export function Shell({ chat, route, onSignOut }) {
                 )}
                 {roomId && <RoomView key={roomId} room={chat.room(roomId)} seq={route.seq} route={route} />}
                 {route.view === 'admin' && (
-                    <Lazy name="admin" load={() => import('./admin.jsx').then((module) => module.AdminPage)} part={route.part} />
+                    <Lazy
+                        name="admin"
+                        load={() => import('./admin.jsx').then((module) => module.AdminPage)}
+                        part={route.part}
+                    />
                 )}
                 {route.view === 'home' && <Home isLoaded={value.isLoaded} hasRooms={value.rooms.length > 0} />}
             </div>

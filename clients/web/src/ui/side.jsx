@@ -6,7 +6,22 @@ import { Avatar, nameOfUser } from './avatar.jsx';
 import { usePage } from './context.js';
 import { dialogs } from './dialogs.js';
 import { useNow } from './hooks.js';
-import { AlertIcon, BellOffIcon, ChevronIcon, EditIcon, GearIcon, HelpIcon, LeaveIcon, LockIcon, PeopleIcon, PlusIcon, PulseIcon, SearchIcon, ShieldIcon, UserPlusIcon } from './icons.jsx';
+import {
+    AlertIcon,
+    BellOffIcon,
+    ChevronIcon,
+    EditIcon,
+    GearIcon,
+    HelpIcon,
+    LeaveIcon,
+    LockIcon,
+    PeopleIcon,
+    PlusIcon,
+    PulseIcon,
+    SearchIcon,
+    ShieldIcon,
+    UserPlusIcon,
+} from './icons.jsx';
 import { Mark } from './mark.jsx';
 import { MenuButton } from './menu.jsx';
 import { ThemeChoice } from './theme.jsx';
@@ -34,15 +49,13 @@ export function Side({ route, groups }) {
                     <MenuButton
                         label="Add"
                         icon={PlusIcon}
-                        items={() =>
-                            [
-                                { label: 'Create a room', icon: PlusIcon, run: () => dialogs.createRoom(page) },
-                                { label: 'Browse rooms', icon: SearchIcon, run: () => dialogs.browse(page) },
-                                { label: 'Message somebody', icon: PeopleIcon, run: () => dialogs.newDirect(page) },
-                                null,
-                                { label: 'Invite people', icon: UserPlusIcon, run: () => dialogs.invite(page, null) },
-                            ]
-                        }
+                        items={() => [
+                            { label: 'Create a room', icon: PlusIcon, run: () => dialogs.createRoom(page) },
+                            { label: 'Browse rooms', icon: SearchIcon, run: () => dialogs.browse(page) },
+                            { label: 'Message somebody', icon: PeopleIcon, run: () => dialogs.newDirect(page) },
+                            null,
+                            { label: 'Invite people', icon: UserPlusIcon, run: () => dialogs.invite(page, null) },
+                        ]}
                     />
                 )}
             </div>
@@ -59,7 +72,9 @@ export function Side({ route, groups }) {
                     {value.isLoaded && !groups.rooms.length && <li class="side-note">You are in no room yet.</li>}
                     {!value.isLoaded && <SideSkeleton />}
                 </Group>
-                <Group title="People" action={canMake && { label: 'Message somebody', run: () => dialogs.newDirect(page) }}>
+                <Group
+                    title="People"
+                    action={canMake && { label: 'Message somebody', run: () => dialogs.newDirect(page) }}>
                     {groups.direct.map((room) => (
                         <RoomLink key={room.id} room={room} isCurrent={room.id === current} now={now} />
                     ))}
@@ -93,7 +108,9 @@ export function Side({ route, groups }) {
                             <span class="vh">Settings of </span>
                             <bdi>{me ? nameOfUser(me) : '…'}</bdi>
                             <span class="me-status">
-                                {me?.status?.text || me?.status?.emoji ? `${me.status.emoji ?? ''} ${me.status.text ?? ''}` : CONNECTION[value.connection.status]}
+                                {me?.status?.text || me?.status?.emoji
+                                    ? `${me.status.emoji ?? ''} ${me.status.text ?? ''}`
+                                    : CONNECTION[value.connection.status]}
                             </span>
                         </span>
                     </button>
@@ -123,7 +140,12 @@ function Group({ title, action, children }) {
             <div class="group-head">
                 <h2>{title}</h2>
                 {action && (
-                    <button type="button" class="icon-button small" aria-label={action.label} title={action.label} onClick={action.run}>
+                    <button
+                        type="button"
+                        class="icon-button small"
+                        aria-label={action.label}
+                        title={action.label}
+                        onClick={action.run}>
                         <PlusIcon />
                     </button>
                 )}
@@ -186,4 +208,5 @@ function RoomLink({ room, isCurrent, now }) {
     );
 }
 
-const SideSkeleton = () => ['a', 'b', 'c', 'd'].map((each) => <li key={each} class={`bone side-bone bone-${each}`} aria-hidden="true" />);
+const SideSkeleton = () =>
+    ['a', 'b', 'c', 'd'].map((each) => <li key={each} class={`bone side-bone bone-${each}`} aria-hidden="true" />);

@@ -15,7 +15,9 @@ export function Switcher({ chat, go, close }) {
     const known = new Set(rooms.filter((room) => room.kind === 'direct').map((room) => room.peerId));
     const choices = [
         ...[...rooms].sort((a, b) => isUnread(b) - isUnread(a)).map((room) => ({ key: `r${room.id}`, room })),
-        ...[...users.values()].filter((user) => user.id !== me?.id && !known.has(user.id) && !user.deactivated).map((user) => ({ key: `u${user.id}`, user })),
+        ...[...users.values()]
+            .filter((user) => user.id !== me?.id && !known.has(user.id) && !user.deactivated)
+            .map((user) => ({ key: `u${user.id}`, user })),
     ];
     const items = bestOf(
         query ? choices : choices.filter((one) => one.room),

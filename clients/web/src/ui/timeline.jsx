@@ -39,7 +39,8 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
         room.follow(anchor.isAtEnd);
         const { scrollTop, scrollHeight, clientHeight } = element;
         if (timeline.hasBefore && !timeline.isLoadingBefore && scrollTop < LOAD_PX) room.loadBefore().catch(() => {});
-        if (timeline.hasAfter && !timeline.isLoadingAfter && scrollHeight - scrollTop - clientHeight < LOAD_PX) room.loadAfter().catch(() => {});
+        if (timeline.hasAfter && !timeline.isLoadingAfter && scrollHeight - scrollTop - clientHeight < LOAD_PX)
+            room.loadAfter().catch(() => {});
         markSeen();
     };
     const markSeen = () => {
@@ -88,7 +89,17 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
         } else anchor.restore();
         before.pending = state.pending.length;
         latest.current.look();
-    }, [rows, timeline.generation, timeline.status, timeline.hasBefore, timeline.hasAfter, timeline.isLoadingBefore, timeline.isLoadingAfter, jump, state.pending.length]);
+    }, [
+        rows,
+        timeline.generation,
+        timeline.status,
+        timeline.hasBefore,
+        timeline.hasAfter,
+        timeline.isLoadingBefore,
+        timeline.isLoadingAfter,
+        jump,
+        state.pending.length,
+    ]);
 
     useEffect(() => latest.current.markSeen(), [isLooking, isOpen, info?.read_seq]);
     useEffect(() => onAtEnd(isAtEnd && !timeline.hasAfter), [isAtEnd, timeline.hasAfter]);
@@ -153,7 +164,9 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
                     </div>
                 )}
                 {isOpen && !timeline.hasBefore && <Beginning info={info} />}
-                {timeline.hasBefore && <p class="loading-line">{timeline.isLoadingBefore ? 'Fetching earlier messages…' : ''}</p>}
+                {timeline.hasBefore && (
+                    <p class="loading-line">{timeline.isLoadingBefore ? 'Fetching earlier messages…' : ''}</p>
+                )}
                 <ol
                     class="rows"
                     ref={list}
@@ -183,7 +196,9 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
                     )}
                 </ol>
                 {info?.receipts && !timeline.hasAfter && <Receipts state={state} me={me} people={people} />}
-                {timeline.hasAfter && <p class="loading-line">{timeline.isLoadingAfter ? 'Fetching later messages…' : ''}</p>}
+                {timeline.hasAfter && (
+                    <p class="loading-line">{timeline.isLoadingAfter ? 'Fetching later messages…' : ''}</p>
+                )}
             </div>
             {isOpen && (!isAtEnd || timeline.hasAfter) && (
                 <button type="button" class={`jump ${unread ? 'has-new' : ''}`} onClick={toEnd}>
@@ -210,7 +225,9 @@ function Line({ row }) {
 // Who has read to the end, where the room tells.
 function Receipts({ state, me, people }) {
     const last = state.timeline.items.findLast((item) => item.seq !== undefined);
-    const readers = [...state.receipts].filter(([id, seq]) => id !== me && id !== last?.user && seq >= (last?.seq ?? Infinity)).map(([id]) => nameOfUser(people.byId.get(id)));
+    const readers = [...state.receipts]
+        .filter(([id, seq]) => id !== me && id !== last?.user && seq >= (last?.seq ?? Infinity))
+        .map(([id]) => nameOfUser(people.byId.get(id)));
     return readers.length ? <p class="receipts">Read by {listOf(readers, 5)}</p> : null;
 }
 

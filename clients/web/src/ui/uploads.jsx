@@ -12,7 +12,9 @@ let made = 0;
 // {entries: [{key, file, url, part, attachment, error, isFailed}], done: [attachment], isBusy, add(files), remove(key),
 // again(key), clear()}. before: attachments of a draft that were sent up then.
 export function useUploads(chat, limits, before) {
-    const [entries, setEntries] = useState(() => (before ?? []).map((attachment) => ({ key: ++made, attachment, part: 1 })));
+    const [entries, setEntries] = useState(() =>
+        (before ?? []).map((attachment) => ({ key: ++made, attachment, part: 1 })),
+    );
     const aborts = useRef(new Map());
     const isGone = useRef(false);
     useEffect(
@@ -22,7 +24,8 @@ export function useUploads(chat, limits, before) {
         },
         [],
     );
-    const change = (key, what) => !isGone.current && setEntries((all) => all.map((one) => (one.key === key ? { ...one, ...what } : one)));
+    const change = (key, what) =>
+        !isGone.current && setEntries((all) => all.map((one) => (one.key === key ? { ...one, ...what } : one)));
 
     const start = async (key, file) => {
         const abort = new AbortController();
@@ -49,7 +52,9 @@ export function useUploads(chat, limits, before) {
         });
         const room = Math.max(0, FILES_MAX - entries.length);
         if (fitting.length > room) toast(`${FILES_MAX} files at once are the most.`, 'bad');
-        const added = fitting.slice(0, room).map((file) => ({ key: ++made, file, part: 0, url: isImage(file) ? URL.createObjectURL(file) : null }));
+        const added = fitting
+            .slice(0, room)
+            .map((file) => ({ key: ++made, file, part: 0, url: isImage(file) ? URL.createObjectURL(file) : null }));
         setEntries((all) => [...all, ...added]);
         for (const { key, file } of added) start(key, file);
     };
@@ -87,16 +92,26 @@ export function UploadChips({ uploads }) {
                         <span class="file-words">
                             <bdi class="file-name">{name}</bdi>
                             <span class="quiet" role={isFailed ? 'alert' : undefined}>
-                                {isFailed ? error : attachment ? sizeOf(attachment.size) : `${Math.floor(part * 100)} %`}
+                                {isFailed
+                                    ? error
+                                    : attachment
+                                      ? sizeOf(attachment.size)
+                                      : `${Math.floor(part * 100)} %`}
                             </span>
-                            {!attachment && !isFailed && <progress max={1} value={part} aria-label={`Sending ${name}`} />}
+                            {!attachment && !isFailed && (
+                                <progress max={1} value={part} aria-label={`Sending ${name}`} />
+                            )}
                             {isFailed && (
                                 <button type="button" class="link" onClick={() => uploads.again(key)}>
                                     Try again
                                 </button>
                             )}
                         </span>
-                        <button type="button" class="icon-button small" aria-label={`Remove ${name}`} onClick={() => uploads.remove(key)}>
+                        <button
+                            type="button"
+                            class="icon-button small"
+                            aria-label={`Remove ${name}`}
+                            onClick={() => uploads.remove(key)}>
                             <CloseIcon />
                         </button>
                     </li>
