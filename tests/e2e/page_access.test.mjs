@@ -1,52 +1,10 @@
 // The page for everybody: by keyboard, by screen reader, on small windows, light and dark, and under its own content
 // security policy.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { Visits, eventually, picture } from './lib/page.mjs';
+import { eventually } from './lib/page.mjs';
 import { png } from './lib/png.mjs';
 import { PASSWORD, Team, composer, inRoom, row, rows, say, sees, sent, texts } from './lib/team.mjs';
-
-const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-// What axe-core finds against WCAG 2.2 A and AA, and its best practices.
-async function violations(page) {
-    // Into an isolated part of the page's world: its policy lets no inline script in, and must not be weakened.
-    await page.evaluate(AXE);
-    const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-    return found.violations.map(
-        ({ id, nodes }) =>
-            `${id}: ${nodes
-                .map(
-                    ({ target, failureSummary }) =>
-                        `${target.join(' ')} ${failureSummary.split('\n').slice(1, 2).join('').trim()}`,
-                )
-                .slice(0, 4)
-                .join(' | ')}`,
-    );
-}
-
-const inline = (page) =>
-    page.evaluate(() =>
-        [...document.querySelectorAll('[onclick], [onload], [onerror], script:not([src]), style')].map((one) =>
-            one.outerHTML.slice(0, 100),
-        ),
-    );
-
-async function isSound(page, name) {
-    // Nothing in the middle of an animation has its colours.
-    await page.evaluate(() =>
-        Promise.all(
-            document
-                .getAnimations()
-                .filter((one) => one.effect?.getTiming().iterations !== Infinity)
-                .map((one) => one.finished.catch(() => {})),
-        ),
-    );
-    assert.deepEqual(await violations(page), [], name);
-    assert.deepEqual(await inline(page), [], name);
-}
 
 const focused = (page) =>
     page.evaluate(() => {
@@ -194,7 +152,7 @@ describe('the page for everybody', () => {
             /^Search/,
             /^Members/,
             /Room menu/,
-            /^Ada Lovelace.*two/,
+            /^(?:Ada Lovelace|Bo Chen), \d/,
             /^Message #/,
             /^Add files/,
         ])
@@ -253,118 +211,6 @@ describe('the page for everybody', () => {
         await log.getByText('Bo Chen: for the screen reader').waitFor({ state: 'attached' });
         assert.equal(await log.getAttribute('aria-relevant'), 'additions');
     });
-
-    // Every page and state, by axe-core, light and dark, wide and on a phone.
-    for (const [how, options] of Object.entries({
-        'light-wide': {},
-        'dark-wide': { dark: true },
-        'light-phone': { width: 390, height: 844, phone: true },
-        'dark-phone': { width: 390, height: 844, phone: true, dark: true },
-    })) {
-        test(`axe-core finds nothing: ${how}`, async () => {
-            const isPhone = options.phone;
-            const page = await team.window(await team.browserOf(options), '');
-            await page.getByLabel('Login').waitFor();
-            await isSound(page, 'sign in');
-            await picture(page, `signin-${how}`);
-            await page.getByLabel('Login').fill('ada');
-            await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
-            await page.keyboard.press('Enter');
-            await page.getByRole('heading', { level: 1, name: /^Sign in/ }).waitFor({ state: 'detached' });
-            await page.goto(team.server.url(`/#/room/${room}`));
-            await sees(page, 'Good morning');
-            await isSound(page, 'a room');
-            await picture(page, `harbour-${how}`);
-            if (!isPhone) await row(page, 'Good morning').hover();
-            else await row(page, 'Good morning').tap();
-            await row(page, 'Good morning').getByRole('toolbar').waitFor();
-            await isSound(page, 'a message with its tools');
-            await row(page, 'Good morning').getByRole('button', { name: 'More actions' }).click();
-            await page.getByRole('menu').waitFor();
-            await isSound(page, 'a menu');
-            await picture(page, `menu-${how}`);
-            await page.keyboard.press('Escape');
-            await row(page, 'Good morning').getByRole('button', { name: 'React', exact: true }).click();
-            await page.locator('.picker .emoji').first().waitFor();
-            await isSound(page, 'the picker');
-            await picture(page, `picker-${how}`);
-            await page.keyboard.press('Escape');
-            await composer(page).fill('@b');
-            await composer(page).press('End');
-            await page.getByRole('listbox', { name: 'Suggestions' }).waitFor();
-            await isSound(page, 'completions');
-            await composer(page).fill('');
-            for (const [button, title] of [
-                [/^Search$/, 'Search'],
-                [/^Pinned messages/, 'Pinned messages'],
-                [/^Members/, 'Members'],
-            ]) {
-                const panel = page.getByRole(isPhone ? 'dialog' : 'complementary', { name: title });
-                if (!(await panel.count())) await page.getByRole('button', { name: button }).click();
-                await panel.waitFor();
-                if (title === 'Search') {
-                    await panel.getByLabel('Search the messages').fill('morning');
-                    await panel.locator('.hit').first().waitFor();
-                }
-                if (title === 'Members') await panel.getByText('Bo Chen').waitFor();
-                await isSound(page, title);
-                await picture(page, `${title.toLowerCase().replace(' ', '-')}-${how}`);
-                if (isPhone) await page.keyboard.press('Escape');
-            }
-            await page.keyboard.press('Control+k');
-            await page.getByRole('combobox').waitFor();
-            await isSound(page, 'the switcher');
-            await picture(page, `switcher-${how}`);
-            await page.keyboard.press('Escape');
-            await page.keyboard.press('Control+/');
-            await page.getByRole('dialog', { name: 'Keyboard' }).waitFor();
-            await isSound(page, 'the keys');
-            await page.keyboard.press('Escape');
-
-            const side = async () => {
-                if (isPhone && !(await page.getByRole('dialog', { name: 'Rooms' }).count()))
-                    await page.getByRole('button', { name: /^Rooms/ }).click();
-            };
-            await side();
-            await isSound(page, 'the rooms');
-            await picture(page, `rooms-${how}`);
-            for (const [item, title, ready] of [
-                ['Create a room', 'Create a room', 'Topic'],
-                ['Invite people', 'Invite people', 'Good for'],
-            ]) {
-                await side();
-                await page.getByRole('button', { name: 'Add', exact: true }).click();
-                await page.getByRole('menuitem', { name: item }).click();
-                await page.getByRole('dialog', { name: title }).getByLabel(ready).waitFor();
-                await isSound(page, title);
-                await picture(page, `${title.toLowerCase().replaceAll(' ', '-')}-${how}`);
-                await page.keyboard.press('Escape');
-            }
-            await side();
-            await page.getByRole('button', { name: /Settings of/ }).click();
-            for (const tab of ['Profile', 'Appearance', 'Notifications', 'Password and logins']) {
-                await page.getByRole('tab', { name: tab }).click();
-                await isSound(page, `settings: ${tab}`);
-                await picture(page, `settings-${tab.split(' ')[0].toLowerCase()}-${how}`);
-            }
-            await page.keyboard.press('Escape');
-            for (const part of ['users', 'settings', 'audit', 'webhooks', 'stats']) {
-                await page.goto(team.server.url(`/#/admin/${part}`));
-                await page.getByRole('tab', { selected: true }).waitFor();
-                await eventually(
-                    () => page.locator('.lazy-spinner').count(),
-                    (n) => n === 0,
-                    'loaded',
-                );
-                await isSound(page, `admin: ${part}`);
-                await picture(page, `admin-${part}-${how}`);
-            }
-            await page.goto(team.server.url('/#/room/nosuch'));
-            await page.getByRole('heading', { name: 'There is no such room' }).waitFor();
-            await isSound(page, 'no such room');
-            await picture(page, `no-room-${how}`);
-        });
-    }
 
     test('the theme follows the system until it is chosen, and the choice stays', async () => {
         const page = await team.at(ada, `#/room/${room}`);
@@ -440,47 +286,5 @@ describe('the page for everybody', () => {
         const again = await team.server.get('/', { 'If-None-Match': index.headers.etag });
         assert.equal(again.status, 304);
         assert.equal((await team.server.get('/no-such-file.js')).status, 404);
-    });
-});
-
-describe('the page where there is no chat', () => {
-    let visits;
-    afterEach(async () => {
-        await visits.leave();
-        await visits.stop();
-    });
-
-    test('it says so, and shows feeds', async () => {
-        visits = await Visits.start({
-            config: { client: { allow_anonymous_connect_without_token: true, allowed_origins: ['*'] } },
-        });
-        const page = await visits.window(await visits.browserOf(), '');
-        await page.getByRole('heading', { name: 'There is no chat on this server' }).waitFor();
-        await isSound(page, 'no chat');
-        await picture(page, 'no-chat-light-wide');
-        await page.getByRole('link', { name: 'Look at a feed of live data' }).click();
-        await page.getByText('This server has no channels named').waitFor();
-    });
-
-    test('a server that wants tokens for its feeds: the page says so', async () => {
-        visits = await Visits.start({
-            config: { client: { allowed_origins: ['*'], token: { hmac_secret_key: 'a secret of the tests' } } },
-        });
-        const page = await visits.window(await visits.browserOf(), '#feed:demo');
-        await page.getByText('This server lets nobody in without a token').waitFor();
-        await isSound(page, 'refused');
-        await picture(page, 'refused-light-wide');
-    });
-
-    test('a server that takes no connection from this address: the page says so', async () => {
-        visits = await Visits.start({
-            config: {
-                client: { allowed_origins: ['https://example.com'], allow_anonymous_connect_without_token: true },
-            },
-        });
-        const page = await visits.window(await visits.browserOf({ dark: true }), '#feed:demo');
-        await page.getByText(/is there, but takes no connection from/).waitFor();
-        await isSound(page, 'no connection');
-        await picture(page, 'refused-origin-dark-wide');
     });
 });

@@ -247,7 +247,7 @@ export function InvitePage({ chat, state, code, onIn }) {
     const lead = `${by ?? 'Somebody'} invites you${room ? ` to #${room}` : ''}.`;
     if (state.user)
         return (
-            <Card title={`Join ${room ? `#${room}` : invite.team}`} lead={lead}>
+            <Card title={`Join ${room ? `#${room}` : invite.team || 'the team'}`} lead={lead}>
                 <AuthForm
                     fields={[]}
                     action={`Join as ${state.user.name}`}
@@ -258,7 +258,7 @@ export function InvitePage({ chat, state, code, onIn }) {
         );
     const isGuest = way === 'guest' && invite.guests;
     return (
-        <Card title={`Join ${invite.team}`} lead={lead}>
+        <Card title={`Join ${invite.team || 'the team'}`} lead={lead}>
             {invite.guests && (
                 <div class="ways" role="group" aria-label="How to join">
                     <button type="button" aria-pressed={!isGuest} onClick={() => setWay('account')}>

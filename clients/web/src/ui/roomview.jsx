@@ -46,7 +46,10 @@ export function RoomView({ room, seq }) {
     const { chat, value, people, go, panel, showPanel, setPanel, hasColumn, isLooking } = page;
     const state = useObservable(room);
     const { info, timeline, gone } = state;
-    const [line, setLine] = useState(null); // where the unread line stands: a seq
+    // Where the unread line stands: a seq. It is what the window was opened with until something moves it.
+    const [moved, setMoved] = useState({ generation: -1, seq: null });
+    const line = moved.generation === timeline.generation ? moved.seq : timeline.firstUnread;
+    const setLine = useCallback((seq) => setMoved({ generation: room.timeline.generation, seq }), [room]);
     const [isAtEnd, setAtEnd] = useState(true);
     const [jump, setJump] = useState(null);
     const [heard, setHeard] = useState([]);
@@ -59,9 +62,6 @@ export function RoomView({ room, seq }) {
         if (seq) setJump({ seq, n: Date.now() });
         if (matchMedia('(hover: hover)').matches && !hasDialog()) composer.current?.focus();
     }, [room]);
-    useEffect(() => {
-        setLine(timeline.firstUnread);
-    }, [timeline.generation]);
 
     const jumpTo = useCallback(
         async (target) => {
@@ -259,7 +259,7 @@ export function RoomView({ room, seq }) {
         plural(info.members_n ?? 0, 'member')
     ) : null;
     const typing = state.typing.map((id) => nameOfUser(people.byId.get(id)));
-    const inside = panel && info && (
+    const inside = panel && info && !(panel === 'members' && info.kind === 'direct') && (
         <Lazy
             name={panel}
             load={() =>

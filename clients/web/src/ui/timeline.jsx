@@ -74,11 +74,8 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
             anchor.isAtEnd = true;
             anchor.restore();
             if (unread && timeline.anchor === timeline.firstUnread) {
-                const top = unread.offsetTop - box.current.clientHeight * 0.2;
-                if (top < box.current.scrollTop) {
-                    box.current.scrollTop = top;
-                    anchor.isAtEnd = false;
-                }
+                // A little of what was read before it; no further than to the end.
+                box.current.scrollTop = unread.offsetTop - box.current.clientHeight * 0.2;
             } else if (typeof timeline.anchor === 'number' && timeline.anchor !== timeline.firstUnread) {
                 const item = timeline.items.find((one) => one.seq === timeline.anchor);
                 if (item) anchor.show(anchor.nodeOf(item.key), 0.35);
