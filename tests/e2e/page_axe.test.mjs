@@ -79,7 +79,7 @@ describe('axe-core', () => {
                 if (title === 'Members') await panel.getByText('Bo Chen').waitFor();
                 await isSound(page, title);
                 await picture(page, `${title.toLowerCase().replace(' ', '-')}-${how}`);
-                if (isPhone) await page.keyboard.press('Escape');
+                if (isPhone) await panel.getByRole('button', { name: 'Close' }).click();
             }
             await page.keyboard.press('Control+k');
             await page.getByRole('combobox').waitFor();

@@ -290,7 +290,8 @@ describe('two people in a room', () => {
         assert.equal(found.wasHit, false);
         for (const element of found.elements)
             assert.ok(['a', 'blockquote', 'code', 'del', 'li', 'p', 'span', 'strong', 'ul'].includes(element), element);
-        for (const name of found.attributes) assert.ok(['class', 'dir', 'href', 'rel', 'target'].includes(name), name);
+        for (const name of found.attributes)
+            assert.ok(['class', 'dir', 'href', 'rel', 'tabindex', 'target'].includes(name), name);
         for (const protocol of found.links) assert.ok(['https:', 'http:', 'mailto:'].includes(protocol), protocol);
         for (const text of [
             '<script>alert(1)</script>',

@@ -9,12 +9,17 @@ const BOX = { width: 420, height: 320 };
 
 export const isImage = (file) => IMAGE.test(file.type);
 
-export function Attachments({ files, url }) {
+// tab: whether they are in the tab order, which only those of one message are.
+export function Attachments({ files, url, tab }) {
     return (
         <ul class="attachments" aria-label="Files">
             {files.map((file) => (
                 <li key={file.id}>
-                    {isImage(file) ? <Picture file={file} url={url(file)} /> : <Download file={file} url={url(file)} />}
+                    {isImage(file) ? (
+                        <Picture file={file} url={url(file)} tab={tab} />
+                    ) : (
+                        <Download file={file} url={url(file)} tab={tab} />
+                    )}
                 </li>
             ))}
         </ul>
@@ -28,9 +33,9 @@ function sizeIn({ width, height }) {
     return { width: Math.round(width * scale), height: Math.round(height * scale) };
 }
 
-function Picture({ file, url }) {
+function Picture({ file, url, tab }) {
     const [hasFailed, setFailed] = useState(false);
-    if (hasFailed) return <Download file={file} url={url} note="The picture could not be shown." />;
+    if (hasFailed) return <Download file={file} url={url} tab={tab} note="The picture could not be shown." />;
     const show = () =>
         openDialog(
             file.name,
@@ -49,7 +54,12 @@ function Picture({ file, url }) {
             { kind: 'lightbox-dialog' },
         );
     return (
-        <button type="button" class="picture" onClick={show} aria-label={`Open the picture ${file.name}`}>
+        <button
+            type="button"
+            class="picture"
+            tabindex={tab}
+            onClick={show}
+            aria-label={`Open the picture ${file.name}`}>
             <img
                 src={url}
                 alt={file.name}
@@ -62,9 +72,9 @@ function Picture({ file, url }) {
     );
 }
 
-function Download({ file, url, note }) {
+function Download({ file, url, tab, note }) {
     return (
-        <a class="file" href={url} download={file.name}>
+        <a class="file" tabindex={tab} href={url} download={file.name}>
             <FileIcon />
             <span class="file-words">
                 <bdi class="file-name">{file.name}</bdi>

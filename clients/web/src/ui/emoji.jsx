@@ -3,7 +3,7 @@ import { useRef, useState } from 'preact/hooks';
 import { Lazy } from './lazy.jsx';
 import { useAway, usePlacement } from './menu.jsx';
 
-export function EmojiButton({ label, icon: Icon, class: name, onEmoji, isReact }) {
+export function EmojiButton({ label, icon: Icon, class: name, onEmoji, isReact, tab }) {
     const [isOpen, setOpen] = useState(false);
     const button = useRef();
     const shut = (keepsFocus = true) => {
@@ -16,6 +16,7 @@ export function EmojiButton({ label, icon: Icon, class: name, onEmoji, isReact }
                 type="button"
                 ref={button}
                 class={name}
+                tabindex={tab}
                 aria-label={label}
                 title={label}
                 aria-haspopup="dialog"

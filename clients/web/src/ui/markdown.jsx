@@ -18,9 +18,9 @@ function treeOf(text) {
     return tree;
 }
 
-// people: by login, for mentions; me: whose mentions stand out.
-export function Markdown({ text, people, me, onPerson }) {
-    const context = { people, me, onPerson };
+// people: by login, for mentions; me: whose mentions stand out; tab: the tabindex of what can have the focus.
+export function Markdown({ text, people, me, onPerson, tab }) {
+    const context = { people, me, onPerson, tab };
     return <div class={`prose ${isEmojiOnly(text) ? 'is-emoji' : ''}`}>{blocks(treeOf(text), context)}</div>;
 }
 
@@ -82,7 +82,7 @@ function inline(node, key, context) {
         case 'link':
             return (
                 <span key={key}>
-                    <a href={node.href} target="_blank" rel="noopener noreferrer nofollow">
+                    <a href={node.href} tabindex={context.tab} target="_blank" rel="noopener noreferrer nofollow">
                         {inlines(node.children, context)}
                     </a>
                     {node.host && <span class="real-host"> ({node.host})</span>}
@@ -95,13 +95,14 @@ function inline(node, key, context) {
     }
 }
 
-function Mention({ node, people, me, onPerson }) {
+function Mention({ node, people, me, onPerson, tab }) {
     if (node.login === 'all') return <span class="mention is-me">{node.text}</span>;
     const user = people.byLogin.get(node.login);
     if (!user) return node.text;
     return (
         <button
             type="button"
+            tabindex={tab}
             class={`mention ${user.id === me ? 'is-me' : ''}`}
             title={node.text}
             onClick={() => onPerson(user)}>

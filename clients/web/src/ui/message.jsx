@@ -71,10 +71,16 @@ export const MessageRow = pure(
                     ) : (
                         <>
                             {item.text && (
-                                <Markdown text={item.text} people={people} me={me} onPerson={actions.profile} />
+                                <Markdown
+                                    text={item.text}
+                                    people={people}
+                                    me={me}
+                                    onPerson={actions.profile}
+                                    tab={isActive ? 0 : -1}
+                                />
                             )}
                             {item.attachments?.length > 0 && (
-                                <Attachments files={item.attachments} url={actions.fileUrl} />
+                                <Attachments files={item.attachments} url={actions.fileUrl} tab={isActive ? 0 : -1} />
                             )}
                             {(item.edited_at || item.isEditPending) && (
                                 <button
@@ -87,7 +93,13 @@ export const MessageRow = pure(
                                 </button>
                             )}
                             {item.reactions?.length > 0 && (
-                                <Reactions item={item} people={people} me={me} actions={actions} />
+                                <Reactions
+                                    item={item}
+                                    people={people}
+                                    me={me}
+                                    actions={actions}
+                                    tab={isActive ? 0 : -1}
+                                />
                             )}
                         </>
                     )}
@@ -124,7 +136,7 @@ export function Quote({ quote, people, onJump, isActive = true }) {
     );
 }
 
-function Reactions({ item, people, me, actions }) {
+function Reactions({ item, people, me, actions, tab }) {
     return (
         <ul class="reactions" aria-label="Reactions">
             {item.reactions.map(({ emoji, n, users }) => {
@@ -136,6 +148,7 @@ function Reactions({ item, people, me, actions }) {
                         <button
                             type="button"
                             class="reaction"
+                            tabindex={tab}
                             aria-pressed={isMine}
                             disabled={!actions.mayWrite}
                             title={`${who}: ${emoji}`}
@@ -150,6 +163,7 @@ function Reactions({ item, people, me, actions }) {
                 <li>
                     <EmojiButton
                         class="reaction reaction-add"
+                        tab={tab}
                         label="Add a reaction"
                         icon={SmileIcon}
                         onEmoji={(emoji) => actions.react(item, emoji, true)}

@@ -165,7 +165,7 @@ export function Shell({ chat, route, onSignOut }) {
 function titleOf(route, value) {
     if (route.view === 'admin') return 'Administration';
     const room = value.rooms.find((one) => one.id === route.room);
-    if (!room) return value.team?.name ?? 'Parley';
+    if (!room) return value.team?.name || 'Parley';
     return room.kind === 'direct' || room.kind === 'group' ? room.title : `#${room.title}`;
 }
 

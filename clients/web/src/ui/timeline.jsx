@@ -25,6 +25,7 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
     const seen = useRef({ generation: -1, jump: null, pending: 0, first: null });
     const [isAtEnd, setAtEnd] = useState(true);
     const [active, setActive] = useState(null); // the row with the pointer or the focus
+    const [roving, setRoving] = useState(null); // the row that had the focus last: the one in the tab order
     const [flash, setFlash] = useState(null);
 
     const items = useSame(timeline.items);
@@ -114,7 +115,7 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
 
     // Arrow keys walk the messages; one of them is in the tab order.
     const keys = rows.filter((row) => row.kind === 'message').map((row) => row.key);
-    const stop = active && keys.includes(active) ? active : keys.at(-1);
+    const stop = keys.includes(roving) ? roving : keys.at(-1);
     const onKeyDown = (event) => {
         const row = event.target.closest('[data-key]');
         if (event.target !== row) {
@@ -143,6 +144,7 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
     const follow = (event) => {
         const key = event.target.closest?.('[data-key]')?.dataset.key ?? null;
         if (key !== active) setActive(key);
+        if (event.type === 'focusin' && key !== null) setRoving(key);
     };
 
     const unread = info?.unread ?? 0;
