@@ -73,6 +73,9 @@ MUST_CHECK int cli_parse(int argc, char **argv, struct cli_options *ret,
 
 __attribute__((format(printf, 1, 2))) void cli_say(const char *format, ...); /* a line on stderr */
 
+/* o->tls, if the URL asks for it. EX_OK; or it has been said on stderr why not. */
+MUST_CHECK int cli_open_tls(struct cli_options *o);
+
 /* Opens a connection, or says on stderr why not and gives the exit code. */
 SUSPENDS MUST_CHECK int cli_open(const struct cli_options *o, struct client **ret, int *ret_exit);
 
@@ -101,3 +104,4 @@ SUSPENDS int cli_api(const struct cli_options *o);
 int cli_gentoken(const struct cli_options *o);
 int cli_checktoken(const struct cli_options *o);
 SUSPENDS int cli_bench(const struct cli_options *o);
+int cli_chat(const struct cli_options *o);

@@ -16,15 +16,10 @@ static int root(void *arg) {
     struct start *start = arg;
     struct cli_options *o = start->options;
 
-    if (!start->command->is_offline && o->url.is_tls) {
-        char *why = NULL;
-        int r = tls_client_new(&(struct tls_client_options){ .ca_file = o->ca_file }, &o->tls,
-                               &why);
-        if (r < 0) {
-            cli_say("TLS: %s", why ? why : strerror(-r));
-            free(why);
-            return EX_CONFIG;
-        }
+    if (!start->command->is_offline) {
+        int code = cli_open_tls(o);
+        if (code != EX_OK)
+            return code;
     }
     int code = start->command->run(o);
     if (cli_flush() < 0 && code == EX_OK)

@@ -27,6 +27,8 @@ const struct cli_command cli_commands[] = {
       true, cli_checktoken },
     { "bench", "fanout|publish|idle", "put load on a server and print what it did", 1, 1, false,
       cli_bench },
+    { "chat", "[login|send ROOM...]", "the team chat in the terminal, and for pipes", 0, 256, true,
+      cli_chat },
     { NULL, NULL, NULL, 0, 0, false, NULL },
 };
 
@@ -156,6 +158,13 @@ static void help(FILE *to) {
           "      --algorithm NAME (default: the key's first), --key-id KID\n"
           "\napi\n"
           "      --api-key KEY, --api-key-file FILE; also PARLEY_API_KEY in the environment\n"
+          "\nchat\n"
+          "      login              asks for login and password and keeps a token\n"
+          "      (nothing)          full screen; /help there\n"
+          "      send ROOM [TEXT]   says TEXT, or what comes by stdin\n"
+          "      read ROOM          prints the last --limit messages\n"
+          "      rooms              id, kind, unread, name of your rooms\n"
+          "      logout             forgets the token\n"
           "\nbench\n"
           "      --subscribers N, --publishers N, --size BYTES, --seconds N, --rate N (a second; "
           "0: as fast as\n"
