@@ -13,6 +13,9 @@
 #include "async/task.h"
 #include "async/tls.h"
 #include "daemon/backend/webhook.h"
+#include "daemon/chat/auth.h"
+#include "daemon/chat/chat.h"
+#include "daemon/chat/pump.h"
 #include "daemon/config/redis.h"
 #include "daemon/cpus.h"
 #include "daemon/health.h"
@@ -25,6 +28,7 @@
 #include "daemon/node/desk.h"
 #include "daemon/session/hub.h"
 #include "daemon/worker_thread.h"
+#include "storage/chat/store.h"
 #include "storage/engine.h"
 #include "storage/node.h"
 #include "storage/redis/stats.h"
@@ -239,11 +243,19 @@ int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_
     if (r == 0)
         r = webhooks_open(d, &d->webhooks);
     if (r == 0)
+        r = chat_open(d, o->engine_vfs, &d->chat, &why);
+    if (r == 0 && d->chat)
+        r = auth_open(d, &d->auth);
+    if (r == 0)
         r = start_workers(d);
+    if (r == 0)
+        r = chat_start(d->chat);
     if (r == 0)
         node_desk_start(d->nodes);
     if (r == 0 && !o->has_no_listeners)
         r = daemon_listen(d, o->fds, o->n_fds, &why);
+    if (r == 0 && d->auth)
+        auth_say_setup_link(d->auth);
     if (r < 0) {
         daemon_close(d);
         if (!why && asprintf(&why, "cannot start: %s", strerror(-r)) < 0)
@@ -298,11 +310,14 @@ struct daemon *daemon_close(struct daemon *d) {
         return NULL;
     d->is_stopping = true;
     daemon_stop_listening(d);
+    chat_stop(d->chat);
     for (size_t i = 0; i < d->n_workers; i++)
         worker_thread_stop(&d->threads[i]);
     group_finish(&d->tasks);
     d->nodes = node_desk_close(d->nodes);
     survey_desk_finish(&d->surveys); /* while other nodes are heard, workers are looked for in it */
+    d->auth = auth_close(d->auth);
+    d->chat = chat_close(d->chat);
     d->denials = denials_close(d->denials);
     d->webhooks = webhooks_close(d->webhooks);
     d->engine = engine_close(d->engine);
@@ -411,7 +426,13 @@ void daemon_write_metrics(struct daemon *d, struct buffer *out) {
     struct node_stats nodes;
     struct redis_shard_stats *redis = calloc(REDIS_SHARDS_MAX, sizeof *redis);
     struct archive_stats archive;
+    struct chat_store_stats chat_store;
+    struct chat_pump_stats chat_pump;
     node_desk_stats(d, &nodes);
+    if (d->chat) {
+        chat_store_stats(d->chat->store, &chat_store);
+        chat_pump_stats(d->chat->pump, &chat_pump);
+    }
     for (size_t i = 0; i < d->n_workers; i++)
         all[i] = &d->threads[i].worker.metrics;
     struct metrics_node node = {
@@ -423,6 +444,8 @@ void daemon_write_metrics(struct daemon *d, struct buffer *out) {
         .redis = redis,
         .n_redis = redis ? engine_redis_stats(d->engine, redis) : 0,
         .archive = engine_archive_stats(d->engine, &archive) ? &archive : NULL,
+        .chat_store = d->chat ? &chat_store : NULL,
+        .chat_pump = d->chat ? &chat_pump : NULL,
         .workers = d->n_workers,
         .workers_alive = workers_alive(d, ALIVE_MS),
         .uptime_ms = loop_now() - d->started_ms,

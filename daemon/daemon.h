@@ -15,6 +15,8 @@
 #include "daemon/transport/assets.h"
 
 struct daemon;
+struct auth;
+struct chat;
 struct denial_register;
 struct engine;
 struct engine_options;
@@ -119,6 +121,8 @@ struct daemon {
     struct webhooks *webhooks;         /* any thread; NULL before there is an engine */
     struct rates *rates;               /* the same */
     struct denial_register *denials;   /* the same */
+    struct chat *chat;                 /* the same; NULL: it is off */
+    struct auth *auth;                 /* who signs in to it; the same */
     char node_id[NODE_ID_LEN + 1];     /* names this run of the daemon to emulated transports, and
                                           among the nodes that share an engine */
     char node_name[NODE_NAME_MAX + 1]; /* for people */

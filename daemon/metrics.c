@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "daemon/backend/webhook.h"
+#include "daemon/chat/pump.h"
 #include "daemon/node/desk.h"
+#include "storage/chat/store.h"
 #include "storage/engine.h"
 #include "storage/redis/stats.h"
 
@@ -412,6 +414,41 @@ static void write_archive(const struct archive_stats *s, struct buffer *out) {
                  "counter", s->errors, out);
 }
 
+static void write_chat(const struct chat_store_stats *s, const struct chat_pump_stats *p,
+                       struct buffer *out) {
+    write_number("chat_writes_total", "Changes that chat.db was asked for.", "counter", s->works,
+                 out);
+    write_number("chat_commits_total", "Commits of chat.db.", "counter", s->commits, out);
+    write_number("chat_commit_errors_total", "Of them, that failed.", "counter", s->commit_errors,
+                 out);
+    write_time("chat_commit_seconds_total", "Time spent in them.", "counter", s->commit_ns / 1000,
+               out);
+    write_number("chat_commit_group_largest", "Most changes in one commit.", "gauge",
+                 s->group_largest, out);
+    write_number("chat_reads_total", "Reads of chat.db.", "counter", s->reads, out);
+    write_number("chat_writes_waiting", "Changes that wait to be written.", "gauge", s->queued,
+                 out);
+    write_number("chat_queue_limit_total", "Calls refused: chat.queue_max waited already.",
+                 "counter", s->rejected, out);
+    write_number("chat_outbox", "Events in chat.db that are not published yet.", "gauge", s->outbox,
+                 out);
+    write_number("chat_wal_bytes", "Size of chat.db's log.", "gauge", s->wal_bytes, out);
+    write_number("chat_retained_total", "Messages removed when their time was over.", "counter",
+                 s->retained, out);
+    write_number("chat_events_published_total", "Events of rooms that were published.", "counter",
+                 p->published, out);
+    write_number("chat_events_repeated_total",
+                 "Of them, published before, or too late for their place.", "counter", p->repeated,
+                 out);
+    write_number("chat_events_failed_total",
+                 "Tries to publish one that the engine did not take; each is made again.",
+                 "counter", p->failed, out);
+    write_number("chat_events_waiting", "Events that wait to be tried again.", "gauge", p->waiting,
+                 out);
+    write_number("chat_events_told_total", "Live events, to users and to who is in a room.",
+                 "counter", p->told, out);
+}
+
 static void write_others(const struct node_stats *s, struct buffer *out) {
     write_number("node_others", "Other nodes of the cluster, heard of lately.", "gauge", s->others,
                  out);
@@ -474,6 +511,8 @@ static void write_node(const struct metrics_node *node, struct buffer *out) {
         write_redis(node->redis, node->n_redis, out);
     if (node->archive)
         write_archive(node->archive, out);
+    if (node->chat_store && node->chat_pump)
+        write_chat(node->chat_store, node->chat_pump, out);
 }
 
 void metrics_write(const struct metrics *const *workers, size_t n, const struct metrics_node *node,
@@ -558,6 +597,8 @@ void metrics_document(struct buffer *out) {
     struct node_stats nodes = { 0 };
     struct redis_shard_stats redis = { 0 };
     struct archive_stats archive = { 0 };
+    struct chat_store_stats chat_store = { 0 };
+    struct chat_pump_stats chat_pump = { 0 };
     struct buffer text = BUFFER_INIT;
     metrics_write(NULL, 0,
                   &(struct metrics_node){ .engine_stats = &stats,
@@ -565,7 +606,9 @@ void metrics_document(struct buffer *out) {
                                           .node_stats = &nodes,
                                           .redis = &redis,
                                           .n_redis = 1,
-                                          .archive = &archive },
+                                          .archive = &archive,
+                                          .chat_store = &chat_store,
+                                          .chat_pump = &chat_pump },
                   &text);
     buffer_append_byte(&text, '\0');
 

@@ -47,6 +47,20 @@
       "Operations over a rate of all connections in their namespace, or of rpc (error 111).")      \
     X(COUNT_RATE_USER, "client_user_rate_limit_total", "Operations over user_rate (error 111).")   \
     X(COUNT_RATE_API, "api_rate_limit_total", "API requests over the rate of their key.")          \
+    X(COUNT_CHAT_CALLS, "chat_calls_total", "Calls of the chat's methods.")                        \
+    X(COUNT_CHAT_RATE_SEND, "chat_send_rate_limit_total", "Of them, over chat.send_rate.")         \
+    X(COUNT_CHAT_RATE_WRITE, "chat_write_rate_limit_total", "Of them, over chat.write_rate.")      \
+    X(COUNT_CHAT_RATE_READ, "chat_read_rate_limit_total", "Of them, over chat.read_rate.")         \
+    X(COUNT_CHAT_RATE_SEARCH, "chat_search_rate_limit_total", "Of them, over chat.search_rate.")   \
+    X(COUNT_CHAT_TOO_LONG, "chat_too_long_total",                                                  \
+      "Of them, with a text or list over its limit (error 413).")                                  \
+    X(COUNT_CHAT_CONFLICT, "chat_conflicts_total",                                                 \
+      "Of them, in conflict with what is there, or over a limit of how many (error 409).")         \
+    X(COUNT_CHAT_SLOW_MODE, "chat_slow_mode_total", "Of them, held up by slow mode (error 429).")  \
+    X(COUNT_CHAT_DENIED, "chat_denied_total",                                                      \
+      "Of them, for what the user may not do or know of (errors 103, 404).")                       \
+    X(COUNT_CHAT_STORAGE, "chat_storage_errors_total",                                             \
+      "Of them, that the database could not do (error 434).")                                      \
     X(COUNT_CHANNEL_LIMIT, "client_channel_limit_total", "Subscriptions over channel_limit.")      \
     X(COUNT_CHANNEL_LENGTH, "client_channel_length_total", "Names over channel.max_length.")       \
     X(COUNT_PONG_TIMEOUTS, "client_pong_timeouts_total",                                           \
@@ -78,6 +92,12 @@
       "Signatures checked by other threads.")                                                      \
     X(COUNT_TOKENS_PUT_OFF, "token_checks_put_off_total",                                          \
       "Tokens that could not be checked for the moment (error 100).")                              \
+    X(COUNT_AUTH_LOGINS, "auth_logins_total", "Times that somebody signed in to the chat.")        \
+    X(COUNT_AUTH_FAILURES, "auth_failures_total",                                                  \
+      "Wrong passwords, codes and logins that are good no more.")                                  \
+    X(COUNT_AUTH_THROTTLED, "auth_throttled_total",                                                \
+      "Refused: chat.login_attempts or chat.address_attempts.")                                    \
+    X(COUNT_AUTH_BUSY, "auth_busy_total", "Refused: too many passwords wait to be computed.")      \
     X(COUNT_TOKENS_REVOKED, "token_revoked_total", "Tokens refused because they were revoked.")    \
     X(COUNT_JWKS_FETCHES, "jwks_fetches_total", "Key sets asked for.")                             \
     X(COUNT_JWKS_FAILED, "jwks_failures_total", "Key sets that could not be had.")                 \
@@ -110,6 +130,7 @@
     X(GAUGE_OUTBOX_BYTES, "client_queued_bytes", "Bytes that wait for slow sockets.")              \
     X(GAUGE_PROXY_RUNNING, "proxy_inflight_requests", "Requests to backends under way.")           \
     X(GAUGE_PROXY_WAITING, "proxy_waiting_requests", "Requests that wait for those.")              \
+    X(GAUGE_CHAT_ONLINE, "chat_users_online", "People of the chat who are connected.")             \
     X(GAUGE_DENIALS, "denials", "Blocked users, revoked tokens and the like.")                     \
     X(GAUGE_RATE_BUCKETS, "rate_buckets", "Users and API keys whose rate is being counted.")       \
     X(GAUGE_TASKS, "async_tasks", "Tasks that have not ended.")                                    \
@@ -129,6 +150,7 @@
     X(TIME_API, "api_command_duration_seconds",                                                    \
       "From a command of the server API to its result; publishes are counted elsewhere.")          \
     X(TIME_SUBSCRIBE, "subscribe_duration_seconds", "From a subscribe command to its reply.")      \
+    X(TIME_CHAT_CALL, "chat_call_duration_seconds", "From a call of the chat to its result.")      \
     X(TIME_PONG, "client_ping_pong_duration_seconds", "From a ping to its pong.")                  \
     X(TIME_PROXY, "proxy_duration_seconds", "From a request to a backend to its answer.")
 
@@ -254,6 +276,8 @@ void metrics_count_error(struct metrics *m, uint32_t code);
 void metrics_count_unsubscribe(struct metrics *m, uint32_t code);
 
 struct archive_stats;
+struct chat_pump_stats;
+struct chat_store_stats;
 struct engine_stats;
 struct node_stats;
 struct redis_shard_stats;
@@ -269,6 +293,8 @@ struct metrics_node {
     const struct redis_shard_stats *redis;
     size_t n_redis;
     const struct archive_stats *archive;
+    const struct chat_store_stats *chat_store;
+    const struct chat_pump_stats *chat_pump;
     size_t workers;
     size_t workers_alive;
     int64_t uptime_ms;

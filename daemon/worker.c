@@ -13,6 +13,8 @@
 #include "async/tls.h"
 #include "daemon/backend/proxy.h"
 #include "daemon/backend/webhook.h"
+#include "daemon/chat/chat.h"
+#include "daemon/chat/online.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/keeper.h"
@@ -225,6 +227,7 @@ void worker_close(struct worker *w) {
     w->keys = keys_unref(w->keys);
     w->jwks = jwks_close(w->jwks);
     w->checkers = pool_close(w->checkers);
+    w->hashers = pool_close(w->hashers);
     w->tls = tls_free(w->tls);
     connection_http_finish(w);
     while (w->inputs) {
@@ -340,6 +343,9 @@ void worker_collect(struct worker *w) {
     metrics_gauge_set(m, GAUGE_PROXY_RUNNING, (int64_t) running);
     metrics_gauge_set(m, GAUGE_PROXY_WAITING, (int64_t) waiting);
     if (w->index == 0) { /* the daemon's */
+        if (w->daemon->chat)
+            metrics_gauge_set(m, GAUGE_CHAT_ONLINE,
+                              (int64_t) chat_online_count(w->daemon->chat->online));
         metrics_gauge_set(m, GAUGE_DENIALS, (int64_t) denial_count(w->daemon));
         metrics_gauge_set(m, GAUGE_RATE_BUCKETS, (int64_t) rates_count(w->daemon->rates));
     }

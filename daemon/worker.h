@@ -61,6 +61,7 @@ struct worker {
     struct keys *keys;     /* whose tokens are believed */
     struct jwks *jwks;     /* keys of others; NULL until one is needed */
     struct pool *checkers; /* of signatures that take long; NULL until there is one */
+    struct pool *hashers;  /* of passwords; the same */
     struct tls *tls;       /* for new connections; NULL: TLS is off */
 
     struct inbox *inbox;

@@ -145,7 +145,7 @@ struct waiting {
 };
 
 struct doing {
-    struct errand errand;
+    struct session_errand errand;
     struct deed *deed;
     struct waiting *waiting;
 };
@@ -166,7 +166,7 @@ static void doing_ended(struct doing *d, int result) {
     free(d);
 }
 
-static void on_errand(struct session *s, struct errand *e) {
+static void on_errand(struct session *s, struct session_errand *e) {
     struct doing *d = CONTAINER_OF(e, struct doing, errand);
     const struct deed *deed = d->deed;
     int r = 0;
@@ -182,7 +182,7 @@ static void on_errand(struct session *s, struct errand *e) {
     doing_ended(d, r);
 }
 
-static void on_drop(struct errand *e) {
+static void on_drop(struct session_errand *e) {
     doing_ended(CONTAINER_OF(e, struct doing, errand), 0);
 }
 
@@ -196,7 +196,7 @@ static int tell_one(struct session *s, void *arg) {
     struct doing *d = calloc(1, sizeof *d);
     if (!d)
         return -ENOMEM;
-    d->errand = (struct errand){ .run = on_errand, .drop = on_drop };
+    d->errand = (struct session_errand){ .run = on_errand, .drop = on_drop };
     d->deed = a->deed;
     d->waiting = a->waiting;
     atomic_fetch_add_explicit(&a->deed->refs, 1, memory_order_relaxed);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/config/impl.h"
+#include "daemon/config/network.h"
 #include "daemon/config/pattern.h"
 #include "daemon/keys/keyring.h"
 #include "protocol/command.h"
@@ -522,7 +523,7 @@ static void check_client(struct config_loader *l) {
     choose_burst(&c->user_rate);
     bool lets_in = c->insecure || c->allow_anonymous_without_token || has_key(&c->token) ||
                    c->insecure_skip_token_signature || c->user_id_http_header.len > 0 ||
-                   c->connect_proxy_enabled;
+                   c->connect_proxy_enabled || l->config->chat.enabled;
     if (!lets_in)
         config_problem(l, false, NULL, NULL,
                        "no client can connect: set client.token.hmac_secret_key or "
@@ -557,6 +558,15 @@ int config_check(struct config_loader *l) {
         check_readable(l, "http_server.tls.cert_pem_file", c->http.tls_cert);
         check_readable(l, "http_server.tls.key_pem_file", c->http.tls_key);
     }
+    for (size_t i = 0; i < c->http.n_trusted_proxies; i++) {
+        struct network network;
+        struct str one = c->http.trusted_proxies[i];
+        if (!str_equal(one, STR("unix")) && !network_parse(one, &network))
+            config_problem(l, true, place(l, "http_server.trusted_proxies"),
+                           "http_server.trusted_proxies",
+                           "\"%s\" is no address (10.0.0.1), network (10.0.0.0/8) or \"unix\"",
+                           one.data);
+    }
     if (c->http.max_line_bytes > c->http.max_head_bytes)
         config_problem(l, true, place(l, "http_server.max_line_size"), "http_server.max_line_size",
                        "must be at most http_server.max_head_size");
@@ -567,11 +577,15 @@ int config_check(struct config_loader *l) {
     check_proxies(l);
     check_webhooks(l);
     int r = config_check_redis(l);
+    if (r == 0)
+        r = config_check_chat(l);
     choose_burst(&c->rpc_rate);
     choose_burst(&c->all_rpc_rate);
     choose_burst(&c->api.rate);
     for (size_t i = 0; i < c->api.n_keys; i++)
         choose_burst(&c->api.keys[i].rate);
+    for (size_t i = 0; i < CHAT_RATES; i++)
+        choose_burst(&c->chat.rates[i]);
 
     if (r == 0)
         r = check_namespace(l, &c->without_namespace, l->without_places);

@@ -99,6 +99,8 @@ struct config_http {
     uint32_t max_line_bytes;       /* request line; more: 414 */
     uint32_t max_head_bytes;       /* request line and headers; more: 431 */
     uint32_t max_headers;          /* more: 431 */
+    struct str *trusted_proxies;   /* whose word on addresses and TLS counts; transport/visitor.h */
+    size_t n_trusted_proxies;
 };
 
 /* What websocket connections are held to. */
@@ -381,6 +383,34 @@ static inline bool namespace_has_history(const struct namespace *ns) {
     return ns->history_size > 0 && ns->history_ttl_ms > 0;
 }
 
+/* What a user's calls of the chat are counted as. */
+enum chat_rate {
+    CHAT_RATE_SEND,
+    CHAT_RATE_WRITE,
+    CHAT_RATE_READ,
+    CHAT_RATE_SEARCH,
+    CHAT_RATES,
+};
+
+struct config_chat {
+    bool enabled;
+    uint32_t text_max_bytes; /* of a message; more: error 413 */
+    int64_t edit_window_ms;  /* 0: always */
+    uint32_t rooms_max;      /* of one user; more: error 106 */
+    uint32_t members_max;    /* of one room; more: error 106 */
+    uint32_t reactions_max;  /* different ones to a message; more: error 106 */
+    uint32_t pins_max;       /* of one room; more: error 106 */
+    uint32_t page_max;       /* items in a page */
+    uint32_t queue_max;      /* calls that wait for the database, of each kind; more: error 434 */
+    struct config_rate rates[CHAT_RATES]; /* of one user; more: error 111 */
+
+    struct str url; /* where people find it; empty: where the daemon listens */
+    uint32_t login_attempts, address_attempts; /* in login_window_ms; more: 429 */
+    int64_t login_window_ms;
+    int64_t login_ttl_ms;       /* of a login that is not used; 0: for ever */
+    uint32_t passwords_at_once; /* computed side by side; more wait */
+};
+
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_SYSTEMD, LOG_FORMAT_JSON };
 
 struct config {
@@ -435,6 +465,8 @@ struct config {
     struct namespace without_namespace;
     struct namespace *namespaces; /* sorted by name, bytewise */
     size_t n_namespaces;
+
+    struct config_chat chat;
 
     bool health_enabled,
             metrics_enabled; /* on the client's listeners; internal ones always have them */

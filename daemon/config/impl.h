@@ -81,6 +81,9 @@ MUST_CHECK int config_check(struct config_loader *l);
 /* The same of the redis engine (config/redis.c). */
 MUST_CHECK int config_check_redis(struct config_loader *l);
 
+/* The same of the chat (config/chat.c); before namespaces are checked: it adds its own. */
+MUST_CHECK int config_check_chat(struct config_loader *l);
+
 /* The place of an option of struct config. */
 const struct config_place *config_place_of(const struct config_loader *l, const char *path);
 

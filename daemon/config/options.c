@@ -1,5 +1,6 @@
 #include "daemon/config/options.h"
 
+#include "daemon/config/chat_options.h"
 #include "daemon/config/config.h"
 #include "daemon/config/units.h"
 #include "daemon/log.h"
@@ -235,6 +236,13 @@ static const struct option OPTIONS[] = {
       .max = 256 * KIB, .initial = "16KiB", .help = "Longest request head; longer: 431." },
     { "http_server.max_headers", OPTION_COUNT, AT(http.max_headers), .min = 8, .max = 64,
       .initial = "64", .help = "Most headers in a request; more: 431." },
+    { "http_server.trusted_proxies", OPTION_LIST, AT(http.trusted_proxies),
+      OFFSET_N(http.n_trusted_proxies), .max = CONFIG_PROXIES_MAX, .initial = "",
+      .help = "Reverse proxies in front: addresses, networks (`10.0.0.0/8`), or `unix` for those "
+              "on "
+              "Unix sockets. What they say in `X-Forwarded-For` and `X-Forwarded-Proto` is "
+              "believed "
+              "where the chat signs people in." },
 
     { "workers", OPTION_COUNT, AT(workers), .min = 1, .max = CONFIG_WORKERS_MAX,
       .may_be_zero = true, .zero = "auto", .initial = "auto", .needs_restart = true,
@@ -536,6 +544,8 @@ static const struct option OPTIONS[] = {
       .max = 100 * YEAR, .initial = "720h",
       .help = "How long a channel's offset and epoch outlive its last publication, for namespaces "
               "that do not say." },
+
+    CHAT_OPTIONS,
 
     { "health.enabled", OPTION_BOOL, AT(health_enabled), .initial = "true",
       .help = "`/health` on the listeners for clients." },

@@ -126,7 +126,12 @@ static struct bucket *bucket_of(struct shard *s, const uint8_t *key, int64_t now
 }
 
 /* Whose a shared bucket is: the same name may be a user's and a key's. */
-enum kind { OF_USER, OF_KEY, OF_NAMESPACE /* and the operation */ };
+enum kind {
+    OF_USER,
+    OF_KEY,
+    OF_CHAT,                            /* and what is counted: CHAT_RATES of them */
+    OF_NAMESPACE = OF_CHAT + CHAT_RATES /* and the operation */
+};
 
 static struct shard *shard_of(struct rates *r, uint8_t kind, struct str name,
                               uint8_t ret_key[static KEY_BYTES]) {
@@ -300,6 +305,28 @@ bool rate_allow_api(struct worker *w, struct str key, const struct config_rate *
     if (wait_ns == 0)
         return true;
     metrics_count(&w->metrics, COUNT_RATE_API);
+    *ret_retry_ms = wait_ns / 1000000 + 1;
+    return false;
+}
+
+static const enum metrics_counter CHAT_COUNTS[CHAT_RATES] = {
+    [CHAT_RATE_SEND] = COUNT_CHAT_RATE_SEND,
+    [CHAT_RATE_WRITE] = COUNT_CHAT_RATE_WRITE,
+    [CHAT_RATE_READ] = COUNT_CHAT_RATE_READ,
+    [CHAT_RATE_SEARCH] = COUNT_CHAT_RATE_SEARCH,
+};
+
+bool rate_allow_chat(struct worker *w, unsigned chat_rate, struct str user, int64_t *ret_retry_ms) {
+    const struct config_rate *limit = &w->config->chat.rates[chat_rate];
+
+    *ret_retry_ms = 0;
+    if (!limit->rate)
+        return true;
+    int64_t wait_ns =
+            take_shared(w->daemon->rates, (uint8_t) (OF_CHAT + chat_rate), user, limit, 1);
+    if (wait_ns == 0)
+        return true;
+    metrics_count(&w->metrics, CHAT_COUNTS[chat_rate]);
     *ret_retry_ms = wait_ns / 1000000 + 1;
     return false;
 }

@@ -53,4 +53,9 @@ void rate_forget(struct session_more *m); /* the session ends */
 MUST_CHECK bool rate_allow_api(struct worker *w, struct str key, const struct config_rate *limit,
                                uint32_t cost, int64_t *ret_retry_ms);
 
+/* May the user make such a call of the chat now? Wherever they are connected. ret_retry_ms: if not,
+ * when they may. Counted. */
+MUST_CHECK bool rate_allow_chat(struct worker *w, unsigned chat_rate, struct str user,
+                                int64_t *ret_retry_ms);
+
 size_t rates_count(struct rates *r); /* shared buckets that are not full, and some that are */

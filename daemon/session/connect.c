@@ -4,11 +4,14 @@
 #include <string.h>
 
 #include "daemon/backend/webhook.h"
+#include "daemon/chat/auth.h"
+#include "daemon/chat/session.h"
 #include "daemon/keys/denial.h"
 #include "daemon/session/control.h"
 #include "daemon/session/grant.h"
 #include "daemon/session/hub.h"
 #include "daemon/session/impl.h"
+#include "daemon/session/login.h"
 #include "daemon/session/proxy.h"
 #include "daemon/session/single.h"
 #include "daemon/transport/forwarded.h"
@@ -69,7 +72,10 @@ struct connecting {
     struct config *config; /* a reference */
     struct arena arena;
     struct credentials who;
-    struct refusal refusal; /* if a step gave 1 */
+    enum chat_role chat_role; /* 0: is not of the chat */
+    struct str login;         /* the token of the chat's that it came by; empty: by none */
+    uint64_t endings;         /* of logins, when it was looked up */
+    struct refusal refusal;   /* if a step gave 1 */
     struct client_text client;
     struct server_sub *subs;
     size_t n_subs, capacity;
@@ -109,6 +115,30 @@ static int result_of(struct connecting *c, int r) {
 static int from_token(struct connecting *c) {
     int code = session_verify(c->session, c->asked->token, &c->arena, &c->who);
     return code < 0 ? code : refused(c, (uint32_t) code);
+}
+
+/* A login of the chat: what was ended before this is seen, what is later by recheck_user(). */
+static int from_login(struct connecting *c, struct str token) {
+    c->login = token;
+    int code = session_verify_login(c->session, token, &c->arena, &c->who);
+    return code < 0 ? code : refused(c, (uint32_t) code);
+}
+
+/* While it connected: whose login has ended, or who was put out, is not in the hub yet, and was not
+ * told. Nothing suspends between this and enter(). */
+static int recheck_user(struct connecting *c) {
+    const struct daemon *d = c->session->worker->daemon;
+    struct credentials who;
+    int code = 0;
+
+    while (code == 0 && c->endings != auth_endings(d)) {
+        c->endings = auth_endings(d);
+        if (c->login.len)
+            code = session_verify_login(c->session, c->login, &c->arena, &who);
+        else
+            code = chat_admit(c->session, &c->who, &c->chat_role);
+    }
+    return code < 0 ? result_of(c, code) : refused(c, (uint32_t) code);
 }
 
 /* The application behind the connect proxy, which may know nobody. */
@@ -154,14 +184,20 @@ static uint32_t denial_of(const struct connecting *c) {
 }
 
 /* Reference §4.2: the token, else the header of a proxy in front, else the application, else
- * nobody, where nobody is let in. */
+ * nobody, where nobody is let in. And of the chat, a token of its own or its page's cookie. */
 static int find_credentials(struct connecting *c) {
     const struct config_client *client = &c->config->client;
 
     c->who = (struct credentials){ .source = CREDENTIALS_NOBODY };
+    c->endings = auth_endings(c->session->worker->daemon);
     int r = result_of(c, session_keep_headers(c->session, c->config, c->reader, c->asked));
-    if (r == 0 && c->asked->token.len > 0)
+    struct str cookie = session_login_cookie(c->session);
+    if (r == 0 && session_is_login_token(c->session, c->asked->token))
+        r = from_login(c, c->asked->token);
+    else if (r == 0 && c->asked->token.len > 0)
         r = from_token(c);
+    else if (r == 0 && cookie.len > 0)
+        r = from_login(c, cookie);
     else if (r == 0 && !from_header(c) && client->connect_proxy_enabled)
         r = from_proxy(c);
     if (r == 0 && c->who.source == CREDENTIALS_NOBODY)
@@ -186,6 +222,12 @@ static int count_user(struct connecting *c) {
     }
     s->is_user_counted = r == 0;
     return result_of(c, r);
+}
+
+/* It is one of the chat's people, or becomes one. */
+static int enter_chat(struct connecting *c) {
+    int code = chat_admit(c->session, &c->who, &c->chat_role);
+    return code < 0 ? result_of(c, code) : refused(c, (uint32_t) code);
 }
 
 static int identify(struct connecting *c) {
@@ -266,7 +308,8 @@ static bool may_have(struct connecting *c, struct str channel, const struct name
     struct asker who = { .user = c->who.user };
     const struct namespace *found = NULL;
 
-    if (c->who.source == CREDENTIALS_PROXY || ns->subscribe_proxy)
+    if (c->who.source == CREDENTIALS_PROXY || ns->subscribe_proxy ||
+        chat_is_room(c->session->worker, channel))
         return false;
     return permission_namespace(c->config, channel, &found) == 0 && found == ns &&
            ns->type == SUBSCRIPTION_STREAM && permission_subscribes(c->config, ns, channel, who);
@@ -454,6 +497,7 @@ static int enter(struct connecting *c) {
         s->is_user_counted = /* a reload has set the limit since it began */
                 user_counts_add(w->daemon->user_counts, c->who.user, 0) == 0;
     s->state = SESSION_CONNECTED;
+    chat_session_entered(s, c->chat_role);
     metrics_count(&w->metrics, COUNT_CONNECTED);
     metrics_gauge_add(&w->metrics, GAUGE_CLIENTS, 1);
     s->is_announced = webhooks_connected(w->daemon->webhooks, s);
@@ -502,6 +546,8 @@ int session_connect(struct session *s, uint32_t id, struct command_reader *reade
 
     int r = find_credentials(&c);
     if (r == 0)
+        r = enter_chat(&c);
+    if (r == 0)
         r = identify(&c);
     if (r == 0)
         r = count_user(&c);
@@ -509,6 +555,9 @@ int session_connect(struct session *s, uint32_t id, struct command_reader *reade
         r = collect_subs(&c);
     if (r == 0)
         r = prepare_subs(&c);
+    if (r == 0)
+        r = recheck_user(&c);
+    session_forget_login_cookie(s);
     if (r == 0)
         r = enter(&c);
     if (r == 0)

@@ -19,10 +19,10 @@ static bool has_errands(const struct session *s) {
     return s->more && s->more->errands;
 }
 
-static struct errand *take_errand(struct session *s) {
+static struct session_errand *take_errand(struct session *s) {
     if (!has_errands(s))
         return NULL;
-    struct errand *last = s->more->errands, *first = last->next;
+    struct session_errand *last = s->more->errands, *first = last->next;
     if (first == last)
         s->more->errands = NULL;
     else
@@ -31,7 +31,7 @@ static struct errand *take_errand(struct session *s) {
     return first;
 }
 
-int session_post(struct session *s, struct errand *e) {
+int session_post(struct session *s, struct session_errand *e) {
     if (s->state == SESSION_CLOSING) {
         e->drop(e);
         return -ESHUTDOWN;
@@ -65,7 +65,7 @@ void session_run_errands(struct session *s) {
             task_wake(session_task(s));
             break;
         }
-        struct errand *e = take_errand(s);
+        struct session_errand *e = take_errand(s);
         /* Replies of publishes under way belong to commands before it. */
         if (publishes_wait(s) < 0 || s->state != SESSION_CONNECTED) {
             e->drop(e);
@@ -79,7 +79,7 @@ void session_run_errands(struct session *s) {
 }
 
 void session_drop_errands(struct session *s) {
-    struct errand *e;
+    struct session_errand *e;
     while ((e = take_errand(s)))
         e->drop(e);
 }

@@ -13,18 +13,18 @@
 
 /* Embedded in what its maker wants to remember; the maker's again when run or drop is called, of
  * which exactly one is, once. */
-struct errand {
-    struct errand *next; /* private */
+struct session_errand {
+    struct session_errand *next; /* private */
     /* The session is connected. In the connection's task: may suspend; -ECANCELED from a suspending
      * call means that the session goes. Ends the session, if it wants to, by session_disconnect().
      */
-    void (*run)(struct session *s, struct errand *e);
-    void (*drop)(struct errand *e); /* the session went before */
+    void (*run)(struct session *s, struct session_errand *e);
+    void (*drop)(struct session_errand *e); /* the session went before */
 };
 
 /* From any task or callback of the worker's loop. 0, or -ESHUTDOWN: the session is leaving, as one
  * without memory for the errand does; drop has been called. Never suspends. */
-int session_post(struct session *s, struct errand *e);
+int session_post(struct session *s, struct session_errand *e);
 
 /* For transports: runs what was posted. Called in the connection's task when it is entered or woken
  * (task_wake()), and before it goes dormant nothing may be left. session_handle() does it, too. */

@@ -1,6 +1,7 @@
 /*
- * Who a client is and what comes with it, whoever vouches for it: a token, a header of a trusted
- * proxy in front, the application behind the connect proxy, or nobody where that is allowed.
+ * Who a client is and what comes with it, whoever vouches for it: a token, a login of the chat, a
+ * header of a trusted proxy in front, the application behind the connect proxy, or nobody where that
+ * is allowed.
  *
  * All spans live in the arena of the connect command; payloads are JSON on one line.
  */
@@ -12,6 +13,7 @@
 enum credentials_source {
     CREDENTIALS_NOBODY, /* anonymous where that is let in, or insecure mode */
     CREDENTIALS_TOKEN,
+    CREDENTIALS_LOGIN, /* of the chat: id is session/login.h's */
     CREDENTIALS_HEADER,
     CREDENTIALS_PROXY,
 };

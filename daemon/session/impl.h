@@ -18,13 +18,14 @@ enum { SESSION_ID_LEN = 34 };
 
 /* What few sessions have; made when the first of it is needed. */
 struct session_more {
-    struct forwarded *headers; /* of its HTTP request, for proxies; NULL: none are kept */
-    struct errand *errands;    /* a ring, its last; NULL: none */
-    int64_t rate_us;           /* of the command rate: when the bucket is full again */
-    uint32_t subs_expire_at;   /* the next of its subscriptions; tick, 0: none */
+    struct forwarded *headers;      /* of its HTTP request, for proxies; NULL: none are kept */
+    char *login_cookie;             /* the same, of the chat; until it is connected. NULL: none */
+    struct session_errand *errands; /* a ring, its last; NULL: none */
+    int64_t rate_us;                /* of the command rate: when the bucket is full again */
+    uint32_t subs_expire_at;        /* the next of its subscriptions; tick, 0: none */
     uint32_t renew_at; /* when the identity expires, if that is the backend's to move; the same */
-    struct errand renewal; /* see session/renew.c */
-    bool is_renewing;      /* it is posted or under way */
+    struct session_errand renewal; /* see session/renew.c */
+    bool is_renewing;              /* it is posted or under way */
     bool renews_connection;
     struct session *session;
     struct table_entry by_name; /* worker.hub.by_session */

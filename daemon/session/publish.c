@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "async/future.h"
+#include "daemon/chat/session.h"
 #include "daemon/keys/rate.h"
 #include "daemon/map/publish.h"
 #include "daemon/publish.h"
@@ -271,6 +272,8 @@ static int line_up(struct publishing *p) {
 }
 
 int session_publish(struct session *s, uint32_t id, const struct command_publish *c) {
+    if (chat_is_room(s->worker, c->channel))
+        return chat_session_publish(s, id, c->channel, c->data);
     int r = wait_for(s, PUBLISHES_MAX - 1, PUBLISHES_MAX_BYTES);
     if (r < 0)
         return r;

@@ -136,7 +136,7 @@ static void renew_subscriptions(struct session *s) {
 
 /* ---- the errand ---- */
 
-static void run(struct session *s, struct errand *e) {
+static void run(struct session *s, struct session_errand *e) {
     (void) e;
     do { /* more may fall due meanwhile */
         if (s->more->renews_connection)
@@ -147,7 +147,7 @@ static void run(struct session *s, struct errand *e) {
     s->more->is_renewing = false;
 }
 
-static void drop(struct errand *e) {
+static void drop(struct session_errand *e) {
     CONTAINER_OF(e, struct session_more, renewal)->is_renewing = false;
 }
 
@@ -156,6 +156,6 @@ void session_renew(struct session *s) {
     if (more->is_renewing)
         return;
     more->is_renewing = true;
-    more->renewal = (struct errand){ .run = run, .drop = drop };
+    more->renewal = (struct session_errand){ .run = run, .drop = drop };
     (void) session_post(s, &more->renewal);
 }

@@ -1,6 +1,8 @@
 /* rpc: procedures of the operator's backend. */
 #include <errno.h>
 
+#include "daemon/chat/call.h"
+#include "daemon/chat/session.h"
 #include "daemon/keys/rate.h"
 #include "daemon/log.h"
 #include "daemon/session/impl.h"
@@ -31,6 +33,8 @@ int session_rpc(struct session *s, uint32_t id, const struct command_rpc *c) {
         session_reply(s, &(struct reply){ .kind = REPLY_RPC, .id = id });
         return 0;
     }
+    if (chat_serves(s->worker, c->method))
+        return chat_session_call(s, id, c->method, c->data);
     const struct config_rpc *rpc = config_rpc_of(config, c->method);
     if (!rpc)
         return session_error(s, id, ERROR_METHOD_NOT_FOUND);

@@ -8,6 +8,7 @@
 #include "async/stream.h"
 #include "async/task.h"
 #include "daemon/backend/webhook.h"
+#include "daemon/chat/session.h"
 #include "daemon/keeper.h"
 #include "daemon/keys/rate.h"
 #include "daemon/log.h"
@@ -15,6 +16,7 @@
 #include "daemon/session/control.h"
 #include "daemon/session/hub.h"
 #include "daemon/session/impl.h"
+#include "daemon/session/login.h"
 #include "daemon/session/proxy.h"
 #include "daemon/transport/forwarded.h"
 #include "protocol/json.h"
@@ -59,6 +61,7 @@ void session_finish(struct session *s) {
     if (s->more) {
         rate_forget(s->more);
         forwarded_free(s->more->headers);
+        session_forget_login_cookie(s);
         free(s->more->reason);
         free(s->more);
     }
@@ -76,6 +79,7 @@ void session_forget_user(struct session *s) {
     }
     hub_remove(w, s);
     hub_forget_session(w, s);
+    chat_session_left(s);
     if (s->is_user_counted)
         user_counts_remove(w->daemon->user_counts, session_user(s));
     s->is_user_counted = false;

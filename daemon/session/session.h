@@ -85,6 +85,7 @@ struct session {
     bool is_server_refreshed : 1; /* its expiry is not the client's to move */
     bool runs_errands : 1;
     bool is_announced : 1; /* webhooks are to hear of its end */
+    bool is_in_chat : 1;   /* its user is one of the chat's, and counted as connected */
     bool is_at_work : 1;   /* its task is in a command or an errand, or suspended in one */
 
     /* The connection's own, here where there is room for them: see transport/connection.h. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/chat/session.h"
 #include "daemon/keys/rate.h"
 #include "daemon/map/poll.h"
 #include "daemon/map/poll_room.h"
@@ -23,6 +24,8 @@ struct asking {
     struct arena arena;
     struct grant grant;
     struct refusal refusal; /* the backend's own; code 0: none */
+    bool is_of_chat;
+    uint64_t parted; /* of chat_may_follow() */
 };
 
 static void asking_finish(struct asking *a) {
@@ -103,7 +106,11 @@ static int judge(struct asking *a) {
     code = rate_allow(s, RATE_SUBSCRIBE, a->grant.ns); /* before what costs: tokens, the backend */
     if (code)
         return code;
-    code = c->token.len > 0 ? judge_token(a) : judge_rules(a);
+    a->is_of_chat = chat_is_room(s->worker, c->channel);
+    if (a->is_of_chat) /* nobody else can let it in */
+        code = chat_may_follow(s, c->channel, &a->parted);
+    else
+        code = c->token.len > 0 ? judge_token(a) : judge_rules(a);
     if (code)
         return code;
     if (c->delta.len && !str_equal(c->delta, STR("fossil")))
@@ -152,6 +159,8 @@ static int start(struct asking *a) {
         return session_failed(s, a->id, r);
     session_reply(s, &reply);
     grant_begin(&a->grant);
+    if (a->is_of_chat)
+        chat_followed(s, a->asked->channel, a->parted);
     return 0;
 }
 

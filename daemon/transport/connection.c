@@ -209,7 +209,7 @@ static int begin_session(struct connection *conn, struct connection_terms *terms
     const struct wire_traits *t = wire_traits(terms->format);
 
     int r = session_init(s, s->worker, s->outbox.stream, terms->format);
-    if (r == 0 && terms->headers && !session_more(s)) {
+    if (r == 0 && (terms->headers || terms->login_cookie) && !session_more(s)) {
         session_finish(s);
         r = -ENOMEM;
     }
@@ -222,6 +222,8 @@ static int begin_session(struct connection *conn, struct connection_terms *terms
     s->pings = terms->pings & 3u;
     if (terms->headers)
         s->more->headers = TAKE(terms->headers);
+    if (terms->login_cookie)
+        s->more->login_cookie = TAKE(terms->login_cookie);
     task_rename(t->is_websocket ? "client" : "listener");
     return t->is_websocket ? begin_websocket(conn, terms) : begin_stream(conn, terms);
 }

@@ -32,6 +32,7 @@ struct connection_terms {
     bool is_deflated;           /* WebSocket: permessage-deflate was agreed on */
     bool has_first;             /* first is there, though it may be empty */
     struct forwarded *headers;  /* for the session; NULL: none */
+    char *login_cookie;         /* the same, of the chat, on the heap; NULL: none */
     struct buffer head;         /* of the answer, not sent yet */
     struct buffer headers_text; /* streamed answers: lines for whatever answer there will be */
     struct buffer first;        /* the connect request, if it came with the HTTP request */

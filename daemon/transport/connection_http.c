@@ -68,6 +68,10 @@ void connection_http_finish(struct worker *w) {
 
 void connection_terms_finish(struct connection_terms *t) {
     t->headers = forwarded_free(t->headers);
+    if (t->login_cookie)
+        explicit_bzero(t->login_cookie, strlen(t->login_cookie));
+    free(t->login_cookie);
+    t->login_cookie = NULL;
     buffer_finish(&t->head);
     buffer_finish(&t->headers_text);
     buffer_finish(&t->first);

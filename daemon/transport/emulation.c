@@ -25,7 +25,7 @@ bool emulation_is_served(const struct connection *conn, const struct config *c) 
 struct parcel {
     struct worker *from, *to;
     const struct emulation_request *request;
-    struct errand errand;
+    struct session_errand errand;
     struct post there, back;
     struct future done; /* on from's loop */
 };
@@ -39,7 +39,7 @@ static void send_back(struct parcel *p) {
     inbox_post(p->from->inbox, &p->back);
 }
 
-static void on_errand(struct session *s, struct errand *e) {
+static void on_errand(struct session *s, struct session_errand *e) {
     struct parcel *p = CONTAINER_OF(e, struct parcel, errand);
     struct metrics *m = &s->worker->metrics;
 
@@ -51,7 +51,7 @@ static void on_errand(struct session *s, struct errand *e) {
     send_back(p);
 }
 
-static void on_dropped(struct errand *e) {
+static void on_dropped(struct session_errand *e) {
     send_back(CONTAINER_OF(e, struct parcel, errand));
 }
 
@@ -63,7 +63,7 @@ static void on_there(struct post *post) {
         send_back(p);
         return;
     }
-    p->errand = (struct errand){ .run = on_errand, .drop = on_dropped };
+    p->errand = (struct session_errand){ .run = on_errand, .drop = on_dropped };
     int r = session_post(s, &p->errand);
     (void) r; /* it is dropped then, and sent back */
 }

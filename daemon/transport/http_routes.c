@@ -1,5 +1,6 @@
 /* The endpoints there are. */
 #include "daemon/api/api.h"
+#include "daemon/chat/auth_http.h"
 #include "daemon/config/config.h"
 #include "daemon/transport/connection.h"
 #include "daemon/transport/emulation.h"
@@ -66,6 +67,11 @@ static const struct http_endpoint endpoints[] = {
     ENDPOINT(init, HTTP_GET | HTTP_CORS),
     ENDPOINT(health, HTTP_GET),
     ENDPOINT(metrics, HTTP_GET),
+    { .path = { "/auth", 5 },
+      .is_served = auth_is_served,
+      .max_body = auth_body_max,
+      .flags = HTTP_ANY_METHOD | HTTP_PREFIX,
+      .serve = auth_serve },
     ENDPOINT(api, HTTP_ANY_METHOD | HTTP_PREFIX, .max_body = api_body, .admit = api_admit),
 };
 

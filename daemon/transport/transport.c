@@ -5,13 +5,16 @@
 #include <string.h>
 
 #include "async/loop.h"
+#include "daemon/chat/auth.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/transport/connection.h"
 #include "daemon/transport/forwarded.h"
+#include "daemon/transport/visitor.h"
 #include "daemon/worker.h"
 #include "protocol/codec.h"
+#include "protocol/cookie.h"
 #include "protocol/utf8.h"
 
 /* Generic cell rate, all workers together: opening_us is when the bucket is full again. A second's
@@ -30,6 +33,19 @@ static bool is_within_rate(struct daemon *d, uint32_t rate) {
     return true;
 }
 
+bool transport_has_login(const struct http_exchange *x, struct str *ret) {
+    return x->worker->daemon->auth && visitor_is_own_page(x) &&
+           cookie_find(&x->request->head, AUTH_COOKIE, ret) == 1 && ret->len > 0;
+}
+
+static int keep_login(struct http_exchange *x) {
+    struct str cookie;
+    if (!transport_has_login(x, &cookie))
+        return 0;
+    x->terms->login_cookie = strndup(cookie.data, cookie.len);
+    return x->terms->login_cookie ? 0 : -ENOMEM;
+}
+
 int transport_admit(struct http_exchange *x) {
     if (!is_within_rate(x->worker->daemon, x->config->client.connection_rate_limit)) {
         metrics_count(&x->worker->metrics, COUNT_CONNECTION_RATE);
@@ -39,6 +55,8 @@ int transport_admit(struct http_exchange *x) {
     int r = x->config->forwards_headers
                     ? forwarded_keep_request(&x->terms->headers, x->config, &x->request->head)
                     : 0;
+    if (r == 0)
+        r = keep_login(x);
     return r < 0 ? r : 1;
 }
 

@@ -11,6 +11,9 @@
  * 1; 0: answered; -ENOMEM. */
 MUST_CHECK int transport_admit(struct http_exchange *x);
 
+/* Does the chat's own page ask, with the cookie of a login? *ret: the cookie. */
+bool transport_has_login(const struct http_exchange *x, struct str *ret);
+
 /* 403, counted. Returns 0. */
 int transport_refuse_origin(struct http_exchange *x, struct str origin);
 

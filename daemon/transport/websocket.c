@@ -23,10 +23,10 @@ static bool wants_protobuf(const struct http_request *r, const struct handshake 
  */
 static int shake_hands(struct http_exchange *x, const struct handshake_options *options,
                        struct handshake *ret) {
-    struct str origin = { 0 };
+    struct str origin = { 0 }, cookie;
 
     bool has_origin = http_head_find(&x->request->head, STR("Origin"), &origin) == 1;
-    if (!config_allows_origin(x->config, has_origin, origin))
+    if (!config_allows_origin(x->config, has_origin, origin) && !transport_has_login(x, &cookie))
         return transport_refuse_origin(x, origin);
     int r = handshake_check(x->request, options, ret);
     if (r < 0) {

@@ -73,20 +73,28 @@ static int set_up(sqlite3 *db, enum database_role role) {
     if (role == DATABASE_READER)
         return database_run(db, "PRAGMA query_only = ON; PRAGMA cache_size = -4000");
 
-    return database_run(db, "PRAGMA journal_mode = WAL;"
-                            "PRAGMA synchronous = FULL;"
-                            "PRAGMA wal_autocheckpoint = 10000;" /* until wal.h takes over */
-                            "PRAGMA journal_size_limit = 67108864;"
-                            "PRAGMA secure_delete = OFF;"
-                            "PRAGMA foreign_keys = OFF;"
-                            "PRAGMA cache_size = -16000");
+    /* auto_vacuum can only be set while there is nothing in the file. */
+    if (role == DATABASE_SECRETS_WRITER)
+        r = database_run(db, "PRAGMA auto_vacuum = INCREMENTAL");
+    if (r < 0)
+        return r;
+    r = database_run(db, "PRAGMA journal_mode = WAL;"
+                         "PRAGMA synchronous = FULL;"
+                         "PRAGMA wal_autocheckpoint = 10000;" /* until wal.h takes over */
+                         "PRAGMA journal_size_limit = 67108864;"
+                         "PRAGMA secure_delete = OFF;"
+                         "PRAGMA foreign_keys = OFF;"
+                         "PRAGMA cache_size = -16000");
+    if (r == 0 && role == DATABASE_SECRETS_WRITER)
+        r = database_run(db, "PRAGMA secure_delete = ON");
+    return r;
 }
 
 int database_open(const char *path, const char *vfs, enum database_role role, sqlite3 **ret) {
     static pthread_once_t is_configured = PTHREAD_ONCE_INIT;
     (void) pthread_once(&is_configured, configure);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
-    if (role == DATABASE_WRITER)
+    if (role != DATABASE_READER)
         flags |= SQLITE_OPEN_CREATE;
     sqlite3 *db = NULL;
     int rc = sqlite3_open_v2(path, &db, flags, vfs);

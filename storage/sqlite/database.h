@@ -1,8 +1,9 @@
 /*
- * Connections to history.db: how they are opened and set up, and what SQLite's results mean to us.
+ * Connections to our databases: how they are opened and set up, and what SQLite's results mean to
+ * us.
  *
- * Each connection is used by one thread at a time (NOMUTEX). Only files of storage/sqlite/ include
- * this.
+ * Each connection is used by one thread at a time (NOMUTEX). Only files of storage/sqlite/ and
+ * storage/chat/ include this.
  */
 #pragma once
 
@@ -18,7 +19,11 @@ enum { DATABASE_APPLICATION_ID = 0x50726c79 };
  * the rest. db may be NULL. rc: not SQLITE_OK, _ROW or _DONE. */
 int database_error(sqlite3 *db, int rc);
 
-enum database_role { DATABASE_WRITER, DATABASE_READER };
+enum database_role {
+    DATABASE_WRITER,
+    DATABASE_READER,
+    DATABASE_SECRETS_WRITER, /* what is deleted is overwritten, and its room can be given back */
+};
 
 /* vfs: NULL for the system's. Does not look into the file beyond what WAL needs. */
 MUST_CHECK int database_open(const char *path, const char *vfs, enum database_role role,

@@ -11,6 +11,7 @@ void errands_init(struct errands *q, size_t max) {
     pthread_mutex_init(&q->mutex, NULL);
     list_init(&q->waiting);
     q->n = 0;
+    q->rejected = 0;
     q->max = max;
 }
 
@@ -29,6 +30,8 @@ static bool enter(struct errands *q, struct errand *e) {
     if (has_room) {
         list_append(&q->waiting, &e->link);
         q->n++;
+    } else {
+        q->rejected++;
     }
     pthread_mutex_unlock(&q->mutex);
     return has_room;
@@ -71,17 +74,31 @@ int errand_send(struct errands *q, struct errand *e, void (*kick)(void *arg), vo
     return r;
 }
 
-bool errand_run_next(struct errands *q, void *where) {
+struct errand *errand_take(struct errands *q) {
     pthread_mutex_lock(&q->mutex);
     struct link *k = list_pop(&q->waiting);
     if (k)
         q->n--;
     pthread_mutex_unlock(&q->mutex);
-    if (!k)
-        return false;
+    return k ? CONTAINER_OF(k, struct errand, link) : NULL;
+}
 
-    struct errand *e = CONTAINER_OF(k, struct errand, link);
-    e->run(e, where);
+void errand_answer(struct errand *e) {
     inbox_post(e->inbox, &e->post);
+}
+
+bool errand_run_next(struct errands *q, void *where) {
+    struct errand *e = errand_take(q);
+    if (!e)
+        return false;
+    e->run(e, where);
+    errand_answer(e);
     return true;
+}
+
+void errands_stats(struct errands *q, uint64_t *ret_n, uint64_t *ret_rejected) {
+    pthread_mutex_lock(&q->mutex);
+    *ret_n = q->n;
+    *ret_rejected = q->rejected;
+    pthread_mutex_unlock(&q->mutex);
 }

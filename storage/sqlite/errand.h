@@ -26,6 +26,7 @@ struct errands {
     pthread_mutex_t mutex;
     struct list waiting;
     size_t n, max;
+    uint64_t rejected;
 };
 
 void errands_init(struct errands *q, size_t max);
@@ -38,3 +39,9 @@ SUSPENDS MUST_CHECK int errand_send(struct errands *q, struct errand *e, void (*
                                     void *arg);
 
 bool errand_run_next(struct errands *q, void *where); /* on the thread. false: none was waiting */
+
+/* The same in two steps, for one who answers later than it runs: takes the first one that waits
+ * (NULL: none), and says that it has run. Then it is its owner's again. */
+struct errand *errand_take(struct errands *q);
+void errand_answer(struct errand *e);
+void errands_stats(struct errands *q, uint64_t *ret_n, uint64_t *ret_rejected);

@@ -10,7 +10,7 @@
 #include "tests/simulation/scene.h"
 
 struct deed {
-    struct errand errand;
+    struct session_errand errand;
     struct server_sub sub;
     char channel[16];
     char epoch[EPOCH_SIZE];
@@ -27,7 +27,7 @@ static struct session *session_of(struct peer *p, struct client *c) {
     return NULL;
 }
 
-static void subscribe(struct session *s, struct errand *e) {
+static void subscribe(struct session *s, struct session_errand *e) {
     struct deed *d = CONTAINER_OF(e, struct deed, errand);
     /* An application that cannot subscribe its client has it come again. */
     if (session_subscribe_server(s, &d->sub) != 0)
@@ -35,18 +35,18 @@ static void subscribe(struct session *s, struct errand *e) {
     free(d);
 }
 
-static void unsubscribe(struct session *s, struct errand *e) {
+static void unsubscribe(struct session *s, struct session_errand *e) {
     struct deed *d = CONTAINER_OF(e, struct deed, errand);
     session_unsubscribe_server(s, str_of(d->channel), UNSUBSCRIBE_SERVER, (struct str){ 0 });
     free(d);
 }
 
-static void drop(struct errand *e) {
+static void drop(struct session_errand *e) {
     free(CONTAINER_OF(e, struct deed, errand));
 }
 
 static bool post(struct peer *p, struct client *c,
-                 void (*run)(struct session *s, struct errand *e)) {
+                 void (*run)(struct session *s, struct session_errand *e)) {
     struct session *s = session_of(p, c);
     struct deed *d = s ? calloc(1, sizeof *d) : NULL;
 
@@ -54,7 +54,7 @@ static bool post(struct peer *p, struct client *c,
         return false;
     scene_channel_name(p->scene, p->channel, d->channel);
     memcpy(d->epoch, p->epoch, sizeof d->epoch);
-    d->errand = (struct errand){ .run = run, .drop = drop };
+    d->errand = (struct session_errand){ .run = run, .drop = drop };
     d->sub = (struct server_sub){ .channel = str_of(d->channel),
                                   .source = SERVER_SUB_API,
                                   .has_since = p->has_position,

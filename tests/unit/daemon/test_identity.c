@@ -23,7 +23,7 @@ static const char config[] =
 
 /* Work that keeps spans of the identity over a wait. */
 struct work {
-    struct errand errand;
+    struct session_errand errand;
     int64_t waits_ms;
     char before[32], after[32]; /* what the span said */
     int n_ended;
@@ -33,7 +33,7 @@ static void note(struct bytes span, char *to, size_t cap) {
     (void) snprintf(to, cap, "%.*s", (int) span.len, (const char *) span.data);
 }
 
-static void works(struct session *s, struct errand *e) {
+static void works(struct session *s, struct session_errand *e) {
     struct work *work = CONTAINER_OF(e, struct work, errand);
     struct bytes info = session_conn_info(s);
     note(info, work->before, sizeof work->before);
@@ -42,7 +42,7 @@ static void works(struct session *s, struct errand *e) {
     work->n_ended++;
 }
 
-static void on_drop(struct errand *e) {
+static void on_drop(struct session_errand *e) {
     CONTAINER_OF(e, struct work, errand)->n_ended += 100;
 }
 

@@ -89,12 +89,12 @@ static int respond(void *arg, const struct http_call *call, struct http_result *
 /* ---- what others do to it ---- */
 
 struct deed {
-    struct errand errand;
+    struct session_errand errand;
     struct life *life;
     int results[3];
 };
 
-static void do_deed(struct session *s, struct errand *e) {
+static void do_deed(struct session *s, struct session_errand *e) {
     struct deed *d = CONTAINER_OF(e, struct deed, errand);
     const struct life *l = d->life;
     /* Which of the two ends the session, a minute from the beginning, is another each time. */
@@ -113,7 +113,7 @@ static void do_deed(struct session *s, struct errand *e) {
                                                                   str_bytes(STR("{\"i\":2}")));
 }
 
-static void drop_deed(struct errand *e) {
+static void drop_deed(struct session_errand *e) {
     CONTAINER_OF(e, struct deed, errand)->life->errand_ended++;
 }
 

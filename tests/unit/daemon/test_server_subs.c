@@ -249,7 +249,7 @@ static struct session *session_of(struct world *w, struct peer *p) {
 }
 
 struct deed {
-    struct errand errand;
+    struct session_errand errand;
     struct server_sub sub;
     struct str leave;
     int result;
@@ -259,19 +259,19 @@ struct deed {
     int was;
 };
 
-static void do_subscribe(struct session *s, struct errand *e) {
+static void do_subscribe(struct session *s, struct session_errand *e) {
     struct deed *d = CONTAINER_OF(e, struct deed, errand);
     d->n_run++;
     d->result = session_subscribe_server(s, &d->sub);
 }
 
-static void do_unsubscribe(struct session *s, struct errand *e) {
+static void do_unsubscribe(struct session *s, struct session_errand *e) {
     struct deed *d = CONTAINER_OF(e, struct deed, errand);
     d->n_run++;
     session_unsubscribe_server(s, d->leave, 2000, (struct str){ 0 });
 }
 
-static void do_wait(struct session *s, struct errand *e) {
+static void do_wait(struct session *s, struct session_errand *e) {
     struct deed *d = CONTAINER_OF(e, struct deed, errand);
     d->n_run++;
     d->result = task_sleep(d->waits_ms);
@@ -279,11 +279,11 @@ static void do_wait(struct session *s, struct errand *e) {
         d->was = ++*d->order;
 }
 
-static void on_drop(struct errand *e) {
+static void on_drop(struct session_errand *e) {
     CONTAINER_OF(e, struct deed, errand)->n_dropped++;
 }
 
-static struct deed deed_of(void (*run)(struct session *, struct errand *)) {
+static struct deed deed_of(void (*run)(struct session *, struct session_errand *)) {
     return (struct deed){ .errand = { .run = run, .drop = on_drop }, .result = 1 };
 }
 
@@ -614,20 +614,20 @@ struct storm {
 };
 
 struct blow {
-    struct errand errand;
+    struct session_errand errand;
     struct storm *storm;
     unsigned kind;
 };
 
 static const struct str blown[] = { { "kept:a", 6 }, { "feed:a", 6 }, { "open:a", 6 }, { "a", 1 } };
 
-static void blow_done(struct errand *e) {
+static void blow_done(struct session_errand *e) {
     struct blow *b = CONTAINER_OF(e, struct blow, errand);
     atomic_fetch_add(&b->storm->settled, 1);
     free(b);
 }
 
-static void blow_run(struct session *s, struct errand *e) {
+static void blow_run(struct session *s, struct session_errand *e) {
     struct blow *b = CONTAINER_OF(e, struct blow, errand);
     struct str channel = blown[b->kind / 8 % ELEMENTS_OF(blown)];
     switch (b->kind % 8) {

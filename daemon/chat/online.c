@@ -1,0 +1,152 @@
+#include "daemon/chat/online.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "async/loop.h"
+#include "storage/table.h"
+
+struct person {
+    struct table_entry in_table;
+    uint32_t connections;
+    enum chat_role role;
+    int64_t seen_at;
+    uint16_t len;
+    char id[];
+};
+
+struct chat_online {
+    pthread_mutex_t lock;
+    struct table people; /* those who are there, and who went since last_seen was written */
+    size_t n;            /* who are there */
+};
+
+static struct bytes key_of(const struct table_entry *e) {
+    const struct person *p = CONTAINER_OF(e, struct person, in_table);
+    return bytes_of(p->id, p->len);
+}
+
+int chat_online_new(struct chat_online **ret) {
+    struct table_seed seed;
+    struct chat_online *o = calloc(1, sizeof *o);
+    if (!o)
+        return -ENOMEM;
+    loop_random(&seed, sizeof seed);
+    table_init(&o->people, &seed, key_of);
+    (void) pthread_mutex_init(&o->lock, NULL);
+    *ret = o;
+    return 0;
+}
+
+static void forget(struct chat_online *o, struct person *p) {
+    table_remove(&o->people, &p->in_table);
+    free(p);
+}
+
+struct chat_online *chat_online_free(struct chat_online *o) {
+    if (!o)
+        return NULL;
+    TABLE_FOREACH (&o->people, e)
+        forget(o, CONTAINER_OF(e, struct person, in_table));
+    table_finish(&o->people);
+    (void) pthread_mutex_destroy(&o->lock);
+    free(o);
+    return NULL;
+}
+
+static struct person *find(struct chat_online *o, struct str user) {
+    struct table_entry *e = table_find(&o->people, str_bytes(user));
+    return e ? CONTAINER_OF(e, struct person, in_table) : NULL;
+}
+
+static struct person *add(struct chat_online *o, struct str user) {
+    struct person *p = calloc(1, sizeof *p + user.len);
+    if (!p)
+        return NULL;
+    p->len = (uint16_t) user.len;
+    memcpy(p->id, user.data, user.len);
+    if (table_add(&o->people, &p->in_table) < 0) {
+        free(p);
+        return NULL;
+    }
+    return p;
+}
+
+int chat_online_enter(struct chat_online *o, struct str user, enum chat_role role) {
+    (void) pthread_mutex_lock(&o->lock);
+    struct person *p = find(o, user);
+    if (!p)
+        p = add(o, user);
+    if (p) {
+        o->n += p->connections == 0;
+        p->connections++;
+        p->role = role;
+        p->seen_at = 0;
+    }
+    (void) pthread_mutex_unlock(&o->lock);
+    return p ? 0 : -ENOMEM;
+}
+
+void chat_online_leave(struct chat_online *o, struct str user, int64_t now_ms) {
+    (void) pthread_mutex_lock(&o->lock);
+    struct person *p = find(o, user);
+    if (p && p->connections > 0 && --p->connections == 0) {
+        p->seen_at = now_ms;
+        o->n--;
+    }
+    (void) pthread_mutex_unlock(&o->lock);
+}
+
+bool chat_online_has(struct chat_online *o, struct str user) {
+    (void) pthread_mutex_lock(&o->lock);
+    const struct person *p = find(o, user);
+    bool has = p && p->connections > 0;
+    (void) pthread_mutex_unlock(&o->lock);
+    return has;
+}
+
+size_t chat_online_count(struct chat_online *o) {
+    (void) pthread_mutex_lock(&o->lock);
+    size_t n = o->n;
+    (void) pthread_mutex_unlock(&o->lock);
+    return n;
+}
+
+static int list(struct chat_online *o, bool takes_gone, struct arena *a,
+                struct chat_online_user **ret, size_t *ret_n) {
+    struct arena_list all = { 0 };
+    int r = 0;
+
+    (void) pthread_mutex_lock(&o->lock);
+    TABLE_FOREACH (&o->people, e) {
+        struct person *p = CONTAINER_OF(e, struct person, in_table);
+        if (p->connections == 0 && !takes_gone)
+            continue;
+        struct chat_online_user *u = arena_list_add(a, &all, sizeof *u);
+        char *id = u ? arena_alloc(a, p->len) : NULL;
+        if (!id) {
+            r = -ENOMEM;
+            break;
+        }
+        memcpy(id, p->id, p->len);
+        *u = (struct chat_online_user){ { id, p->len }, p->role, p->seen_at };
+        if (p->connections == 0)
+            forget(o, p);
+    }
+    (void) pthread_mutex_unlock(&o->lock);
+    *ret = all.items;
+    *ret_n = all.n;
+    return r;
+}
+
+int chat_online_list(struct chat_online *o, struct arena *a, struct chat_online_user **ret,
+                     size_t *ret_n) {
+    return list(o, false, a, ret, ret_n);
+}
+
+int chat_online_take_seen(struct chat_online *o, struct arena *a, struct chat_online_user **ret,
+                          size_t *ret_n) {
+    return list(o, true, a, ret, ret_n);
+}

@@ -1,0 +1,105 @@
+#include "daemon/session/login.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/chat/auth.h"
+#include "daemon/log.h"
+#include "daemon/session/impl.h"
+#include "protocol/json.h"
+
+struct str session_login(const struct session *s) {
+    struct str id = session_token_id(s), prefix = SESSION_LOGIN_PREFIX;
+    if (session_has_token(s) || !str_starts_with(id, prefix))
+        return (struct str){ 0 };
+    return (struct str){ id.data + prefix.len, id.len - prefix.len };
+}
+
+bool session_is_login_token(const struct session *s, struct str token) {
+    return s->worker->daemon->auth && str_starts_with(token, AUTH_TOKEN_PREFIX);
+}
+
+struct str session_login_cookie(const struct session *s) {
+    return str_of(s->more ? s->more->login_cookie : NULL);
+}
+
+void session_forget_login_cookie(struct session *s) {
+    if (!s->more || !s->more->login_cookie)
+        return;
+    explicit_bzero(s->more->login_cookie, strlen(s->more->login_cookie));
+    free(s->more->login_cookie);
+    s->more->login_cookie = NULL;
+}
+
+/* ---- by a login ---- */
+
+static int copied(struct arena *a, struct bytes from, struct bytes *ret) {
+    uint8_t *copy = arena_alloc(a, from.len ? from.len : 1);
+    if (!copy)
+        return -ENOMEM;
+    if (from.len)
+        memcpy(copy, from.data, from.len);
+    *ret = bytes_of(copy, from.len);
+    return 0;
+}
+
+static int copied_text(struct arena *a, struct str prefix, struct str text, struct str *ret) {
+    char *copy = arena_alloc(a, prefix.len + text.len + 1);
+    if (!copy)
+        return -ENOMEM;
+    if (prefix.len)
+        memcpy(copy, prefix.data, prefix.len);
+    if (text.len)
+        memcpy(copy + prefix.len, text.data, text.len);
+    *ret = (struct str){ copy, prefix.len + text.len };
+    return 0;
+}
+
+static int write_info(struct arena *a, struct str name, struct bytes *ret) {
+    struct buffer text = BUFFER_INIT;
+    buffer_append_str(&text, STR("{\"name\":"));
+    json_append_string(&text, name);
+    buffer_append_byte(&text, '}');
+    int r = buffer_error(&text);
+    if (r == 0)
+        r = copied(a, buffer_bytes(&text), ret);
+    buffer_finish(&text);
+    return r;
+}
+
+static int fill(struct arena *a, const struct auth_who *who, struct credentials *ret) {
+    *ret = (struct credentials){ .source = CREDENTIALS_LOGIN };
+    int r = copied_text(a, (struct str){ 0 }, who->user.id, &ret->user);
+    if (r == 0)
+        r = copied_text(a, SESSION_LOGIN_PREFIX, who->login.id, &ret->id);
+    return r == 0 ? write_info(a, who->user.name, &ret->info) : r;
+}
+
+/* What a question to the database that could not be answered means to who connects. */
+static int code_of(struct session *s, int r) {
+    char label[SESSION_LABEL_MAX];
+    if (r == -ECANCELED || r == -ETIMEDOUT)
+        return r;
+    if (r == -ENOMEM)
+        return DISCONNECT_SERVER_ERROR;
+    LOG_WARNING(s->worker->daemon->log, "a login could not be looked up",
+                LOG_STR("client", session_label(s, label)), LOG_RESULT(r));
+    return ERROR_INTERNAL;
+}
+
+int session_verify_login(struct session *s, struct str token, struct arena *a,
+                         struct credentials *ret) {
+    CLEANUP(auth_who_finishp) struct auth_who *who = arena_alloc(a, sizeof *who);
+    if (!who)
+        return DISCONNECT_SERVER_ERROR;
+    *who = (struct auth_who){ 0 };
+    int r = auth_find(s->worker, token, who);
+    if (r == CHAT_NOT_FOUND) {
+        metrics_count(&s->worker->metrics, COUNT_AUTH_FAILURES);
+        return DISCONNECT_INVALID_TOKEN;
+    }
+    if (r == 0)
+        r = fill(a, who, ret);
+    return r == 0 ? 0 : code_of(s, r);
+}

@@ -1,0 +1,24 @@
+/*
+ * How texts are cut into what is searched for: the FTS5 tokenizer "parley".
+ *
+ * Words are those of SQLite's unicode61: letters and digits, without case and diacritics. Chinese,
+ * Japanese and Korean are written without spaces between words, or with spaces that say little: a
+ * run of such characters becomes its pairs, and the last character alone. So every part of a run is
+ * found again: two characters or more as a phrase of pairs, and one as the prefix of a pair. In a
+ * query a run has no last one alone at its end, since in the text it may go on.
+ */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "protocol/bytes.h"
+
+/* On every connection that touches a table with tokenize = 'parley'. 0, -ENOMEM, -EIO: no FTS5. */
+MUST_CHECK int chat_tokenizer_register(sqlite3 *db);
+
+/* The connection's FTS5, to add functions to. NULL: there is none, or no memory. */
+fts5_api *chat_tokenizer_api(sqlite3 *db);
+
+/* One character of text, which is not empty; bytes that are no UTF-8 are characters of one byte.
+ * ret_is_paired: is it one of those that are taken in pairs? */
+size_t chat_tokenizer_character(struct bytes text, bool *ret_is_paired);

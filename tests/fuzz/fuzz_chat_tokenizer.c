@@ -1,0 +1,90 @@
+/* Any bytes as a message and as what is searched for: tokens lie in the text, in order, and whoever
+ * searches for a part of a run of paired characters finds it. */
+#include <assert.h>
+
+#include "storage/chat/tokenizer.h"
+#include "storage/sqlite/database.h"
+#include "tests/fuzz/fuzz.h"
+
+static sqlite3 *db;
+static fts5_tokenizer tokenizer;
+static Fts5Tokenizer *instance;
+
+static void open_once(void) {
+    if (db)
+        return;
+    void *context;
+    int r = database_open(":memory:", NULL, DATABASE_WRITER, &db);
+    assert(r == 0 && chat_tokenizer_register(db) == 0);
+    fts5_api *api = chat_tokenizer_api(db);
+    r = api->xFindTokenizer(api, "parley", &context, &tokenizer);
+    assert(r == SQLITE_OK && tokenizer.xCreate(context, NULL, 0, &instance) == SQLITE_OK);
+}
+
+enum { TOKENS_MAX = 4096 };
+
+struct tokens {
+    int len; /* of the text */
+    int last_start;
+    size_t n;
+    uint64_t sums[TOKENS_MAX]; /* of each token's bytes */
+};
+
+static int take(void *context, int flags, const char *token, int len, int start, int end) {
+    struct tokens *t = context;
+    uint64_t sum = 1469598103934665603u;
+    assert(start >= t->last_start && start < end && end <= t->len && len > 0);
+    t->last_start = start;
+    for (int i = 0; i < len; i++)
+        sum = (sum ^ (uint8_t) token[i]) * 1099511628211u;
+    if (t->n < TOKENS_MAX)
+        t->sums[t->n] = sum;
+    t->n++;
+    return SQLITE_OK;
+}
+
+static void cut(int flags, struct bytes text, struct tokens *ret) {
+    *ret = (struct tokens){ .len = (int) text.len };
+    int rc = tokenizer.xTokenize(instance, ret, flags, (const char *) text.data, (int) text.len,
+                                 take);
+    assert(rc == SQLITE_OK);
+}
+
+static bool contains(const struct tokens *in, const struct tokens *what) {
+    for (size_t at = 0; at + what->n <= in->n; at++)
+        if (memcmp(in->sums + at, what->sums, what->n * sizeof what->sums[0]) == 0)
+            return true;
+    return false;
+}
+
+/* The first run of two or more, and each beginning of it. */
+static void find_parts(struct bytes text, const struct tokens *all) {
+    static struct tokens part;
+    size_t from = 0, n = 0, end = 0;
+    bool is_paired;
+    for (size_t at = 0; at < text.len;) {
+        size_t len = chat_tokenizer_character(bytes_of(text.data + at, text.len - at), &is_paired);
+        if (is_paired && n++ == 0)
+            from = at;
+        at += len;
+        if (!is_paired && n > 0)
+            break;
+        end = at;
+        if (n > 1) {
+            cut(FTS5_TOKENIZE_QUERY, bytes_of(text.data + from, end - from), &part);
+            assert(part.n == n - 1 && contains(all, &part));
+        }
+    }
+}
+
+int fuzz_one(const uint8_t *data, size_t size) {
+    static struct tokens document, query;
+    struct bytes text = bytes_of(data, size > 1024 ? 1024 : size);
+    open_once();
+    cut(FTS5_TOKENIZE_DOCUMENT, text, &document);
+    cut(FTS5_TOKENIZE_QUERY, text, &query);
+    assert(document.n <= text.len && query.n <= document.n && query.n + 1 >= document.n);
+    assert(contains(&document, &query));
+    find_parts(text, &document);
+    return 0;
+}
