@@ -62,6 +62,7 @@ struct cli_command {
     size_t min_arguments, max_arguments;
     bool is_offline; /* needs no server, and no loop around it */
     int (*run)(const struct cli_options *o);
+    bool has_own_loop; /* runs outside of any, but needs a server */
 };
 
 extern const struct cli_command cli_commands[]; /* ends with a NULL name */

@@ -27,8 +27,8 @@ const struct cli_command cli_commands[] = {
       true, cli_checktoken },
     { "bench", "fanout|publish|idle", "put load on a server and print what it did", 1, 1, false,
       cli_bench },
-    { "chat", "[login|send ROOM...]", "the team chat in the terminal, and for pipes", 0, 256, true,
-      cli_chat },
+    { "chat", "[login|send ROOM...]", "the team chat in the terminal, and for pipes", 0, 256, false,
+      cli_chat, .has_own_loop = true },
     { NULL, NULL, NULL, 0, 0, false, NULL },
 };
 

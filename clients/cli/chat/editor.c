@@ -68,7 +68,7 @@ static void append_character(struct buffer *out, uint32_t c) {
         return;
     }
     unsigned more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    buffer_append_byte(out, (uint8_t) ((0xf00u >> more) | (c >> (6 * more))));
+    buffer_append_byte(out, (uint8_t) ((0xf0u << (3 - more)) | (c >> (6 * more))));
     while (more-- > 0)
         buffer_append_byte(out, (uint8_t) (0x80 | ((c >> (6 * more)) & 0x3f)));
 }

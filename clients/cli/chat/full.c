@@ -194,6 +194,7 @@ static int run(void *arg) {
     struct client_options client = { .url = &a->options->url,
                                      .tls = a->options->tls,
                                      .token = str_of(a->options->token) };
+    a->typed_ms = loop_now(); /* who starts it looks at it */
     int r = uplink_open(
             &(struct uplink_options){
                     .client = &client, .arg = a, .on_state = on_state, .on_push = app_push },

@@ -3,14 +3,14 @@
 //   const team = await Team.start({ people: ['anna', 'ben'], rooms: { general: ['anna', 'ben'] } });
 //   await team.say('anna', 'general', ['hello']); await team.stop();
 import crypto from 'node:crypto';
-import { CONFIG, invited, owner, rpc } from './chat.mjs';
+import { CONFIG, invited, owner, rpc } from './chat_person.mjs';
 import { Parleyd } from './parleyd.mjs';
 
 export class Team {
     static async start({ people, rooms = {}, config = {} }) {
         const team = new Team();
-        // As many messages a second as the tests like to say.
-        team.server = await Parleyd.start({ config: { ...CONFIG, ...config, chat: { ...CONFIG.chat, sends_per_window: 100_000, ...config.chat } } });
+        // As many messages a second as tests like to say.
+        team.server = await Parleyd.start({ config: { ...CONFIG, ...config, chat: { ...CONFIG.chat, send_rate: 0, write_rate: 0, ...config.chat } } });
         team.people = { ada: await owner(team.server) };
         for (const name of people)
             team.people[name] = await invited(team.server, team.people.ada, { login: name, name: name[0].toUpperCase() + name.slice(1), password: team.password(name) });

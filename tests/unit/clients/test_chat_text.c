@@ -128,6 +128,14 @@ static void lines_come_back_and_so_does_what_was_being_typed(void **state) {
     editor_finish(&e);
 }
 
+static void any_text_comes_out_as_it_went_in(void **state) {
+    struct editor e = { 0 };
+
+    assert_true(editor_set(&e, "a \u00e9 \u4f60\u597d \U0001f44b"));
+    holds(&e, "a \u00e9 \u4f60\u597d \U0001f44b");
+    editor_finish(&e);
+}
+
 static void a_full_line_takes_no_more(void **state) {
     struct editor e = { 0 };
     size_t n = 0;
@@ -156,6 +164,7 @@ int main(void) {
         cmocka_unit_test(words_are_moved_over_cut_and_put_back),
         cmocka_unit_test(what_combines_goes_with_its_character),
         cmocka_unit_test(lines_come_back_and_so_does_what_was_being_typed),
+        cmocka_unit_test(any_text_comes_out_as_it_went_in),
         cmocka_unit_test(a_full_line_takes_no_more),
         cmocka_unit_test(a_word_is_replaced),
     };
