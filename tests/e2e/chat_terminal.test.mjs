@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Team } from './lib/team.mjs';
+import { Crew } from './lib/crew.mjs';
 import { BIN } from './lib/parleyd.mjs';
 import { Terminal } from './lib/terminal.mjs';
 
@@ -26,7 +26,7 @@ describe('parley chat', () => {
 
     before(async () => {
         home = fs.mkdtempSync(path.join(os.tmpdir(), 'parley-home-'));
-        team = await Team.start({ people: ['anna', 'ben', 'cleo'], rooms: { kitchen: ['anna', 'ben', 'cleo'], garden: ['anna', 'ben'] } });
+        team = await Crew.start({ people: ['anna', 'ben', 'cleo'], rooms: { kitchen: ['anna', 'ben', 'cleo'], garden: ['anna', 'ben'] } });
         for (const name of ['anna', 'ben']) {
             const done = run(name, ['login'], `${name}\n${team.password(name)}\n`);
             assert.equal(done.status, 0, done.stderr);
