@@ -79,7 +79,8 @@ bool http_result_field(const struct http_result *r, const char *name, char *buf,
  *
  * 0: *ret is filled in, with any status. Else, with ret->why:
  * -EINVAL: URL, method or a field is unusable. -ENOBUFS: too many wait already. -EMSGSIZE: the
- * answer is larger than allowed. -ENOENT: no such host. -ECONNREFUSED: no connection (refused,
+ * answer is larger than allowed. -ENOENT: no such host. -EACCES: refuses_private, and it is.
+ * -ECONNREFUSED: no connection (refused,
  * unreachable). -EKEYREJECTED: the certificate is not trusted. -ELOOP: too many redirects.
  * -EPROTO: the peer does not speak HTTP. -ECONNRESET: it broke off. -ETIMEDOUT: timeout_ms, or a
  * deadline of the caller's has passed. -ECANCELED. -ENOMEM (or one line of the answer's head is
@@ -96,6 +97,8 @@ struct http_client_options {
     size_t running_max;     /* of the client's own limit; 0: 64 */
     size_t waiting_max;     /* 0: 256 */
     size_t connections_kept; /* idle ones; 0: 64 */
+    bool refuses_private; /* connects to no address_is_private(): for URLs that others choose. Their
+                             names are judged by what they are found to be, at each connect */
 
     /*
      * Answers in the network's place: in the caller's task, under the call's deadline, so that it

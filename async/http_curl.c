@@ -20,10 +20,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "async/deadline.h"
 #include "async/http_names.h"
 #include "async/list.h"
+#include "async/private_address.h"
 #include "async/task_impl.h"
 #include "async/tls_impl.h"
 
@@ -41,6 +43,7 @@ struct http_curl {
     CURLM *multi;
     struct tls *tls;
     char *user_agent;
+    bool refuses_private;
     struct http_names names;
     struct timer timer;    /* when curl wants to look at its clock */
     struct turn_hook hook; /* starts and takes out transfers */
@@ -77,7 +80,7 @@ struct transfer {
     struct block body, head;
     size_t head_total; /* of all answers on the way */
     CURLcode code;
-    bool is_added, is_done;
+    bool is_added, is_done, is_refused;
     char error[CURL_ERROR_SIZE];
 };
 
@@ -357,6 +360,17 @@ static bool set_method(struct transfer *t, const struct http_call *call) {
     return ok;
 }
 
+/* Looked at here and not where names are: what is connected to is what counts. */
+static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a) {
+    struct transfer *t = arg;
+    (void) purpose;
+    if (address_is_private(&a->addr)) {
+        t->is_refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
 static bool set_up(struct http_curl *h, struct transfer *t, const struct http_call *call) {
     bool ok = add_fields(t, call) && set_method(t, call);
 
@@ -389,6 +403,10 @@ static bool set_up(struct http_curl *h, struct transfer *t, const struct http_ca
     SET(CURLOPT_CAPATH, NULL);
     SET(CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
     SET(CURLOPT_SSL_CTX_DATA, h);
+    if (h->refuses_private) {
+        SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+        SET(CURLOPT_OPENSOCKETDATA, t);
+    }
     if (call->unix_socket)
         SET(CURLOPT_UNIX_SOCKET_PATH, call->unix_socket);
     return ok;
@@ -465,7 +483,7 @@ static int result_of(const struct transfer *t) {
     case CURLE_COULDNT_RESOLVE_HOST:
         return -ENOENT;
     case CURLE_COULDNT_CONNECT:
-        return -ECONNREFUSED;
+        return t->is_refused ? -EACCES : -ECONNREFUSED;
     case CURLE_WRITE_ERROR:
         return t->body.is_too_large || t->head.is_too_large ? -EMSGSIZE : -ENOMEM;
     case CURLE_OUT_OF_MEMORY:
@@ -493,6 +511,8 @@ static int finish(struct transfer *t, struct http_result *ret) {
         (void) snprintf(ret->why, sizeof ret->why, "the answer's %s is larger than %zu bytes",
                         t->head.is_too_large ? "head" : "body",
                         t->head.is_too_large ? (size_t) HTTP_HEAD_MAX : t->body.max);
+    } else if (r == -EACCES) {
+        (void) snprintf(ret->why, sizeof ret->why, "an address of a private network");
     } else if (r < 0) {
         (void) snprintf(ret->why, sizeof ret->why, "%.*s", HTTP_WHY_MAX - 1,
                         t->error[0] ? t->error : curl_easy_strerror(t->code));
@@ -593,6 +613,7 @@ int http_curl_open(const struct http_client_options *o, struct http_curl **ret) 
     h->again.run = on_again;
     http_names_init(&h->names);
     h->user_agent = strdup(o && o->user_agent ? o->user_agent : "parley");
+    h->refuses_private = o && o->refuses_private;
     int r = share_tls(o ? o->tls : NULL, &h->tls);
     if (r == 0 && (!h->user_agent || !set_up_multi(h, o)))
         r = -ENOMEM;

@@ -135,6 +135,7 @@ struct daemon {
     size_t n_addresses;
     bool is_single_threaded;
     int64_t started_ms;
+    _Atomic bool is_copying; /* a copy of the data is being made: one at a time */
     _Atomic bool is_stopping;
     _Atomic uint32_t connections; /* of all workers, for the limit */
     _Atomic uint64_t entered;     /* the clock of session/single.c */

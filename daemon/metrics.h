@@ -61,6 +61,25 @@
       "Of them, for what the user may not do or know of (errors 103, 404).")                       \
     X(COUNT_CHAT_STORAGE, "chat_storage_errors_total",                                             \
       "Of them, that the database could not do (error 434).")                                      \
+    X(COUNT_CHAT_UPLOADS, "chat_uploads_total", "Files that were uploaded.")                       \
+    X(COUNT_CHAT_UPLOAD_BYTES, "chat_upload_bytes_total", "Bytes of them.")                        \
+    X(COUNT_CHAT_UPLOADS_FAILED, "chat_uploads_failed_total",                                      \
+      "Uploads that began and were refused, cut short or not written.")                            \
+    X(COUNT_CHAT_UPLOADS_LIMIT, "chat_uploads_limit_total", "Refused: chat.uploads_max.")          \
+    X(COUNT_CHAT_DOWNLOADS, "chat_downloads_total", "Files that were asked for and sent.")         \
+    X(COUNT_CHAT_DOWNLOAD_BYTES, "chat_download_bytes_total", "Bytes of them.")                    \
+    X(COUNT_CHAT_DOWNLOADS_LIMIT, "chat_downloads_limit_total", "Refused: chat.downloads_max.")    \
+    X(COUNT_CHAT_HOOKS_IN, "chat_webhooks_in_total", "Messages by incoming webhooks.")             \
+    X(COUNT_CHAT_HOOKS_OUT, "chat_webhooks_delivered_total",                                       \
+      "Events that outgoing webhooks have delivered.")                                             \
+    X(COUNT_CHAT_HOOKS_FAILED, "chat_webhooks_failed_total",                                       \
+      "Deliveries that were not answered with 2xx, and are tried again.")                          \
+    X(COUNT_CHAT_HOOKS_PRIVATE, "chat_webhooks_private_total",                                     \
+      "Of them, to an address of a private network (chat.webhook_private).")                       \
+    X(COUNT_CHAT_HOOKS_DROPPED, "chat_webhooks_dropped_total",                                     \
+      "Events that were given up: more than 10000 waited for one webhook.")                        \
+    X(COUNT_CHAT_FILES_PURGED, "chat_files_purged_total",                                          \
+      "Files removed from the disk, which no message had any more.")                               \
     X(COUNT_CHANNEL_LIMIT, "client_channel_limit_total", "Subscriptions over channel_limit.")      \
     X(COUNT_CHANNEL_LENGTH, "client_channel_length_total", "Names over channel.max_length.")       \
     X(COUNT_PONG_TIMEOUTS, "client_pong_timeouts_total",                                           \

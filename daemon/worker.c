@@ -14,6 +14,7 @@
 #include "daemon/backend/proxy.h"
 #include "daemon/backend/webhook.h"
 #include "daemon/chat/chat.h"
+#include "daemon/chat/files.h"
 #include "daemon/chat/online.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
@@ -227,6 +228,7 @@ void worker_close(struct worker *w) {
     w->keys = keys_unref(w->keys);
     w->jwks = jwks_close(w->jwks);
     w->checkers = pool_close(w->checkers);
+    w->chat_files = chat_files_free(w->chat_files);
     w->hashers = pool_close(w->hashers);
     w->tls = tls_free(w->tls);
     connection_http_finish(w);

@@ -29,6 +29,7 @@ struct input {
     uint8_t bytes[INPUT_BYTES];
 };
 
+struct chat_files;
 struct config;
 struct daemon;
 struct keeper_job;
@@ -60,6 +61,7 @@ struct worker {
     struct config *config; /* a reference; replaced as a whole by a reload */
     struct keys *keys;     /* whose tokens are believed */
     struct jwks *jwks;     /* keys of others; NULL until one is needed */
+    struct chat_files *chat_files; /* what people upload; NULL until somebody does */
     struct pool *checkers; /* of signatures that take long; NULL until there is one */
     struct pool *hashers;  /* of passwords; the same */
     struct tls *tls;       /* for new connections; NULL: TLS is off */

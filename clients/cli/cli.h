@@ -47,6 +47,9 @@ struct cli_options {
     const char *key_file, *config_file;
     /* api */
     const char *api_key;
+    /* backup, restore, chat-export, chat-import */
+    const char *data_dir;
+    bool is_forced, has_secrets;
     /* bench */
     uint32_t subscribers, publishers, size_bytes, seconds;
     double rate;
@@ -104,5 +107,9 @@ SUSPENDS int cli_info(const struct cli_options *o);
 SUSPENDS int cli_api(const struct cli_options *o);
 int cli_gentoken(const struct cli_options *o);
 int cli_checktoken(const struct cli_options *o);
+int cli_backup(const struct cli_options *o);
+int cli_restore(const struct cli_options *o);
+int cli_chat_export(const struct cli_options *o);
+int cli_chat_import(const struct cli_options *o);
 SUSPENDS int cli_bench(const struct cli_options *o);
 int cli_chat(const struct cli_options *o);

@@ -25,6 +25,14 @@ const struct cli_command cli_commands[] = {
       true, cli_gentoken },
     { "checktoken", "TOKEN", "say whether a server would believe a token, and what it claims", 1, 1,
       true, cli_checktoken },
+    { "backup", "DIR", "copy a server's data into a new directory, while it runs or not", 1, 1,
+      true, cli_backup },
+    { "restore", "DIR", "put such a copy back; the server has to be stopped", 1, 1, true,
+      cli_restore },
+    { "chat-export", "", "print the chat as lines of JSON, while the server runs or not", 0, 0,
+      true, cli_chat_export },
+    { "chat-import", "FILE|-", "make a chat of such lines; the server has to be stopped", 1, 1,
+      true, cli_chat_import },
     { "bench", "fanout|publish|idle", "put load on a server and print what it did", 1, 1, false,
       cli_bench },
     { "chat", "[login|send ROOM...]", "the team chat in the terminal, and for pipes", 0, 256, false,
@@ -68,6 +76,9 @@ enum {
     OPTION_SECONDS,
     OPTION_RATE,
     OPTION_SERVER_PID,
+    OPTION_DATA_DIR,
+    OPTION_FORCE,
+    OPTION_SECRETS,
     OPTION_VERSION,
 };
 
@@ -115,6 +126,9 @@ static const struct option long_options[] = {
     { "seconds", required_argument, NULL, OPTION_SECONDS },
     { "rate", required_argument, NULL, OPTION_RATE },
     { "server-pid", required_argument, NULL, OPTION_SERVER_PID },
+    { "data-dir", required_argument, NULL, OPTION_DATA_DIR },
+    { "force", no_argument, NULL, OPTION_FORCE },
+    { "secrets", no_argument, NULL, OPTION_SECRETS },
     { "help", no_argument, NULL, 'h' },
     { "version", no_argument, NULL, OPTION_VERSION },
     { 0 },
@@ -123,7 +137,7 @@ static const struct option long_options[] = {
 static void help(FILE *to) {
     fputs("usage: parley [OPTION...] COMMAND [ARGUMENT...]\n\n", to);
     for (const struct cli_command *c = cli_commands; c->name; c++)
-        fprintf(to, "  %-10s %-20s %s\n", c->name, c->arguments, c->what);
+        fprintf(to, "  %-11s %-20s %s\n", c->name, c->arguments, c->what);
     fputs("\nto reach a server\n"
           "  -u, --url URL          ws://host[:port][/path], wss://…, unix:/path; also PARLEY_URL "
           "in the\n"
@@ -165,6 +179,10 @@ static void help(FILE *to) {
           "      read ROOM          prints the last --limit messages\n"
           "      rooms              id, kind, unread, name of your rooms\n"
           "      logout             forgets the token\n"
+          "\nbackup, restore, chat-export, chat-import\n"
+          "      --data-dir DIR     the server's; also PARLEY_DATA_DIR in the environment\n"
+          "      --force            restore: put aside what is there\n"
+          "      --secrets          chat-export: passwords' hashes and webhooks' secrets, too\n"
           "\nbench\n"
           "      --subscribers N, --publishers N, --size BYTES, --seconds N, --rate N (a second; "
           "0: as fast as\n"
@@ -388,6 +406,13 @@ static bool parse_option(int option, const char *value, struct cli_options *o) {
             return false;
         o->server_pid = (long) number;
         return true;
+    case OPTION_DATA_DIR:
+        o->data_dir = value;
+        return true;
+    case OPTION_FORCE:
+        return o->is_forced = true;
+    case OPTION_SECRETS:
+        return o->has_secrets = true;
     default:
         return false; /* getopt has said what is wrong */
     }
@@ -418,6 +443,7 @@ int cli_parse(int argc, char **argv, struct cli_options *ret,
     *o = (struct cli_options){ .url_text = url && *url ? url : URL_DEFAULT,
                                .token = getenv("PARLEY_TOKEN"),
                                .api_key = getenv("PARLEY_API_KEY"),
+                               .data_dir = getenv("PARLEY_DATA_DIR"),
                                .limit = 100,
                                .window = 256,
                                .ttl_s = 3600,

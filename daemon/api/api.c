@@ -39,6 +39,7 @@ api_run_fn *api_runner(enum api_method_id id) {
         [API_UNBLOCK_USER] = api_unblock_user,
         [API_REVOKE_TOKEN] = api_revoke_token,
         [API_INVALIDATE_USER_TOKENS] = api_invalidate_user_tokens,
+        [API_BACKUP] = api_backup,
     };
     return RUNNERS[id];
 }

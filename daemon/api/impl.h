@@ -64,4 +64,5 @@ api_run_fn api_channels, api_info, api_rpc;
 api_run_fn api_map_read_state, api_map_read_stream, api_map_stats, api_map_clear;
 api_run_fn api_shared_poll_publish;
 api_run_fn api_connections;
+api_run_fn api_backup;
 api_run_fn api_block_user, api_unblock_user, api_revoke_token, api_invalidate_user_tokens;

@@ -441,6 +441,19 @@ static const struct api_field INVALIDATE_USER_TOKENS[] = {
     UNTIL("When this may be forgotten: best when the last of the tokens expires."),
 };
 
+static const struct api_field BACKUP_RESULT[] = {
+    { "path", API_TEXT, .help = "The directory, on the machine of the daemon that was asked." },
+    { "users", API_UINT, .help = "Of the chat; the same: rooms, messages, attachments." },
+    { "rooms", API_UINT, .help = "Also those of two." },
+    { "messages", API_UINT, .help = "With those that were deleted." },
+    { "attachments", API_UINT, .help = "What people have uploaded." },
+    { "files", API_UINT, .help = "Different ones of them." },
+    { "files_bytes", API_UINT, .help = "Their size." },
+    { "channels", API_UINT, .help = "Of the history." },
+    { "publications", API_UINT, .help = "The same." },
+    { "database_bytes", API_UINT, .help = "Size of the databases' copies." },
+};
+
 #define METHOD(id, name, Name, params, result, help)                                               \
     [id] = { id, name, help, { Name "Request", params }, { Name "Result", result } }
 
@@ -500,6 +513,9 @@ static const struct api_method METHODS[] = {
     METHOD(API_INVALIDATE_USER_TOKENS, "invalidate_user_tokens", "InvalidateUserTokens",
            FIELDS(INVALIDATE_USER_TOKENS), NONE,
            "Makes void all tokens of a user that were issued before some time."),
+    METHOD(API_BACKUP, "backup", "Backup", NONE, FIELDS(BACKUP_RESULT),
+           "Copies the databases and what was uploaded into a new directory below "
+           "`data_dir/backup`, and looks through the copy. `parley restore` puts it back."),
 };
 _Static_assert(ELEMENTS_OF(METHODS) == API_METHODS_N, "every method has an entry");
 

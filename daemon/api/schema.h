@@ -80,7 +80,8 @@ struct api_object {
     X(API_BLOCK_USER, "block_user")                                                                \
     X(API_UNBLOCK_USER, "unblock_user")                                                            \
     X(API_REVOKE_TOKEN, "revoke_token")                                                            \
-    X(API_INVALIDATE_USER_TOKENS, "invalidate_user_tokens")
+    X(API_INVALIDATE_USER_TOKENS, "invalidate_user_tokens")                                        \
+    X(API_BACKUP, "backup")
 
 #define API_METHOD_AS_ENUM(id, name) id,
 enum api_method_id { API_METHODS(API_METHOD_AS_ENUM) API_METHODS_N };

@@ -3,6 +3,7 @@
 
 #include "daemon/chat/auth_call.h"
 #include "daemon/chat/auth_event.h"
+#include "daemon/chat/welcome.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/transport/transport.h"
@@ -42,6 +43,8 @@ static int arrive(struct auth_call *c, struct chat_tx *tx) {
 static int set_up(struct chat_work *w, struct chat_tx *tx) {
     struct auth_call *c = AUTH_CALL_OF(w);
     int r = chat_account_set_up(tx, &c->new, &c->arrival);
+    if (r == 0)
+        r = chat_welcome_team(tx);
     return r == 0 ? arrive(c, tx) : r;
 }
 
@@ -251,6 +254,8 @@ int auth_accept(struct auth_call *c) {
     if (c->asked.guest && !(c->invite.guests && c->settings.guests))
         return auth_refuse(c, 403, "the invite lets in no guests", NULL);
     r = auth_check_new(c);
+    if (r == 0)
+        r = auth_take_attempt(c, (struct str){ 0 }); /* for the account, which stays taken */
     if (r == 0)
         r = prepare_new(c);
     if (r == 0)

@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/chat/files.h"
+#include "daemon/chat/hooks.h"
 #include "daemon/chat/notice.h"
 #include "daemon/chat/online.h"
 #include "daemon/chat/pump.h"
+#include "daemon/chat/remote.h"
 #include "daemon/chat/typing.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
@@ -20,6 +23,10 @@ bool chat_is_user_id(struct str user) {
             user.data[i] == '#')
             return false;
     return true;
+}
+
+bool chat_is_kept_here(const struct worker *w) {
+    return w->daemon->chat && w->daemon->chat->store;
 }
 
 void chat_tell(struct worker *w, struct str channel, struct bytes data) {
@@ -52,6 +59,16 @@ static int open_store(struct chat *c, const char *vfs, char **ret_why) {
     return chat_store_open(&o, &c->store, ret_why);
 }
 
+/* What only the node has that keeps it. */
+static int open_own(struct chat *c, const char *vfs, char **ret_why) {
+    int r = chat_notices_new(c, &c->notices);
+    if (r == 0)
+        r = chat_pump_new(c, &c->pump);
+    if (r == 0)
+        r = open_store(c, vfs, ret_why);
+    return r == 0 && !vfs ? chat_files_open(c, ret_why) : r;
+}
+
 int chat_open(struct daemon *d, const char *vfs, struct chat **ret, char **ret_why) {
     if (!d->config->chat.enabled)
         return 0;
@@ -63,11 +80,7 @@ int chat_open(struct daemon *d, const char *vfs, struct chat **ret, char **ret_w
     if (r == 0)
         r = chat_typing_new(&c->typing);
     if (r == 0)
-        r = chat_notices_new(c, &c->notices);
-    if (r == 0)
-        r = chat_pump_new(c, &c->pump);
-    if (r == 0)
-        r = open_store(c, vfs, ret_why);
+        r = d->config->chat.owner ? open_own(c, vfs, ret_why) : chat_remote_new(c, &c->remote);
     if (r < 0) {
         chat_close(c);
         return r;
@@ -76,13 +89,35 @@ int chat_open(struct daemon *d, const char *vfs, struct chat **ret, char **ret_w
     return 0;
 }
 
+static int start_own(struct worker *w, struct chat *c) {
+    int has_other = chat_remote_has_other(w);
+
+    group_init(&c->files_tasks);
+    if (has_other > 0) {
+        LOG_ERROR(c->daemon->log,
+                  "another node keeps the chat: chat.owner must be false on all but one");
+        return -EBUSY;
+    }
+    int r = has_other < 0 ? has_other : chat_pump_start(c->pump);
+    if (r == 0 && c->files_dir)
+        r = group_spawn(&c->files_tasks, "chat purge", chat_files_purge, c);
+    if (r == 0)
+        r = group_spawn(&c->files_tasks, "chat webhooks", chat_hooks_deliver, c);
+    return r;
+}
+
 static int start_here(struct worker_thread *t, void *arg) {
     struct chat *c = arg;
-    return chat_pump_start(c->pump);
+    return c->remote ? chat_remote_start(c->remote) : start_own(&t->worker, c);
 }
 
 static int stop_here(struct worker_thread *t, void *arg) {
     struct chat *c = arg;
+    if (c->remote) {
+        chat_remote_stop(c->remote);
+        return 0;
+    }
+    group_finish(&c->files_tasks);
     chat_pump_stop(c->pump);
     return 0;
 }
@@ -96,9 +131,8 @@ static int ask_first(struct chat *c, int (*run)(struct worker_thread *t, void *a
 int chat_start(struct chat *c) {
     if (!c)
         return 0;
-    int r = ask_first(c, start_here);
-    c->has_started = r == 0;
-    return r;
+    c->has_started = true; /* or in part: it is to be stopped */
+    return ask_first(c, start_here);
 }
 
 void chat_stop(struct chat *c) {
@@ -106,7 +140,8 @@ void chat_stop(struct chat *c) {
         return;
     c->has_started = false;
     (void) ask_first(c, stop_here);
-    (void) chat_notice_seen(c);
+    if (c->store)
+        (void) chat_notice_seen(c);
 }
 
 struct chat *chat_close(struct chat *c) {
@@ -115,8 +150,10 @@ struct chat *chat_close(struct chat *c) {
     c->store = chat_store_close(c->store);
     c->pump = chat_pump_free(c->pump);
     c->notices = chat_notices_free(c->notices);
+    c->remote = chat_remote_free(c->remote);
     c->typing = chat_typing_free(c->typing);
     c->online = chat_online_free(c->online);
+    free(c->files_dir);
     free(c);
     return NULL;
 }

@@ -5,7 +5,7 @@
 #include "daemon/chat/json_out.h"
 #include "storage/chat/user.h"
 
-int event_room_added(struct chat_tx *tx, struct str room, struct str user) {
+static int tell_room(struct chat_tx *tx, const char *type, struct str room, struct str user) {
     struct buffer e = BUFFER_INIT;
     struct chat_actor by;
     struct chat_room as_seen;
@@ -17,10 +17,18 @@ int event_room_added(struct chat_tx *tx, struct str room, struct str user) {
         r = chat_room_get(tx, &by, room, CHAT_ACT_FOLLOW, &as_seen);
     if (r != 0)
         return r < 0 ? r : 0;
-    event_begin(&e, "room.added", 0);
+    event_begin(&e, type, 0);
     out_key(&e, "room");
     chat_put_room(&e, &as_seen, true);
     return event_to_user(tx, user, &e);
+}
+
+int event_room_added(struct chat_tx *tx, struct str room, struct str user) {
+    return tell_room(tx, "room.added", room, user);
+}
+
+int event_room_updated(struct chat_tx *tx, struct str room, struct str user) {
+    return tell_room(tx, "room.updated", room, user);
 }
 
 static int tell_member(struct chat_tx *tx, const char *type, struct str room,

@@ -11,6 +11,9 @@
 /* room.added, with the room as they see it. */
 MUST_CHECK int event_room_added(struct chat_tx *tx, struct str room, struct str user);
 
+/* room.updated, the same: what it is to them has changed. */
+MUST_CHECK int event_room_updated(struct chat_tx *tx, struct str room, struct str user);
+
 /* member.added, and room.added. by: empty: they themselves. Nothing where nothing has changed. */
 MUST_CHECK int event_member_added(struct chat_tx *tx, struct str room,
                                   const struct chat_member *member, struct str by,

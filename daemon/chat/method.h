@@ -112,6 +112,12 @@ int chat_run_typing(struct chat_call *c, struct chat_tx *tx);
 void chat_after_typing_start(struct chat_call *c);
 void chat_after_typing_stop(struct chat_call *c);
 
+int chat_run_webhook_create(struct chat_call *c, struct chat_tx *tx); /* methods_webhook.c */
+int chat_run_webhook_list(struct chat_call *c, struct chat_tx *tx);
+int chat_run_webhook_remove(struct chat_call *c, struct chat_tx *tx);
+
+int chat_run_search(struct chat_call *c, struct chat_tx *tx); /* methods_search.c */
+
 int chat_run_admin_users(struct chat_call *c, struct chat_tx *tx); /* methods_admin.c */
 int chat_run_admin_user(struct chat_call *c, struct chat_tx *tx);
 SUSPENDS int chat_before_admin_user(struct chat_call *c);

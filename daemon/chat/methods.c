@@ -58,6 +58,7 @@ static const struct chat_method METHODS[] = {
     READ("room.sync", ROOM | HAS(FIELD_SINCE), chat_run_room_sync),
     WRITE("room.unarchive", ROOM, chat_run_room_unarchive),
     WRITE("room.update", ROOM, chat_run_room_update),
+    { "search", CHAT_READS, CHAT_RATE_SEARCH, 0, chat_run_search, NULL },
     READ("sync", 0, chat_run_sync),
     { "typing.start", CHAT_READS, CHAT_RATE_WRITE, ROOM, chat_run_typing, NULL,
       chat_after_typing_start },
@@ -65,6 +66,9 @@ static const struct chat_method METHODS[] = {
       chat_after_typing_stop },
     READ("user.get", 0, chat_run_user_get),
     WRITE("user.update", 0, chat_run_user_update),
+    WRITE("webhook.create", ROOM | HAS(FIELD_KIND) | HAS(FIELD_NAME), chat_run_webhook_create),
+    READ("webhook.list", 0, chat_run_webhook_list),
+    WRITE("webhook.remove", HAS(FIELD_ID), chat_run_webhook_remove),
 };
 
 const struct chat_method *chat_methods(size_t *ret_n) {

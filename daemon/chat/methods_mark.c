@@ -3,6 +3,7 @@
 #include "daemon/chat/encode.h"
 #include "daemon/chat/event.h"
 #include "daemon/chat/json_out.h"
+#include "daemon/chat/member_event.h"
 #include "daemon/chat/method.h"
 #include "daemon/chat/page.h"
 #include "daemon/chat/typing.h"
@@ -154,7 +155,8 @@ int chat_run_notify_set(struct chat_call *c, struct chat_tx *tx) {
 
     if (!chat_notify_of(c->in.level, &level))
         return chat_refuse(tx, CHAT_BAD_REQUEST, "level", 0);
-    return chat_notify_set(tx, &c->by, c->in.room, level);
+    int r = chat_notify_set(tx, &c->by, c->in.room, level);
+    return r == 0 ? event_room_updated(tx, c->in.room, c->by.id) : r;
 }
 
 /* ---- typing ---- */

@@ -4,6 +4,7 @@
 #include "daemon/chat/chat.h"
 #include "daemon/chat/encode.h"
 #include "daemon/chat/event.h"
+#include "daemon/chat/hooks.h"
 #include "daemon/chat/json_out.h"
 #include "daemon/chat/method.h"
 #include "daemon/chat/online.h"
@@ -15,13 +16,15 @@
 /* ---- events ---- */
 
 /* message.created, .updated, .deleted. */
-static int tell_message(struct chat_tx *tx, const char *type, const struct chat_message *m) {
+static int tell_message(struct chat_call *c, struct chat_tx *tx, const char *type,
+                        const struct chat_message *m) {
     struct buffer e = BUFFER_INIT;
 
     event_begin(&e, type, m->ver);
     out_key(&e, "message");
     chat_put_message(&e, m);
-    return event_to_room(tx, m->room, &e, m->ver);
+    int r = event_to_room(tx, m->room, &e, m->ver);
+    return r == 0 ? chat_hooks_note(c->chat, tx, type, m) : r;
 }
 
 static int tell_unread(struct chat_tx *tx, const struct chat_message *m) {
@@ -76,7 +79,7 @@ int chat_run_message_send(struct chat_call *c, struct chat_tx *tx) {
 
     int r = chat_message_send(tx, &c->by, &send, &m, &is_duplicate);
     if (r == 0 && !is_duplicate)
-        r = tell_message(tx, "message.created", &m);
+        r = tell_message(c, tx, "message.created", &m);
     if (r == 0 && !is_duplicate)
         r = tell_unread(tx, &m);
     if (r == 0 && !is_duplicate)
@@ -105,7 +108,7 @@ int chat_run_message_edit(struct chat_call *c, struct chat_tx *tx) {
     int r = chat_message_edit(tx, &c->by, c->in.room, c->in.seq, c->in.text, c->in.if_ver, &m,
                               &change);
     if (r == 0 && change.is_changed)
-        r = tell_message(tx, "message.updated", &m);
+        r = tell_message(c, tx, "message.updated", &m);
     if (r != 0)
         return r;
     out_uint(&c->out, "ver", m.ver);
@@ -119,7 +122,7 @@ int chat_run_message_delete(struct chat_call *c, struct chat_tx *tx) {
 
     int r = chat_message_delete(tx, &c->by, c->in.room, c->in.seq, c->in.reason, &m, &change);
     if (r == 0 && change.is_changed)
-        r = tell_message(tx, "message.deleted", &m);
+        r = tell_message(c, tx, "message.deleted", &m);
     if (r == 0 && change.is_changed) /* one less is unread */
         r = tell_unread(tx, &m);
     if (r == 0)

@@ -8,6 +8,8 @@
 #include "daemon/chat/chat.h"
 #include "daemon/chat/event.h"
 #include "daemon/chat/online.h"
+#include "daemon/chat/remote.h"
+#include "daemon/chat/welcome.h"
 #include "daemon/session/control.h"
 #include "daemon/session/impl.h"
 #include "protocol/json.h"
@@ -22,6 +24,7 @@ struct admitting {
     struct str id, name; /* what the credentials say */
     struct chat_user user;
     bool is_to_write; /* as the database does not have them so */
+    bool is_new;
 };
 
 /* `name` of the credentials' info, which is JSON; empty: it says none. */
@@ -68,8 +71,9 @@ static int look_up(struct chat_work *w, struct chat_tx *tx) {
     struct admitting *a = CONTAINER_OF(w, struct admitting, work);
 
     int r = chat_user_get(tx, a->id, &a->user);
-    a->is_to_write = r == CHAT_NOT_FOUND || (r == 0 && a->user.login.len == 0 && a->name.len > 0 &&
-                                             !a->user.is_bot && !str_equal(a->user.name, a->name));
+    a->is_new = r == CHAT_NOT_FOUND;
+    a->is_to_write = a->is_new || (r == 0 && a->user.login.len == 0 && a->name.len > 0 &&
+                                   !a->user.is_bot && !str_equal(a->user.name, a->name));
     return r == CHAT_NOT_FOUND ? 0 : r;
 }
 
@@ -80,6 +84,8 @@ static int provision(struct chat_work *w, struct chat_tx *tx) {
     int r = chat_user_provision(tx, a->id, a->name, &a->user, &is_changed);
     if (r == 0 && is_changed)
         r = event_order(tx, &(struct chat_order){ .kind = ORDER_USER, .user = a->user.id });
+    if (r == 0 && is_changed && a->is_new)
+        r = chat_welcome_user(tx, &a->user);
     return r;
 }
 
@@ -95,18 +101,14 @@ static int admit(struct chat_store *store, struct admitting *a) {
     return r;
 }
 
-int chat_admit(struct session *s, const struct credentials *who, enum chat_role *ret_role) {
-    struct chat *c = s->worker->daemon->chat;
-    struct arena arena = ARENA_INIT;
-
-    *ret_role = (enum chat_role) 0;
-    if (!c || !chat_is_user_id(who->user))
-        return 0;
+int chat_admit_user(struct chat *c, struct str user, struct bytes info, enum chat_role *ret_role) {
+    CLEANUP(arena_finish) struct arena arena = ARENA_INIT;
     struct admitting *a = calloc(1, sizeof *a);
+
     if (!a)
         return -ENOMEM;
-    a->id = who->user;
-    a->name = tidy(name_of(who->info, &arena), &arena);
+    a->id = user;
+    a->name = tidy(name_of(info, &arena), &arena);
     int r = admit(c->store, a);
     if (r == 0 && a->user.deactivated_at != 0)
         r = DISCONNECT_PERMISSION_DENIED;
@@ -118,8 +120,34 @@ int chat_admit(struct session *s, const struct credentials *who, enum chat_role 
         r = ERROR_INTERNAL;
     chat_work_finish(&a->work);
     free(a);
-    arena_finish(&arena);
     return r;
+}
+
+/* What the node that keeps the chat says of it: as the functions that ask it return. */
+static int code_of(const struct chat_answer *answer) {
+    return answer->refusal.code == CHAT_OWNER_AWAY ? ERROR_INTERNAL : (int) answer->refusal.code;
+}
+
+static int admit_elsewhere(struct worker *w, struct str user, struct bytes info,
+                           enum chat_role *ret_role) {
+    CLEANUP(chat_answer_finish) struct chat_answer answer = { 0 };
+
+    int r = chat_remote_call(
+            w, &(struct chat_asked){ .user = user, .method = CHAT_ASK_ADMIT, .data = info },
+            &answer);
+    if (r == 0 && answer.refusal.code == 0 && answer.out.len == 1)
+        *ret_role = (enum chat_role)(answer.out.data[0] - '0');
+    return r < 0 ? r : code_of(&answer);
+}
+
+int chat_admit(struct session *s, const struct credentials *who, enum chat_role *ret_role) {
+    struct chat *c = s->worker->daemon->chat;
+
+    *ret_role = (enum chat_role) 0;
+    if (!c || !chat_is_user_id(who->user))
+        return 0;
+    return c->store ? chat_admit_user(c, who->user, who->info, ret_role)
+                    : admit_elsewhere(s->worker, who->user, who->info, ret_role);
 }
 
 void chat_session_entered(struct session *s, enum chat_role role) {
@@ -159,20 +187,34 @@ static int check_follows(struct chat_work *w, struct chat_tx *tx) {
     return r == 0 ? chat_room_check(tx, &by, f->room, CHAT_ACT_FOLLOW, NULL) : r;
 }
 
-int chat_may_follow(struct session *s, struct str channel, uint64_t *ret_parted) {
-    struct chat *c = s->worker->daemon->chat;
-    struct following f = { .work = CHAT_WORK(check_follows),
-                           .user = session_user(s),
-                           .room = room_of(channel) };
+int chat_check_follows(struct chat *c, struct str user, struct str room) {
+    struct following f = { .work = CHAT_WORK(check_follows), .user = user, .room = room };
 
-    *ret_parted = atomic_load(&c->parted); /* before it is looked at */
-    if (!chat_is_user_id(f.user))
-        return ERROR_PERMISSION_DENIED;
     int r = chat_store_read(c->store, &f.work);
     chat_work_finish(&f.work);
     if (r > 0) /* the same, whether there is no such room or it is none of theirs */
         return ERROR_PERMISSION_DENIED;
     return r == 0 || r == -ECANCELED || r == -ETIMEDOUT ? r : ERROR_INTERNAL;
+}
+
+static int follows_elsewhere(struct worker *w, struct str user, struct str room) {
+    CLEANUP(chat_answer_finish) struct chat_answer answer = { 0 };
+
+    int r = chat_remote_call(
+            w, &(struct chat_asked){ .user = user, .method = CHAT_ASK_FOLLOW, .room = room },
+            &answer);
+    return r < 0 ? r : code_of(&answer);
+}
+
+int chat_may_follow(struct session *s, struct str channel, uint64_t *ret_parted) {
+    struct chat *c = s->worker->daemon->chat;
+    struct str user = session_user(s);
+
+    *ret_parted = atomic_load(&c->parted); /* before it is looked at */
+    if (!chat_is_user_id(user))
+        return ERROR_PERMISSION_DENIED;
+    return c->store ? chat_check_follows(c, user, room_of(channel))
+                    : follows_elsewhere(s->worker, user, room_of(channel));
 }
 
 /* Looks again whether a subscription may be. */
@@ -188,8 +230,11 @@ static void on_doubt(struct session *s, struct session_errand *e) {
     uint64_t parted;
 
     int r = chat_may_follow(s, channel, &parted);
-    if (r > 0)
-        session_unsubscribe_server(s, channel, UNSUBSCRIBE_SERVER, (struct str){ 0 });
+    if (r > 0) /* where it could not be found out the client comes again */
+        session_unsubscribe_server(s, channel,
+                                   r == ERROR_PERMISSION_DENIED ? UNSUBSCRIBE_SERVER
+                                                                : UNSUBSCRIBE_INSUFFICIENT_STATE,
+                                   (struct str){ 0 });
     free(d);
 }
 

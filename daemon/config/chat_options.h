@@ -25,6 +25,13 @@
                                        .help = (help_)                                             \
     }
 
+/* One that the store is opened with. */
+#define CHAT_LIMIT_OPTION(name, place, max_, initial_, help_)                                      \
+    {                                                                                              \
+        name, OPTION_COUNT, AT(place), .min = 1, .max = (max_), .initial = (initial_),             \
+                                       .needs_restart = true, .help = (help_)                      \
+    }
+
 /* Signing in. */
 #define CHAT_SIGN_IN_OPTIONS                                                                       \
     { "chat.url",                                                                                  \
@@ -72,12 +79,21 @@
         .help = "Chat: rooms, messages, members, kept in `chat.db` in `data_dir`. Adds the "       \
                 "namespaces `room` and `user` where `channel.namespaces` has none of these names." \
     },                                                                                             \
+            { "chat.owner",                                                                        \
+              OPTION_BOOL,                                                                         \
+              AT(chat.owner),                                                                      \
+              .initial = "true",                                                                   \
+              .needs_restart = true,                                                               \
+              .help = "With `engine.type: redis`: this node keeps `chat.db`, as exactly one "      \
+                      "does; the others, with `false`, ask it. People sign in and files are at "   \
+                      "the one that does." },                                                      \
             { "chat.text_max_size",                                                                \
               OPTION_SIZE,                                                                         \
               AT(chat.text_max_bytes),                                                             \
               .min = 64,                                                                           \
               .max = MIB,                                                                          \
               .initial = "16KiB",                                                                  \
+              .needs_restart = true,                                                               \
               .help = "Longest text of a message; longer: error 413." },                           \
             { "chat.edit_window",                                                                  \
               OPTION_DURATION,                                                                     \
@@ -86,18 +102,19 @@
               .max = 100 * YEAR,                                                                   \
               .may_be_zero = true,                                                                 \
               .initial = "0s",                                                                     \
+              .needs_restart = true,                                                               \
               .help = "How long its author may edit a message (then error 433); 0: always." },     \
-            CHAT_COUNT_OPTION("chat.rooms_max_per_user", chat.rooms_max, 100000, "1000",           \
-                              "Rooms that one user may be in; more: error 106."),                  \
-            CHAT_COUNT_OPTION("chat.members_max", chat.members_max, 1000000, "10000",              \
-                              "Members of one room; more: error 106."),                            \
-            CHAT_COUNT_OPTION("chat.reactions_max", chat.reactions_max, 1000, "50",                \
-                              "Different reactions to one message; more: error 106."),             \
-            CHAT_COUNT_OPTION("chat.pins_max", chat.pins_max, 10000, "100",                        \
-                              "Pinned messages of one room; more: error 106."),                    \
-            CHAT_COUNT_OPTION("chat.page_max", chat.page_max, 1000, "100",                         \
+            CHAT_LIMIT_OPTION("chat.rooms_max_per_user", chat.rooms_max, 100000, "1000",           \
+                              "Rooms that one user may be in; more: error 409."),                  \
+            CHAT_LIMIT_OPTION("chat.members_max", chat.members_max, 1000000, "10000",              \
+                              "Members of one room; more: error 409."),                            \
+            CHAT_LIMIT_OPTION("chat.reactions_max", chat.reactions_max, 1000, "50",                \
+                              "Different reactions to one message; more: error 409."),             \
+            CHAT_LIMIT_OPTION("chat.pins_max", chat.pins_max, 10000, "100",                        \
+                              "Pinned messages of one room; more: error 409."),                    \
+            CHAT_LIMIT_OPTION("chat.page_max", chat.page_max, 1000, "100",                         \
                               "Items in one page of a result, whatever `limit` asks for."),        \
-            CHAT_COUNT_OPTION(                                                                     \
+            CHAT_LIMIT_OPTION(                                                                     \
                     "chat.queue_max", chat.queue_max, 1000000, "4096",                             \
                     "Calls that may wait for the database, of each kind (reading, writing); "      \
                     "more are refused with error 434."),                                           \

@@ -394,14 +394,24 @@ enum chat_rate {
 
 struct config_chat {
     bool enabled;
+    bool owner;              /* of several nodes: this one keeps chat.db */
     uint32_t text_max_bytes; /* of a message; more: error 413 */
     int64_t edit_window_ms;  /* 0: always */
-    uint32_t rooms_max;      /* of one user; more: error 106 */
-    uint32_t members_max;    /* of one room; more: error 106 */
-    uint32_t reactions_max;  /* different ones to a message; more: error 106 */
-    uint32_t pins_max;       /* of one room; more: error 106 */
+    uint32_t rooms_max;      /* of one user; more: error 409 */
+    uint32_t members_max;    /* of one room; more: error 409 */
+    uint32_t reactions_max;  /* different ones to a message; more: error 409 */
+    uint32_t pins_max;       /* of one room; more: error 409 */
     uint32_t page_max;       /* items in a page */
     uint32_t queue_max;      /* calls that wait for the database, of each kind; more: error 434 */
+
+    uint32_t upload_max_bytes;  /* of one file; more: HTTP 413 */
+    uint32_t files_max_mib;     /* MiB of all; more: HTTP 413; 0: any */
+    uint32_t uploads_max;       /* at once; more: HTTP 503 */
+    uint32_t downloads_max;     /* the same */
+    bool webhook_private;       /* may they post to addresses of private networks? */
+    int64_t webhook_timeout_ms; /* of one delivery */
+    int64_t upload_timeout_ms;  /* of a whole file */
+
     struct config_rate rates[CHAT_RATES]; /* of one user; more: error 111 */
 
     struct str url; /* where people find it; empty: where the daemon listens */

@@ -1,5 +1,6 @@
 #include "daemon/config/options.h"
 
+#include "daemon/config/chat_file_options.h"
 #include "daemon/config/chat_options.h"
 #include "daemon/config/config.h"
 #include "daemon/config/units.h"
@@ -546,6 +547,7 @@ static const struct option OPTIONS[] = {
               "that do not say." },
 
     CHAT_OPTIONS,
+    CHAT_FILE_OPTIONS,
 
     { "health.enabled", OPTION_BOOL, AT(health_enabled), .initial = "true",
       .help = "`/health` on the listeners for clients." },

@@ -1,4 +1,5 @@
 /* From a request to its answer. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -31,6 +32,36 @@ int connection_write_out(struct connection *conn, struct opening *o, struct byte
     return r;
 }
 
+static int write_head(struct opening *o, uint64_t body_len) {
+    struct http_exchange *x = &o->exchange;
+    if (x->content_type.len)
+        http_exchange_header(x, STR("Content-Type"), x->content_type);
+    return http_write_head(&o->out,
+                           &(struct http_answer){ .status = x->status,
+                                                  .headers = x->headers,
+                                                  .header_count = x->n_headers,
+                                                  .closes = x->closes },
+                           (int64_t) body_len);
+}
+
+int http_exchange_begin(struct http_exchange *x, uint64_t len) {
+    struct opening *o = CONTAINER_OF(x, struct opening, exchange);
+    bool is_unread = (x->endpoint->flags & HTTP_STREAMED) && !o->pieces.is_done;
+    x->closes = !o->request.keeps_alive || x->worker->is_draining || x->closes || is_unread;
+    int r = write_head(o, len);
+    if (r < 0)
+        return r;
+    x->is_begun = true;
+    x->unsent = str_equal(o->request.method, STR("HEAD")) ? 0 : len;
+    return connection_write_out(x->conn, o, bytes_of(NULL, 0));
+}
+
+int http_exchange_send(struct http_exchange *x, struct bytes piece) {
+    assert(x->is_begun && piece.len <= x->unsent);
+    x->unsent -= piece.len;
+    return connection_write_out(x->conn, CONTAINER_OF(x, struct opening, exchange), piece);
+}
+
 static int write_answer(struct connection *conn, struct opening *o) {
     struct http_exchange *x = &o->exchange;
     struct bytes body = buffer_bytes(&x->out);
@@ -42,15 +73,8 @@ static int write_answer(struct connection *conn, struct opening *o) {
         buffer_append_bytes(&o->out, body);
         return connection_write_out(conn, o, bytes_of(NULL, 0));
     }
-    if (x->content_type.len)
-        http_exchange_header(x, STR("Content-Type"), x->content_type);
     bool has_none = str_equal(o->request.method, STR("HEAD")) || x->status == 204;
-    r = http_write_head(&o->out,
-                        &(struct http_answer){ .status = x->status,
-                                               .headers = x->headers,
-                                               .header_count = x->n_headers,
-                                               .closes = x->closes },
-                        (int64_t) body.len);
+    r = write_head(o, body.len);
     return r < 0 ? r : connection_write_out(conn, o, has_none ? bytes_of(NULL, 0) : body);
 }
 
@@ -95,6 +119,26 @@ static int refuse_method(struct http_exchange *x) {
 
 /* ---- one exchange ---- */
 
+static int refuse_body(struct http_exchange *x, int r) {
+    metrics_count(&x->worker->metrics, r == -EMSGSIZE ? COUNT_BODY_LIMIT : COUNT_HANDSHAKE_ERRORS);
+    return http_exchange_status(x, http_status_of(r));
+}
+
+/* The body is still to come, and read by the endpoint as far as it wants. */
+static int serve_streamed(struct opening *o, bool has_body, bool *ret_is_read) {
+    struct http_exchange *x = &o->exchange;
+    int r = has_body ? connection_body_begin(o, x->endpoint->max_body(x->config)) : 0;
+    if (r < 0) {
+        x->closes = true;
+        return refuse_body(x, r);
+    }
+    x->is_whole = true;
+    x->worker->n_exchanges++;
+    r = x->endpoint->serve(x);
+    *ret_is_read = !has_body || o->pieces.is_done;
+    return r == -EMSGSIZE || r == -EBADMSG ? refuse_body(x, r) : r;
+}
+
 /* ret_is_read: the body has been read, what follows is another request. */
 static int serve(struct connection *conn, struct opening *o, bool *ret_is_read) {
     struct http_exchange *x = &o->exchange;
@@ -103,6 +147,9 @@ static int serve(struct connection *conn, struct opening *o, bool *ret_is_read) 
 
     bool has_body = http_request_body(&o->request, SIZE_MAX, &body) < 0 || !body.is_done;
     *ret_is_read = !has_body;
+    o->has_body = false;
+    o->pieces = (struct http_body){ .is_done = true };
+    o->left = bytes_of(NULL, 0);
     if (e && (e->flags & HTTP_CORS))
         cors_allow(x);
     if (e && (e->flags & HTTP_CORS) && str_equal(o->request.method, STR("OPTIONS"))) {
@@ -120,13 +167,12 @@ static int serve(struct connection *conn, struct opening *o, bool *ret_is_read) 
         if (r <= 0)
             return r;
     }
+    if (e && e->flags & HTTP_STREAMED)
+        return serve_streamed(o, has_body, ret_is_read);
     if (has_body) {
         int r = connection_read_body(conn, o, e->max_body(x->config));
-        if (r == -EMSGSIZE || r == -EBADMSG) {
-            metrics_count(&conn->session.worker->metrics,
-                          r == -EMSGSIZE ? COUNT_BODY_LIMIT : COUNT_HANDSHAKE_ERRORS);
-            return http_exchange_status(x, http_status_of(r));
-        }
+        if (r == -EMSGSIZE || r == -EBADMSG)
+            return refuse_body(x, r);
         if (r < 0)
             return r;
         *ret_is_read = true;
@@ -146,13 +192,15 @@ static int answer(struct connection *conn, struct opening *o, int r, bool is_rea
     if (r < 0) {
         LOG_WARNING(w->daemon->log, "a request failed", LOG_STR("path", o->request.path),
                     LOG_RESULT(r));
+        if (x->is_begun)
+            return r;
         x->is_raw = false;
         x->n_headers = 0;
         (void) http_exchange_status(x, r == -ENOMEM ? 503 : 500);
     }
     if (!x->is_raw)
         x->closes = !o->request.keeps_alive || !is_read || w->is_draining || x->closes;
-    r = write_answer(conn, o);
+    r = !x->is_begun ? write_answer(conn, o) : x->unsent > 0 ? -EPIPE : 0;
     if (r == 0 && !is_read)
         linger(conn);
     return r;

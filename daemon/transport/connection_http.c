@@ -120,9 +120,8 @@ static int say_status(struct connection *conn, struct opening *o, int status, bo
 /* What came behind the request and its body is the beginning of what follows. */
 static void step_ahead(struct opening *o) {
     struct buffer used = o->in;
-    bool had_body = o->body.len || o->ahead.len;
 
-    if (!had_body) {
+    if (!o->has_body) {
         buffer_consume(&o->in, o->request.size);
         return;
     }

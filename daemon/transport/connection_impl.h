@@ -16,6 +16,11 @@ struct opening {
     struct buffer ahead; /* what follows, if it was read together with the body */
     struct buffer body;
     struct buffer out;
+    bool has_body; /* it has begun to be read: what follows it is in ahead */
+
+    /* A body that the endpoint reads in pieces. */
+    struct http_body pieces;
+    struct bytes left; /* of in, not read yet */
 };
 
 /*
@@ -25,6 +30,10 @@ struct opening {
  */
 SUSPENDS MUST_CHECK int connection_read_body(struct connection *conn, struct opening *o,
                                              size_t max_bytes);
+
+/* The body of o->request will be read by http_exchange_read(). -EMSGSIZE: it says that it is
+ * longer. */
+MUST_CHECK int connection_body_begin(struct opening *o, size_t max_bytes);
 
 /* Answers o->request, which has been read with its body. HTTP_EXCHANGE_TAKEN; 0: answered;
  * *ret_goes_on: another request may follow. < 0: the connection is over. */

@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "async/base.h"
 #include "protocol/arena.h"
 #include "protocol/buffer.h"
@@ -31,6 +33,7 @@ enum http_endpoint_flag {
     HTTP_ANY_METHOD = 4, /* serve() looks at request->method itself */
     HTTP_PREFIX = 8,     /* what lies behind the path and a '/' too */
     HTTP_CORS = 16,      /* pages of allowed origins may call it; preflights are answered for it */
+    HTTP_STREAMED = 32,  /* serve() reads the body itself, piece by piece: http_exchange_read() */
 };
 
 /* An entry of the table in transport/http_routes.c. */
@@ -71,6 +74,8 @@ struct http_exchange {
     bool closes;                    /* no other request may follow */
     bool is_whole;                  /* the request has come; from now on it is answered */
     bool is_raw;                    /* out is all of the answer, its head included */
+    bool is_begun;                  /* the head has been sent: http_exchange_begin() */
+    uint64_t unsent;                /* then: bytes of the body that are still to be sent */
     struct connection_terms *terms; /* transports: what the connection becomes */
 };
 
@@ -79,6 +84,25 @@ void http_exchange_header(struct http_exchange *x, struct str name, struct str v
 
 /* An answer of the status and its words alone, as plain text. Returns 0. */
 int http_exchange_status(struct http_exchange *x, int status);
+
+/*
+ * Of an endpoint with HTTP_STREAMED: the next of the body, at most cap bytes (above 0). Expect:
+ * 100-continue is answered by the first call. Each call has http_server.body_timeout. What is not
+ * read is dropped with the connection.
+ *
+ * > 0: bytes; 0: that was all. -EMSGSIZE: more than max_body() says. -EBADMSG: bad chunks. -EPIPE:
+ * the peer went away before the end; -ETIMEDOUT, stream errors.
+ */
+SUSPENDS MUST_CHECK ssize_t http_exchange_read(struct http_exchange *x, void *buf, size_t cap);
+
+/*
+ * Sends the answer's head, of status, content_type and headers; from now on the answer cannot be
+ * another one. len bytes follow by http_exchange_send(); fewer end the connection. To a HEAD
+ * nothing is to follow. Each piece is sent within http_server.handshake_timeout, or the peer is too
+ * slow.
+ */
+SUSPENDS MUST_CHECK int http_exchange_begin(struct http_exchange *x, uint64_t len);
+SUSPENDS MUST_CHECK int http_exchange_send(struct http_exchange *x, struct bytes piece);
 
 /* The part of the path behind the endpoint's own and a '/'; empty if it is the path itself. */
 struct str http_exchange_rest(const struct http_exchange *x);

@@ -1,6 +1,8 @@
 /* The endpoints there are. */
 #include "daemon/api/api.h"
 #include "daemon/chat/auth_http.h"
+#include "daemon/chat/files.h"
+#include "daemon/chat/hooks.h"
 #include "daemon/config/config.h"
 #include "daemon/transport/connection.h"
 #include "daemon/transport/emulation.h"
@@ -72,6 +74,16 @@ static const struct http_endpoint endpoints[] = {
       .max_body = auth_body_max,
       .flags = HTTP_ANY_METHOD | HTTP_PREFIX,
       .serve = auth_serve },
+    { .path = { "/files", 6 },
+      .is_served = chat_files_is_served,
+      .max_body = chat_files_body_max,
+      .flags = HTTP_GET | HTTP_POST | HTTP_PREFIX | HTTP_CORS | HTTP_STREAMED,
+      .serve = chat_files_serve },
+    { .path = { "/hooks", 6 },
+      .is_served = chat_hooks_is_served,
+      .max_body = chat_hooks_body_max,
+      .flags = HTTP_POST | HTTP_PREFIX,
+      .serve = chat_hooks_serve },
     ENDPOINT(api, HTTP_ANY_METHOD | HTTP_PREFIX, .max_body = api_body, .admit = api_admit),
 };
 

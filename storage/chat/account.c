@@ -79,7 +79,7 @@ int chat_arrival_enter(struct chat_tx *tx, struct chat_arrival *a, int64_t room_
     return 0;
 }
 
-static int enter_lobby(struct chat_tx *tx, struct chat_arrival *a) {
+int chat_arrival_enter_lobby(struct chat_tx *tx, struct chat_arrival *a) {
     struct rows rows;
     struct str id = { 0 };
     int64_t key = 0;
@@ -123,7 +123,7 @@ int chat_account_add(struct chat_tx *tx, const struct chat_account_new *new,
     int r = want_login(tx, new);
     if (r == 0)
         r = add_user(tx, new, CHAT_MEMBER, ret);
-    return r == 0 ? enter_lobby(tx, ret) : r;
+    return r == 0 ? chat_arrival_enter_lobby(tx, ret) : r;
 }
 
 int chat_account_register(struct chat_tx *tx, const struct chat_account_new *new,

@@ -61,5 +61,8 @@ MUST_CHECK int chat_account_add(struct chat_tx *tx, const struct chat_account_ne
 MUST_CHECK int chat_arrival_enter(struct chat_tx *tx, struct chat_arrival *a, int64_t room_key,
                                   struct str room, enum chat_member_role role);
 
+/* The same of the lobby, if there is one and it is not full. */
+MUST_CHECK int chat_arrival_enter_lobby(struct chat_tx *tx, struct chat_arrival *a);
+
 /* empty: none, nobody signs in by one. */
 MUST_CHECK int chat_account_set_password(struct chat_tx *tx, int64_t user_key, struct str password);

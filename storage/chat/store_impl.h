@@ -47,6 +47,8 @@ struct chat_store {
     char new_epoch[EPOCH_BASE_SIZE];
     int64_t now_ms;
     bool has_failed_to_catch_up;
+    int64_t purge_at_ms; /* the index of words, next */
+    int64_t purge_mark;  /* 0: none has begun */
 };
 
 void chat_writer_kick(void *store);

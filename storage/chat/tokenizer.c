@@ -192,7 +192,7 @@ static int tokenize(Fts5Tokenizer *t, void *context, int flags, const char *text
 
 /* ---- to the connection ---- */
 
-fts5_api *chat_tokenizer_api(sqlite3 *db) {
+static fts5_api *api_of(sqlite3 *db) {
     fts5_api *api = NULL;
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(db, "SELECT fts5(?)", -1, &s, NULL) == SQLITE_OK) {
@@ -203,10 +203,14 @@ fts5_api *chat_tokenizer_api(sqlite3 *db) {
     return api;
 }
 
+static int error_of(sqlite3 *db) {
+    return sqlite3_errcode(db) == SQLITE_NOMEM ? -ENOMEM : -EIO;
+}
+
 int chat_tokenizer_register(sqlite3 *db) {
-    fts5_api *api = chat_tokenizer_api(db);
+    fts5_api *api = api_of(db);
     if (!api)
-        return sqlite3_errcode(db) == SQLITE_NOMEM ? -ENOMEM : -EIO;
+        return error_of(db);
     struct words *words = sqlite3_malloc(sizeof *words);
     if (!words)
         return -ENOMEM;
@@ -222,4 +226,48 @@ int chat_tokenizer_register(sqlite3 *db) {
         return database_error(db, rc);
     }
     return 0;
+}
+
+/* ---- by itself ---- */
+
+int chat_cutter_open(sqlite3 *db, struct chat_cutter *ret) {
+    struct chat_cutter c = { 0 };
+    void *context;
+    fts5_api *api = api_of(db);
+    if (!api)
+        return error_of(db);
+    int rc = api->xFindTokenizer(api, "parley", &context, &c.tokenizer);
+    if (rc == SQLITE_OK)
+        rc = c.tokenizer.xCreate(context, NULL, 0, &c.instance);
+    if (rc != SQLITE_OK)
+        return database_error(db, rc);
+    *ret = c;
+    return 0;
+}
+
+void chat_cutter_close(struct chat_cutter *c) {
+    if (c->instance)
+        c->tokenizer.xDelete(c->instance);
+    c->instance = NULL;
+}
+
+struct cut {
+    chat_token_fn *take;
+    void *arg;
+    int error;
+};
+
+static int hand_on(void *context, int flags, const char *token, int len, int start, int end) {
+    struct cut *c = context;
+    c->error = c->take(c->arg, (struct str){ token, (size_t) len }, (size_t) start, (size_t) end);
+    return c->error < 0 ? SQLITE_ABORT : SQLITE_OK;
+}
+
+int chat_cutter_cut(const struct chat_cutter *c, struct str text, bool is_query,
+                    chat_token_fn *take, void *arg) {
+    struct cut cut = { .take = take, .arg = arg };
+    int rc = c->tokenizer.xTokenize(c->instance, &cut,
+                                    is_query ? FTS5_TOKENIZE_QUERY : FTS5_TOKENIZE_DOCUMENT,
+                                    text.data, (int) text.len, hand_on);
+    return cut.error < 0 ? cut.error : rc == SQLITE_NOMEM ? -ENOMEM : rc == SQLITE_OK ? 0 : -EIO;
 }

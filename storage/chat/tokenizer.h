@@ -16,8 +16,19 @@
 /* On every connection that touches a table with tokenize = 'parley'. 0, -ENOMEM, -EIO: no FTS5. */
 MUST_CHECK int chat_tokenizer_register(sqlite3 *db);
 
-/* The connection's FTS5, to add functions to. NULL: there is none, or no memory. */
-fts5_api *chat_tokenizer_api(sqlite3 *db);
+/* The tokenizer by itself, of a connection that it is registered on. Zeroed: not open. */
+struct chat_cutter {
+    fts5_tokenizer tokenizer;
+    Fts5Tokenizer *instance;
+};
+MUST_CHECK int chat_cutter_open(sqlite3 *db, struct chat_cutter *ret); /* -ENOMEM, -EIO */
+void chat_cutter_close(struct chat_cutter *c);
+
+/* Calls take for each token, in order: what was made of it, and where in the text it lies. take: 0
+ * to go on, or a negative errno, which is returned. is_query: as is said above. */
+typedef int chat_token_fn(void *arg, struct str token, size_t start, size_t end);
+MUST_CHECK int chat_cutter_cut(const struct chat_cutter *c, struct str text, bool is_query,
+                               chat_token_fn *take, void *arg);
 
 /* One character of text, which is not empty; bytes that are no UTF-8 are characters of one byte.
  * ret_is_paired: is it one of those that are taken in pairs? */

@@ -9,12 +9,15 @@
 #include "storage/chat/query.h"
 #include "storage/chat/retention.h"
 #include "storage/chat/store_impl.h"
+#include "storage/chat/word_index.h"
 #include "storage/clock.h"
 #include "storage/sqlite/database.h"
 
 enum {
     RETENTION_EVERY_MS = 60000,
-    VACUUM_PAGES = 1024, /* given back at a time */
+    VACUUM_PAGES = 1024,      /* given back at a time */
+    PURGE_EVERY_MS = 3600000, /* of the index of words: it is written anew for that */
+    PURGE_PAGES = 256,        /* at a time */
 };
 
 void chat_writer_kick(void *store) {
@@ -68,7 +71,8 @@ static int end(struct chat_store *s, struct chat_tx *tx, int64_t changes_before,
         atomic_fetch_add(&s->commit_errors, 1);
         r = r == -ENOSPC || r == -ENOMEM ? r : -EIO;
     }
-    atomic_store(&s->last_error, r);
+    if (r < 0 || has_changed)
+        atomic_store(&s->last_error, r); /* a commit of nothing says nothing about the disk */
     return r;
 }
 
@@ -175,6 +179,17 @@ static int retain(struct chat_store *s, struct chat_tx *tx) {
     return 0;
 }
 
+static int purge(struct chat_store *s, struct chat_tx *tx) {
+    int64_t mark = s->purge_mark;
+    int r = word_index_purge(tx, PURGE_PAGES, &mark);
+    if (r < 0)
+        return r;
+    s->purge_mark = mark;
+    if (mark == 0)
+        s->purge_at_ms = s->now_ms + PURGE_EVERY_MS;
+    return 0;
+}
+
 static void give_back(struct chat_store *s) {
     char sql[64];
     (void) sqlite3_snprintf(sizeof sql, sql, "PRAGMA incremental_vacuum(%d)", VACUUM_PAGES);
@@ -191,7 +206,9 @@ static void tick(struct chat_store *s) {
     uint64_t retained = atomic_load(&s->retained);
     if (atomic_load(&s->last_error) == 0 && atomic_load(&s->retain_at_ms) <= s->now_ms)
         (void) write_own(s, retain);
-    if (atomic_load(&s->retained) != retained)
+    if (atomic_load(&s->last_error) == 0 && s->purge_at_ms <= s->now_ms)
+        (void) write_own(s, purge);
+    if (atomic_load(&s->retained) != retained || s->purge_mark != 0)
         give_back(s);
 }
 

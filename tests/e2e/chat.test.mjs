@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, chatConfig, refusal } from './lib/chat.mjs';
+import { owner } from './lib/chat_person.mjs';
 import { Parleyd } from './lib/parleyd.mjs';
 import { disconnectAll, next } from './lib/sdk_clients.mjs';
 
@@ -209,6 +210,33 @@ describe('a chat', () => {
             ({ ver, more } = part);
         }
         assert.deepEqual(since, seqs);
+    });
+});
+
+describe('a team', () => {
+    let server;
+    before(async () => { server = await Parleyd.start({ config: chatConfig() }); });
+    after(() => server.stop());
+    afterEach(disconnectAll);
+
+    test('meets in a room that is there from the beginning, where a first message waits', async () => {
+        const early = await Person.connect(server, 'early'); // before there is a team
+        assert.deepEqual((await early.call('sync')).rooms, []);
+        const ada = await owner(server, { token: true });
+        const signedIn = new Person(server, ada.user.id, { token: ada.token });
+        await signedIn.up();
+        const { me, rooms: [lobby] } = await signedIn.call('sync');
+        assert.deepEqual([me.role, lobby.kind, lobby.role], ['owner', 'public', 'owner']);
+        const { messages: [first], has_before } = await signedIn.call('room.open', { room: lobby.id });
+        assert.equal(has_before, false);
+        assert.match(first.text, /^Welcome!/);
+        const { users: [bot] } = await signedIn.call('user.get', { ids: [first.user] });
+        assert.ok(bot.bot);
+
+        const seen = await signedIn.follow(lobby.id);
+        const bob = await Person.connect(server, 'bob', { name: 'Bob' });
+        assert.deepEqual((await bob.call('sync')).rooms.map(({ id, role }) => [id, role]), [[lobby.id, 'member']]);
+        assert.equal((await seen.hears(({ type }) => type === 'member.added')).user.name, 'Bob');
     });
 });
 

@@ -6,48 +6,42 @@
 #include "storage/sqlite/database.h"
 #include "tests/fuzz/fuzz.h"
 
-static sqlite3 *db;
-static fts5_tokenizer tokenizer;
-static Fts5Tokenizer *instance;
+static struct chat_cutter cutter;
 
 static void open_once(void) {
-    if (db)
+    sqlite3 *db;
+    if (cutter.instance)
         return;
-    void *context;
     int r = database_open(":memory:", NULL, DATABASE_WRITER, &db);
-    assert(r == 0 && chat_tokenizer_register(db) == 0);
-    fts5_api *api = chat_tokenizer_api(db);
-    r = api->xFindTokenizer(api, "parley", &context, &tokenizer);
-    assert(r == SQLITE_OK && tokenizer.xCreate(context, NULL, 0, &instance) == SQLITE_OK);
+    assert(r == 0 && chat_tokenizer_register(db) == 0 && chat_cutter_open(db, &cutter) == 0);
 }
 
 enum { TOKENS_MAX = 4096 };
 
 struct tokens {
-    int len; /* of the text */
-    int last_start;
+    size_t len; /* of the text */
+    size_t last_start;
     size_t n;
     uint64_t sums[TOKENS_MAX]; /* of each token's bytes */
 };
 
-static int take(void *context, int flags, const char *token, int len, int start, int end) {
-    struct tokens *t = context;
+static int take(void *arg, struct str token, size_t start, size_t end) {
+    struct tokens *t = arg;
     uint64_t sum = 1469598103934665603u;
-    assert(start >= t->last_start && start < end && end <= t->len && len > 0);
+    assert(start >= t->last_start && start < end && end <= t->len && token.len > 0);
+    assert(t->n < TOKENS_MAX);
     t->last_start = start;
-    for (int i = 0; i < len; i++)
-        sum = (sum ^ (uint8_t) token[i]) * 1099511628211u;
-    if (t->n < TOKENS_MAX)
-        t->sums[t->n] = sum;
-    t->n++;
-    return SQLITE_OK;
+    for (size_t i = 0; i < token.len; i++)
+        sum = (sum ^ (uint8_t) token.data[i]) * 1099511628211u;
+    t->sums[t->n++] = sum;
+    return 0;
 }
 
-static void cut(int flags, struct bytes text, struct tokens *ret) {
-    *ret = (struct tokens){ .len = (int) text.len };
-    int rc = tokenizer.xTokenize(instance, ret, flags, (const char *) text.data, (int) text.len,
-                                 take);
-    assert(rc == SQLITE_OK);
+static void cut(bool is_query, struct bytes text, struct tokens *ret) {
+    *ret = (struct tokens){ .len = text.len };
+    int r = chat_cutter_cut(&cutter, (struct str){ (const char *) text.data, text.len }, is_query,
+                            take, ret);
+    assert(r == 0);
 }
 
 static bool contains(const struct tokens *in, const struct tokens *what) {
@@ -71,7 +65,7 @@ static void find_parts(struct bytes text, const struct tokens *all) {
             break;
         end = at;
         if (n > 1) {
-            cut(FTS5_TOKENIZE_QUERY, bytes_of(text.data + from, end - from), &part);
+            cut(true, bytes_of(text.data + from, end - from), &part);
             assert(part.n == n - 1 && contains(all, &part));
         }
     }
@@ -81,8 +75,8 @@ int fuzz_one(const uint8_t *data, size_t size) {
     static struct tokens document, query;
     struct bytes text = bytes_of(data, size > 1024 ? 1024 : size);
     open_once();
-    cut(FTS5_TOKENIZE_DOCUMENT, text, &document);
-    cut(FTS5_TOKENIZE_QUERY, text, &query);
+    cut(false, text, &document);
+    cut(true, text, &query);
     assert(document.n <= text.len && query.n <= document.n && query.n + 1 >= document.n);
     assert(contains(&document, &query));
     find_parts(text, &document);

@@ -33,6 +33,7 @@ struct house {
 };
 
 struct house *house_new(bool is_real);
+struct house *house_new_seeded(uint64_t seed); /* simulated */
 struct house *house_free(struct house *h);
 void house_run(struct house *h, int (*story)(struct house *h)); /* with an open store */
 SUSPENDS int house_open(struct house *h);

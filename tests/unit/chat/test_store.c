@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "storage/chat/user.h"
 #include "storage/sqlite/database.h"
 #include "tests/unit/chat/house.h"
 
@@ -220,6 +221,8 @@ static int failing_story(struct house *h) {
     struct chat_store_stats stats;
     CHECK(h, house_furnish(h, room) == 0);
     CHECK(h, send_some(h, room, 1, 2, 0) == 0);
+    chat_store_tick(h->store); /* the outbox is empty then */
+    house_settle(h);
     struct house_send s = { .user = "u0", .room = room, .client_id = "c", .text = "y" };
     sim_disk_fail(h->disk, SIM_WRITE, 1, 1, ENOSPC);
     CHECK(h, house_send(h, &s) == -ENOSPC);
@@ -227,6 +230,11 @@ static int failing_story(struct house *h) {
     CHECK(h, house_send(h, &s) == -EIO);
     chat_store_stats(h->store, &stats);
     CHECK(h, stats.last_error == -EIO && stats.commit_errors == 2);
+    /* Who is refused wrote nothing, and so nobody knows yet whether the disk works again. */
+    struct house_send nobody = { .user = "nobody", .room = room, .text = "y" };
+    CHECK(h, house_send(h, &nobody) == CHAT_NOT_FOUND);
+    chat_store_stats(h->store, &stats);
+    CHECK(h, stats.last_error == -EIO);
     house_settle(h);
     CHECK(h, h->heard_n == 2); /* nobody has seen it */
     chat_store_tick(h->store);
@@ -316,6 +324,64 @@ static void a_damaged_database_is_refused_with_a_sentence(void **state) {
     run(state, damaged_story);
 }
 
+/* ---- what was deleted ---- */
+
+struct deletion {
+    struct chat_work work;
+    const char *room;
+    uint64_t seq;
+};
+
+static int run_deletion(struct chat_work *work, struct chat_tx *tx) {
+    struct deletion *d = CONTAINER_OF(work, struct deletion, work);
+    struct chat_actor by;
+    struct chat_message m;
+    struct chat_change change;
+    int r = chat_actor_load(tx, STR("u0"), &by);
+    return r != 0 ? r : chat_message_delete(tx, &by, str_of(d->room), d->seq, STR(""), &m, &change);
+}
+
+static bool file_has(const char *path, const char *word) {
+    FILE *f = fopen(path, "re");
+    char window[64] = "";
+    size_t len = strlen(word), n = 0;
+    bool has = false;
+    for (int c; f && !has && (c = fgetc(f)) != EOF;) {
+        if (n == len)
+            memmove(window, window + 1, --n);
+        window[n++] = (char) c;
+        has = n == len && memcmp(window, word, len) == 0;
+    }
+    if (f)
+        (void) fclose(f);
+    return has;
+}
+
+static int deleted_story(struct house *h) {
+    char room[CHAT_ID_MAX + 1], path[128];
+    CHECK(h, house_furnish(h, room) == 0);
+    (void) snprintf(path, sizeof path, "%s/chat.db", h->directory);
+    struct house_send s = { .user = "u0", .room = room, .text = "zqxwvsecret kjhgfsecret" };
+    CHECK(h, house_send(h, &s) == 0);
+    CHECK(h, send_some(h, room, 2, 20, 0) == 0);
+    CHECK(h, house_restart(h) == 0);
+    CHECK(h, file_has(path, "qxwvsecret") && file_has(path, "jhgfsecret"));
+    struct deletion d = { .work = CHAT_WORK(run_deletion), .room = room, .seq = 1 };
+    CHECK(h, chat_store_write(h->store, &d.work) == 0);
+    chat_work_finish(&d.work);
+    for (int i = 0; i < 3; i++) {
+        chat_store_tick(h->store);
+        house_settle(h);
+    }
+    house_close(h);
+    CHECK(h, !file_has(path, "qxwvsecret") && !file_has(path, "jhgfsecret"));
+    return 0;
+}
+
+static void a_deleted_text_is_nowhere_in_the_file(void **state) {
+    run(state, deleted_story);
+}
+
 /* ---- real files ---- */
 
 static int real_story(struct house *h) {
@@ -357,6 +423,8 @@ int main(void) {
         STORY(whichever_write_fails_the_message_is_sent_whole_or_not_at_all),
         STORY(a_database_put_back_from_a_copy_has_another_epoch),
         STORY(a_damaged_database_is_refused_with_a_sentence),
+        cmocka_unit_test_setup_teardown(a_deleted_text_is_nowhere_in_the_file, set_up_real,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(it_works_on_threads_and_files, set_up_real, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

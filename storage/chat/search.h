@@ -1,0 +1,45 @@
+/*
+ * Finding messages by what is said in them. The rooms, the author and what is attached are part of
+ * the index: what somebody may not see costs them nothing.
+ */
+#pragma once
+
+#include "storage/chat/message.h"
+#include "storage/chat/search_words.h"
+
+enum chat_search_has { CHAT_HAS_ANY = 0, CHAT_HAS_FILE = 1, CHAT_HAS_LINK = 2 };
+
+enum { CHAT_SEARCH_LIMIT = 20, CHAT_SEARCH_LIMIT_MAX = 50 };
+
+struct chat_search {
+    struct str q;                /* search_words.h; may be empty where room, from or has is given */
+    struct str room;             /* id; empty: all that the asker is in */
+    struct str from;             /* id of a user; empty: anybody */
+    int64_t before_ms, after_ms; /* exclusive; 0: any time */
+    enum chat_search_has has;
+    size_t limit;      /* 0: CHAT_SEARCH_LIMIT; at most CHAT_SEARCH_LIMIT_MAX */
+    struct str cursor; /* of the page before; empty: the newest */
+};
+
+struct chat_search_hit {
+    struct chat_message message;
+    struct chat_snippet_part *parts;
+    size_t parts_n;
+};
+
+struct chat_search_result {
+    struct chat_search_hit *hits; /* newest first */
+    size_t n;
+    bool has_more; /* ask again with the cursor of the last one: chat_search_cursor() */
+};
+
+/*
+ * CHAT_BAD_REQUEST (q: nothing is asked for; cursor), CHAT_TOO_LONG (q), CHAT_NOT_FOUND (room). A
+ * `from` that nobody has finds nothing.
+ */
+MUST_CHECK int chat_search(struct chat_tx *tx, const struct chat_actor *by,
+                           const struct chat_search *search, struct chat_search_result *ret);
+
+/* Where the page behind this hit begins. */
+enum { CHAT_SEARCH_CURSOR_MAX = 24 };
+struct str chat_search_cursor(const struct chat_search_hit *hit, char buf[CHAT_SEARCH_CURSOR_MAX]);
