@@ -65,6 +65,7 @@ struct cli_command {
     size_t min_arguments, max_arguments;
     bool is_offline; /* needs no server, and no loop around it */
     int (*run)(const struct cli_options *o);
+    bool has_own_loop; /* runs outside of any, but needs a server */
 };
 
 extern const struct cli_command cli_commands[]; /* ends with a NULL name */
@@ -75,6 +76,9 @@ MUST_CHECK int cli_parse(int argc, char **argv, struct cli_options *ret,
                          const struct cli_command **ret_command, int *ret_exit);
 
 __attribute__((format(printf, 1, 2))) void cli_say(const char *format, ...); /* a line on stderr */
+
+/* o->tls, if the URL asks for it. EX_OK; or it has been said on stderr why not. */
+MUST_CHECK int cli_open_tls(struct cli_options *o);
 
 /* Opens a connection, or says on stderr why not and gives the exit code. */
 SUSPENDS MUST_CHECK int cli_open(const struct cli_options *o, struct client **ret, int *ret_exit);
@@ -108,3 +112,4 @@ int cli_restore(const struct cli_options *o);
 int cli_chat_export(const struct cli_options *o);
 int cli_chat_import(const struct cli_options *o);
 SUSPENDS int cli_bench(const struct cli_options *o);
+int cli_chat(const struct cli_options *o);

@@ -12,19 +12,18 @@ struct start {
     struct cli_options *options;
 };
 
+static bool is_outside_loop(const struct cli_command *c) {
+    return c->is_offline || c->has_own_loop;
+}
+
 static int root(void *arg) {
     struct start *start = arg;
     struct cli_options *o = start->options;
 
-    if (!start->command->is_offline && o->url.is_tls) {
-        char *why = NULL;
-        int r = tls_client_new(&(struct tls_client_options){ .ca_file = o->ca_file }, &o->tls,
-                               &why);
-        if (r < 0) {
-            cli_say("TLS: %s", why ? why : strerror(-r));
-            free(why);
-            return EX_CONFIG;
-        }
+    if (!is_outside_loop(start->command)) {
+        int code = cli_open_tls(o);
+        if (code != EX_OK)
+            return code;
     }
     int code = start->command->run(o);
     if (cli_flush() < 0 && code == EX_OK)
@@ -42,7 +41,7 @@ int main(int argc, char **argv) {
     if (cli_parse(argc, argv, &options, &start.command, &code) < 0)
         return code;
 
-    int r = start.command->is_offline ? root(&start) : loop_run(NULL, root, &start);
+    int r = is_outside_loop(start.command) ? root(&start) : loop_run(NULL, root, &start);
     if (r < 0) {
         cli_say("%s", strerror(-r));
         return EX_OSERR;

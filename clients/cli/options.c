@@ -35,6 +35,8 @@ const struct cli_command cli_commands[] = {
       true, cli_chat_import },
     { "bench", "fanout|publish|idle", "put load on a server and print what it did", 1, 1, false,
       cli_bench },
+    { "chat", "[login|send ROOM...]", "the team chat in the terminal, and for pipes", 0, 256, false,
+      cli_chat, .has_own_loop = true },
     { NULL, NULL, NULL, 0, 0, false, NULL },
 };
 
@@ -170,6 +172,13 @@ static void help(FILE *to) {
           "      --algorithm NAME (default: the key's first), --key-id KID\n"
           "\napi\n"
           "      --api-key KEY, --api-key-file FILE; also PARLEY_API_KEY in the environment\n"
+          "\nchat\n"
+          "      login              asks for login and password and keeps a token\n"
+          "      (nothing)          full screen; /help there\n"
+          "      send ROOM [TEXT]   says TEXT, or what comes by stdin\n"
+          "      read ROOM          prints the last --limit messages\n"
+          "      rooms              id, kind, unread, name of your rooms\n"
+          "      logout             forgets the token\n"
           "\nbackup, restore, chat-export, chat-import\n"
           "      --data-dir DIR     the server's; also PARLEY_DATA_DIR in the environment\n"
           "      --force            restore: put aside what is there\n"

@@ -46,6 +46,19 @@ int cli_exit_code_of_error(const struct reply_error *e) {
     }
 }
 
+int cli_open_tls(struct cli_options *o) {
+    char *why = NULL;
+
+    if (!o->url.is_tls || o->tls)
+        return EX_OK;
+    int r = tls_client_new(&(struct tls_client_options){ .ca_file = o->ca_file }, &o->tls, &why);
+    if (r == 0)
+        return EX_OK;
+    cli_say("TLS: %s", why ? why : strerror(-r));
+    free(why);
+    return EX_CONFIG;
+}
+
 int cli_open(const struct cli_options *o, struct client **ret, int *ret_exit) {
     struct client_options options = {
         .url = &o->url, .tls = o->tls, .token = str_of(o->token), .is_protobuf = o->is_protobuf
