@@ -54,6 +54,7 @@ static int open_store(struct chat *c, const char *vfs, char **ret_why) {
                     .reactions_max = chat->reactions_max,
                     .pins_max = chat->pins_max,
                     .page_max = chat->page_max,
+                    .upload_max_bytes = chat->upload_max_bytes,
                     .edit_window_ms = chat->edit_window_ms },
     };
     return chat_store_open(&o, &c->store, ret_why);

@@ -25,6 +25,7 @@ void chat_put_limits(struct buffer *out, const struct chat_limits *l) {
     out_uint(out, "pins", l->pins_max);
     out_uint(out, "attachments", l->attachments_max);
     out_uint(out, "page", l->page_max);
+    out_uint(out, "upload_bytes", l->upload_max_bytes);
     out_int_if(out, "edit_window_ms", l->edit_window_ms);
     out_uint(out, "typing_every_ms", CHAT_TYPING_EVERY_MS);
     out_uint(out, "typing_lasts_ms", CHAT_TYPING_LASTS_MS);
