@@ -244,7 +244,7 @@ int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_
         r = webhooks_open(d, &d->webhooks);
     if (r == 0)
         r = chat_open(d, o->engine_vfs, &d->chat, &why);
-    if (r == 0 && d->chat)
+    if (r == 0 && d->chat && d->chat->store)
         r = auth_open(d, &d->auth);
     if (r == 0)
         r = start_workers(d);
@@ -429,7 +429,8 @@ void daemon_write_metrics(struct daemon *d, struct buffer *out) {
     struct chat_store_stats chat_store;
     struct chat_pump_stats chat_pump;
     node_desk_stats(d, &nodes);
-    if (d->chat) {
+    bool has_chat = d->chat && d->chat->store;
+    if (has_chat) {
         chat_store_stats(d->chat->store, &chat_store);
         chat_pump_stats(d->chat->pump, &chat_pump);
     }
@@ -444,8 +445,8 @@ void daemon_write_metrics(struct daemon *d, struct buffer *out) {
         .redis = redis,
         .n_redis = redis ? engine_redis_stats(d->engine, redis) : 0,
         .archive = engine_archive_stats(d->engine, &archive) ? &archive : NULL,
-        .chat_store = d->chat ? &chat_store : NULL,
-        .chat_pump = d->chat ? &chat_pump : NULL,
+        .chat_store = has_chat ? &chat_store : NULL,
+        .chat_pump = has_chat ? &chat_pump : NULL,
         .workers = d->n_workers,
         .workers_alive = workers_alive(d, ALIVE_MS),
         .uptime_ms = loop_now() - d->started_ms,

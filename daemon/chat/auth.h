@@ -38,7 +38,6 @@ struct auth {
     _Atomic bool has_owner;
     uint8_t setup_hash[SECRET_HASH_SIZE]; /* of this run's code, while there is no owner */
     char setup_code[SECRET_TEXT_MAX];     /* until it was said; main loop */
-    _Atomic uint64_t endings;             /* how often logins have been ended, see auth_check() */
 };
 
 /* When the chat is open; on the main loop. -ENOMEM, as chat_store_read(). */
@@ -108,6 +107,7 @@ struct auth_ending {
 /* After the commit. Connections that are there are told (session.ended) and end, 3500, on all
  * workers; those that are on their way find out by themselves: auth_endings(). */
 SUSPENDS void auth_end(struct worker *w, const struct auth_ending *e);
+SUSPENDS void auth_end_here(struct worker *w, const struct auth_ending *e); /* of this node */
 uint64_t auth_endings(const struct daemon *d);
 
 /* The same for all logins of a user, begun and not waited for; in a task of the group. */

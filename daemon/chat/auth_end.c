@@ -5,6 +5,7 @@
 #include "daemon/chat/event.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "daemon/node/desk.h"
 #include "daemon/session/control.h"
 #include "daemon/session/hub.h"
 #include "daemon/session/login.h"
@@ -14,7 +15,7 @@
 #include "protocol/reply.h"
 
 uint64_t auth_endings(const struct daemon *d) {
-    return d->auth ? atomic_load_explicit(&d->auth->endings, memory_order_acquire) : 0;
+    return d->chat ? atomic_load_explicit(&d->chat->endings, memory_order_acquire) : 0;
 }
 
 /* Where it is subscribed to its user's channel: that is what its library hands on. */
@@ -48,15 +49,34 @@ static int end_here(struct worker *w, void *arg, void *part) {
 }
 
 void auth_count_ending(struct daemon *d) {
-    if (d->auth)
-        atomic_fetch_add_explicit(&d->auth->endings, 1, memory_order_acq_rel);
+    if (d->chat)
+        atomic_fetch_add_explicit(&d->chat->endings, 1, memory_order_acq_rel);
 }
 
-void auth_end(struct worker *w, const struct auth_ending *e) {
+void auth_end_here(struct worker *w, const struct auth_ending *e) {
     struct auth_ending copy = *e;
     auth_count_ending(w->daemon);
     int r = survey(w, &(struct survey){ .ask = end_here, .arg = &copy });
     if (r < 0) /* a worker that ends takes its connections along */
+        LOG_WARNING(w->daemon->log, "connections of a login that has ended may go on",
+                    LOG_STR("user", e->user), LOG_RESULT(r));
+}
+
+/* The other nodes do the same: their names for it are "user\nlogin\nexcept". */
+void auth_end(struct worker *w, const struct auth_ending *e) {
+    CLEANUP(buffer_finish) struct buffer name = BUFFER_INIT;
+
+    auth_end_here(w, e);
+    buffer_append_str(&name, e->user);
+    buffer_append_byte(&name, '\n');
+    buffer_append_str(&name, e->login);
+    buffer_append_byte(&name, '\n');
+    buffer_append_str(&name, e->except);
+    int r = buffer_error(&name);
+    if (r == 0)
+        r = node_order(w, NODE_ORDER_CHAT_SIGN_OUT,
+                       (struct str){ (const char *) name.data, name.len }, 0);
+    if (r < 0)
         LOG_WARNING(w->daemon->log, "connections of a login that has ended may go on",
                     LOG_STR("user", e->user), LOG_RESULT(r));
 }

@@ -170,6 +170,8 @@ int auth_serve(struct http_exchange *x) {
     }
     if (auth_admits(x) == 0)
         return 0;
+    if (x->worker->daemon->chat && !x->worker->daemon->auth)
+        return refuse(x, 503, "another node keeps the chat: people sign in there");
     if (!x->worker->daemon->auth) {
         if (route->serve != auth_state)
             return refuse(x, 404, "the chat is off");

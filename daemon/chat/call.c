@@ -9,6 +9,7 @@
 #include "daemon/chat/chat.h"
 #include "daemon/chat/json_out.h"
 #include "daemon/chat/method.h"
+#include "daemon/chat/remote.h"
 #include "daemon/daemon.h"
 #include "daemon/keys/rate.h"
 #include "daemon/log.h"
@@ -69,7 +70,7 @@ __attribute__((format(printf, 3, 4))) static size_t add(char *to, size_t at, con
     return at + (n > 0 ? (size_t) n : 0);
 }
 
-static void refuse(struct chat_answer *a, int code, const struct chat_refusal *why) {
+void chat_refuse_call(struct chat_answer *a, int code, const struct chat_refusal *why) {
     const char *word = word_of(code);
     a->refusal = refusal_of((uint32_t) code);
     struct str usual = a->refusal.text;
@@ -89,7 +90,7 @@ static void refuse(struct chat_answer *a, int code, const struct chat_refusal *w
 }
 
 static int bad_request(struct chat_answer *a, const char *field) {
-    refuse(a, CHAT_BAD_REQUEST, &(struct chat_refusal){ .field = field });
+    chat_refuse_call(a, CHAT_BAD_REQUEST, &(struct chat_refusal){ .field = field });
     return 0;
 }
 
@@ -138,7 +139,7 @@ static int settle(struct chat_call *c, int r, struct chat_answer *ret) {
         r = CHAT_STORAGE;
     }
     if (r > 0) {
-        refuse(ret, r, r == CHAT_STORAGE ? NULL : &c->work.refusal);
+        chat_refuse_call(ret, r, r == CHAT_STORAGE ? NULL : &c->work.refusal);
         count_refusal(c->worker, r);
         return 0;
     }
@@ -160,16 +161,17 @@ static int judge(struct chat_call *c, const struct chat_asked *asked, struct cha
     int64_t retry_ms;
 
     if (!chat_is_user_id(asked->user)) {
-        refuse(ret, CHAT_DENIED, NULL);
+        chat_refuse_call(ret, CHAT_DENIED, NULL);
         return CHAT_DENIED;
     }
     if (!rate_allow_chat(c->worker, c->method->rate, asked->user, &retry_ms)) {
-        refuse(ret, ERROR_TOO_MANY_REQUESTS, &(struct chat_refusal){ .retry_ms = retry_ms });
+        chat_refuse_call(ret, ERROR_TOO_MANY_REQUESTS,
+                         &(struct chat_refusal){ .retry_ms = retry_ms });
         return ERROR_TOO_MANY_REQUESTS;
     }
     int r = chat_request_decode(asked->data, config->text_max_bytes, &c->arena, &c->in, &why);
     if (r > 0) {
-        refuse(ret, r, &why);
+        chat_refuse_call(ret, r, &why);
         count_refusal(c->worker, r);
     }
     if (r != 0)
@@ -201,7 +203,7 @@ static void chat_call_finishp(struct chat_call **c) {
         chat_call_finish(*c);
 }
 
-int chat_call(struct worker *w, const struct chat_asked *asked, struct chat_answer *ret) {
+static int call_here(struct worker *w, const struct chat_asked *asked, struct chat_answer *ret) {
     /* Of the heap: stacks are small, and the store's thread has it meanwhile. */
     CLEANUP(chat_call_finishp) struct chat_call *c = calloc(1, sizeof *c);
     int64_t started_us = loop_now_us();
@@ -213,7 +215,6 @@ int chat_call(struct worker *w, const struct chat_asked *asked, struct chat_answ
     c->chat = w->daemon->chat;
     c->worker = w;
     c->user = asked->user;
-    metrics_count(&w->metrics, COUNT_CHAT_CALLS);
     int r = judge(c, asked, ret);
     if (r != 0)
         return r < 0 ? r : 0;
@@ -222,4 +223,9 @@ int chat_call(struct worker *w, const struct chat_asked *asked, struct chat_answ
     r = settle(c, r == 0 ? run_shielded(c) : r, ret);
     metrics_observe(&w->metrics, TIME_CHAT_CALL, (uint64_t) (loop_now_us() - started_us));
     return r;
+}
+
+int chat_call(struct worker *w, const struct chat_asked *asked, struct chat_answer *ret) {
+    metrics_count(&w->metrics, COUNT_CHAT_CALLS);
+    return w->daemon->chat->store ? call_here(w, asked, ret) : chat_remote_call(w, asked, ret);
 }

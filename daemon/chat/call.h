@@ -21,6 +21,10 @@ struct chat_answer {
 
 void chat_answer_finish(struct chat_answer *a);
 
+/* It is refused. code: an enum chat_error, or an error code of the protocol's; why may be NULL. */
+struct chat_refusal;
+void chat_refuse_call(struct chat_answer *a, int code, const struct chat_refusal *why);
+
 /* Is it one of ours, and the chat on? */
 bool chat_serves(const struct worker *w, struct str method);
 

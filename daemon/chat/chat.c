@@ -8,6 +8,7 @@
 #include "daemon/chat/notice.h"
 #include "daemon/chat/online.h"
 #include "daemon/chat/pump.h"
+#include "daemon/chat/remote.h"
 #include "daemon/chat/typing.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
@@ -44,6 +45,7 @@ static int open_store(struct chat *c, const char *vfs, char **ret_why) {
         .vfs = vfs,
         .queue_max = chat->queue_max,
         .limits = { .text_max_bytes = chat->text_max_bytes,
+                    .upload_max_bytes = chat->upload_max_bytes,
                     .rooms_max_per_user = chat->rooms_max,
                     .members_max = chat->members_max,
                     .reactions_max = chat->reactions_max,
@@ -52,6 +54,16 @@ static int open_store(struct chat *c, const char *vfs, char **ret_why) {
                     .edit_window_ms = chat->edit_window_ms },
     };
     return chat_store_open(&o, &c->store, ret_why);
+}
+
+/* What only the node has that keeps it. */
+static int open_own(struct chat *c, const char *vfs, char **ret_why) {
+    int r = chat_notices_new(c, &c->notices);
+    if (r == 0)
+        r = chat_pump_new(c, &c->pump);
+    if (r == 0)
+        r = open_store(c, vfs, ret_why);
+    return r == 0 && !vfs ? chat_files_open(c, ret_why) : r;
 }
 
 int chat_open(struct daemon *d, const char *vfs, struct chat **ret, char **ret_why) {
@@ -65,13 +77,7 @@ int chat_open(struct daemon *d, const char *vfs, struct chat **ret, char **ret_w
     if (r == 0)
         r = chat_typing_new(&c->typing);
     if (r == 0)
-        r = chat_notices_new(c, &c->notices);
-    if (r == 0)
-        r = chat_pump_new(c, &c->pump);
-    if (r == 0)
-        r = open_store(c, vfs, ret_why);
-    if (r == 0 && !vfs)
-        r = chat_files_open(c, ret_why);
+        r = d->config->chat.owner ? open_own(c, vfs, ret_why) : chat_remote_new(c, &c->remote);
     if (r < 0) {
         chat_close(c);
         return r;
@@ -80,20 +86,32 @@ int chat_open(struct daemon *d, const char *vfs, struct chat **ret, char **ret_w
     return 0;
 }
 
+static int start_own(struct worker *w, struct chat *c) {
+    int has_other = chat_remote_has_other(w);
+    if (has_other > 0) {
+        LOG_ERROR(c->daemon->log,
+                  "another node keeps the chat: chat.owner must be false on all but one");
+        return -EBUSY;
+    }
+    int r = has_other < 0 ? has_other : chat_pump_start(c->pump);
+    group_init(&c->own_tasks);
+    if (r == 0 && c->files_dir)
+        r = group_spawn(&c->own_tasks, "chat purge", chat_files_purge, c);
+    return r == 0 ? group_spawn(&c->own_tasks, "chat webhooks", chat_hooks_deliver, c) : r;
+}
+
 static int start_here(struct worker_thread *t, void *arg) {
     struct chat *c = arg;
-    int r = chat_pump_start(c->pump);
-    group_init(&c->files_tasks);
-    if (r == 0 && c->files_dir)
-        r = group_spawn(&c->files_tasks, "chat purge", chat_files_purge, c);
-    if (r == 0)
-        r = group_spawn(&c->files_tasks, "chat webhooks", chat_hooks_deliver, c);
-    return r;
+    return c->remote ? chat_remote_start(c->remote) : start_own(&t->worker, c);
 }
 
 static int stop_here(struct worker_thread *t, void *arg) {
     struct chat *c = arg;
-    group_finish(&c->files_tasks);
+    if (c->remote) {
+        chat_remote_stop(c->remote);
+        return 0;
+    }
+    group_finish(&c->own_tasks);
     chat_pump_stop(c->pump);
     return 0;
 }
@@ -117,7 +135,8 @@ void chat_stop(struct chat *c) {
         return;
     c->has_started = false;
     (void) ask_first(c, stop_here);
-    (void) chat_notice_seen(c);
+    if (c->store)
+        (void) chat_notice_seen(c);
 }
 
 struct chat *chat_close(struct chat *c) {
@@ -126,6 +145,7 @@ struct chat *chat_close(struct chat *c) {
     c->store = chat_store_close(c->store);
     c->pump = chat_pump_free(c->pump);
     c->notices = chat_notices_free(c->notices);
+    c->remote = chat_remote_free(c->remote);
     c->typing = chat_typing_free(c->typing);
     c->online = chat_online_free(c->online);
     free(c->files_dir);

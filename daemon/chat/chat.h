@@ -20,6 +20,7 @@ struct chat_event;
 struct chat_online;
 struct chat_notices;
 struct chat_pump;
+struct chat_remote;
 struct chat_store;
 struct chat_typing;
 struct daemon;
@@ -43,17 +44,19 @@ SUSPENDS struct chat *chat_close(struct chat *c);
 
 struct chat {
     struct daemon *daemon;
-    struct chat_store *store;
+    struct chat_store *store;   /* NULL: it is another node's */
     struct chat_online *online; /* any thread */
     struct chat_typing *typing; /* any thread */
     struct chat_pump *pump;
     struct chat_notices *notices; /* the pump's worker's */
+    struct chat_remote *remote;   /* another node keeps it: there is no store, pump and notices */
+    _Atomic uint64_t endings;     /* how often logins have been ended: auth_endings() */
     _Atomic uint64_t parted;      /* how many have been taken out of a room; see session.h */
     bool has_started;             /* the main loop's */
 
     char *files_dir; /* where what is uploaded lies; NULL: simulated, without files */
     _Atomic uint64_t hooks_dropped; /* events of webhooks that were too many */
-    struct group files_tasks;       /* the first worker's */
+    struct group own_tasks;         /* the first worker's, of the node that keeps it */
 };
 
 /* May there be a user of this id? The chat's own are made of fewer characters; those of an

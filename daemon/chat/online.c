@@ -13,6 +13,7 @@ struct person {
     uint32_t connections;
     enum chat_role role;
     int64_t seen_at;
+    int64_t elsewhere_until; /* loop_now(): on another node */
     uint16_t len;
     char id[];
 };
@@ -99,10 +100,26 @@ void chat_online_leave(struct chat_online *o, struct str user, int64_t now_ms) {
     (void) pthread_mutex_unlock(&o->lock);
 }
 
+int chat_online_note(struct chat_online *o, struct str user, enum chat_role role,
+                     int64_t until_ms) {
+    (void) pthread_mutex_lock(&o->lock);
+    struct person *p = find(o, user);
+    if (!p && (p = add(o, user)))
+        p->role = role;
+    if (p)
+        p->elsewhere_until = until_ms;
+    (void) pthread_mutex_unlock(&o->lock);
+    return p ? 0 : -ENOMEM;
+}
+
+static bool is_there(const struct person *p) {
+    return p->connections > 0 || p->elsewhere_until > loop_now();
+}
+
 bool chat_online_has(struct chat_online *o, struct str user) {
     (void) pthread_mutex_lock(&o->lock);
     const struct person *p = find(o, user);
-    bool has = p && p->connections > 0;
+    bool has = p && is_there(p);
     (void) pthread_mutex_unlock(&o->lock);
     return has;
 }
@@ -122,7 +139,7 @@ static int list(struct chat_online *o, bool takes_gone, struct arena *a,
     (void) pthread_mutex_lock(&o->lock);
     TABLE_FOREACH (&o->people, e) {
         struct person *p = CONTAINER_OF(e, struct person, in_table);
-        if (p->connections == 0 && !takes_gone)
+        if (!is_there(p) && !takes_gone)
             continue;
         struct chat_online_user *u = arena_list_add(a, &all, sizeof *u);
         char *id = u ? arena_alloc(a, p->len) : NULL;
@@ -131,8 +148,8 @@ static int list(struct chat_online *o, bool takes_gone, struct arena *a,
             break;
         }
         memcpy(id, p->id, p->len);
-        *u = (struct chat_online_user){ { id, p->len }, p->role, p->seen_at };
-        if (p->connections == 0)
+        *u = (struct chat_online_user){ { id, p->len }, p->role, is_there(p) ? 0 : p->seen_at };
+        if (!is_there(p))
             forget(o, p);
     }
     (void) pthread_mutex_unlock(&o->lock);

@@ -19,8 +19,12 @@ struct chat_online *chat_online_free(struct chat_online *o); /* takes NULL; retu
 MUST_CHECK int chat_online_enter(struct chat_online *o, struct str user, enum chat_role role);
 void chat_online_leave(struct chat_online *o, struct str user, int64_t now_ms);
 
+/* On another node, until then (loop_now()) at least. role: if it is not known better. -ENOMEM. */
+MUST_CHECK int chat_online_note(struct chat_online *o, struct str user, enum chat_role role,
+                                int64_t until_ms);
+
 bool chat_online_has(struct chat_online *o, struct str user);
-size_t chat_online_count(struct chat_online *o);
+size_t chat_online_count(struct chat_online *o); /* on this node */
 
 struct chat_online_user {
     struct str id;

@@ -9,6 +9,7 @@
 #include "daemon/chat/event.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "daemon/node/desk.h"
 #include "daemon/session/control.h"
 #include "daemon/session/hub.h"
 #include "daemon/survey.h"
@@ -61,9 +62,42 @@ static int part_here(struct worker *w, void *arg, void *part) {
     return r;
 }
 
+static void fill(struct part_task *t, struct worker *w, struct str room, struct str user) {
+    t->worker = w;
+    t->room_len = (uint8_t) room.len;
+    t->user_len = (uint8_t) user.len;
+    if (room.len)
+        memcpy(t->room, room.data, room.len);
+    memcpy(t->user, user.data, user.len);
+}
+
+int chat_part_here(struct worker *w, struct str room, struct str user) {
+    struct part_task t = { 0 };
+
+    /* Before anybody is looked for: who comes meanwhile sees it, and looks again. */
+    atomic_fetch_add(&w->daemon->chat->parted, 1);
+    if (room.len == 0)
+        auth_count_ending(w->daemon);
+    fill(&t, w, room, user);
+    return survey(w, &(struct survey){ .ask = part_here, .arg = &t });
+}
+
+/* The other nodes do the same: their names for it are "user\nroom". */
+static int order_others(const struct part_task *t) {
+    char name[2 * CHAT_ID_MAX + 1];
+    size_t n = t->user_len;
+
+    memcpy(name, t->user, n);
+    name[n++] = '\n';
+    memcpy(name + n, t->room, t->room_len);
+    return node_order(t->worker, NODE_ORDER_CHAT_PART, (struct str){ name, n + t->room_len }, 0);
+}
+
 static int part_task(void *arg) {
     struct part_task *t = arg;
     int r = survey(t->worker, &(struct survey){ .ask = part_here, .arg = t });
+    int e = order_others(t);
+    r = r < 0 ? r : e;
     if (r < 0) /* a worker that ends takes its connections along */
         LOG_WARNING(t->worker->daemon->log, "who left the chat may still hear of it",
                     LOG_STR("user", ((struct str){ t->user, t->user_len })), LOG_RESULT(r));
@@ -80,13 +114,7 @@ static void begin(struct worker *w, struct group *tasks, struct str room, struct
                     LOG_RESULT(r));
         return;
     }
-    struct part_task *t = data;
-    t->worker = w;
-    t->room_len = (uint8_t) room.len;
-    t->user_len = (uint8_t) user.len;
-    if (room.len)
-        memcpy(t->room, room.data, room.len);
-    memcpy(t->user, user.data, user.len);
+    fill(data, w, room, user);
 }
 
 void chat_part(struct worker *w, struct group *tasks, struct str room, struct str user) {

@@ -9,7 +9,10 @@
 struct group;
 struct worker;
 
-/* Begun, and not waited for; connections that are busy do it when they can. */
+/* Of this node; room: empty: of all of the chat. In a task. As survey(). */
+SUSPENDS MUST_CHECK int chat_part_here(struct worker *w, struct str room, struct str user);
+
+/* Of all nodes. Begun, and not waited for; connections that are busy do it when they can. */
 void chat_part(struct worker *w, struct group *tasks, struct str room, struct str user);
 
 /* The user is deactivated: their connections end (3507). Begun, and not waited for. */

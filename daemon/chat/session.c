@@ -8,6 +8,7 @@
 #include "daemon/chat/chat.h"
 #include "daemon/chat/event.h"
 #include "daemon/chat/online.h"
+#include "daemon/chat/remote.h"
 #include "daemon/chat/welcome.h"
 #include "daemon/session/control.h"
 #include "daemon/session/impl.h"
@@ -100,18 +101,14 @@ static int admit(struct chat_store *store, struct admitting *a) {
     return r;
 }
 
-int chat_admit(struct session *s, const struct credentials *who, enum chat_role *ret_role) {
-    struct chat *c = s->worker->daemon->chat;
-    struct arena arena = ARENA_INIT;
-
-    *ret_role = (enum chat_role) 0;
-    if (!c || !chat_is_user_id(who->user))
-        return 0;
+int chat_admit_user(struct chat *c, struct str user, struct bytes info, enum chat_role *ret_role) {
+    CLEANUP(arena_finish) struct arena arena = ARENA_INIT;
     struct admitting *a = calloc(1, sizeof *a);
+
     if (!a)
         return -ENOMEM;
-    a->id = who->user;
-    a->name = tidy(name_of(who->info, &arena), &arena);
+    a->id = user;
+    a->name = tidy(name_of(info, &arena), &arena);
     int r = admit(c->store, a);
     if (r == 0 && a->user.deactivated_at != 0)
         r = DISCONNECT_PERMISSION_DENIED;
@@ -123,8 +120,34 @@ int chat_admit(struct session *s, const struct credentials *who, enum chat_role 
         r = ERROR_INTERNAL;
     chat_work_finish(&a->work);
     free(a);
-    arena_finish(&arena);
     return r;
+}
+
+/* What the node that keeps the chat says of it: as the functions that ask it return. */
+static int code_of(const struct chat_answer *answer) {
+    return answer->refusal.code == CHAT_OWNER_AWAY ? ERROR_INTERNAL : (int) answer->refusal.code;
+}
+
+static int admit_elsewhere(struct worker *w, struct str user, struct bytes info,
+                           enum chat_role *ret_role) {
+    CLEANUP(chat_answer_finish) struct chat_answer answer = { 0 };
+
+    int r = chat_remote_call(
+            w, &(struct chat_asked){ .user = user, .method = CHAT_ASK_ADMIT, .data = info },
+            &answer);
+    if (r == 0 && answer.refusal.code == 0 && answer.out.len == 1)
+        *ret_role = (enum chat_role)(answer.out.data[0] - '0');
+    return r < 0 ? r : code_of(&answer);
+}
+
+int chat_admit(struct session *s, const struct credentials *who, enum chat_role *ret_role) {
+    struct chat *c = s->worker->daemon->chat;
+
+    *ret_role = (enum chat_role) 0;
+    if (!c || !chat_is_user_id(who->user))
+        return 0;
+    return c->store ? chat_admit_user(c, who->user, who->info, ret_role)
+                    : admit_elsewhere(s->worker, who->user, who->info, ret_role);
 }
 
 void chat_session_entered(struct session *s, enum chat_role role) {
@@ -164,20 +187,34 @@ static int check_follows(struct chat_work *w, struct chat_tx *tx) {
     return r == 0 ? chat_room_check(tx, &by, f->room, CHAT_ACT_FOLLOW, NULL) : r;
 }
 
-int chat_may_follow(struct session *s, struct str channel, uint64_t *ret_parted) {
-    struct chat *c = s->worker->daemon->chat;
-    struct following f = { .work = CHAT_WORK(check_follows),
-                           .user = session_user(s),
-                           .room = room_of(channel) };
+int chat_check_follows(struct chat *c, struct str user, struct str room) {
+    struct following f = { .work = CHAT_WORK(check_follows), .user = user, .room = room };
 
-    *ret_parted = atomic_load(&c->parted); /* before it is looked at */
-    if (!chat_is_user_id(f.user))
-        return ERROR_PERMISSION_DENIED;
     int r = chat_store_read(c->store, &f.work);
     chat_work_finish(&f.work);
     if (r > 0) /* the same, whether there is no such room or it is none of theirs */
         return ERROR_PERMISSION_DENIED;
     return r == 0 || r == -ECANCELED || r == -ETIMEDOUT ? r : ERROR_INTERNAL;
+}
+
+static int follows_elsewhere(struct worker *w, struct str user, struct str room) {
+    CLEANUP(chat_answer_finish) struct chat_answer answer = { 0 };
+
+    int r = chat_remote_call(
+            w, &(struct chat_asked){ .user = user, .method = CHAT_ASK_FOLLOW, .room = room },
+            &answer);
+    return r < 0 ? r : code_of(&answer);
+}
+
+int chat_may_follow(struct session *s, struct str channel, uint64_t *ret_parted) {
+    struct chat *c = s->worker->daemon->chat;
+    struct str user = session_user(s);
+
+    *ret_parted = atomic_load(&c->parted); /* before it is looked at */
+    if (!chat_is_user_id(user))
+        return ERROR_PERMISSION_DENIED;
+    return c->store ? chat_check_follows(c, user, room_of(channel))
+                    : follows_elsewhere(s->worker, user, room_of(channel));
 }
 
 /* Looks again whether a subscription may be. */

@@ -9,6 +9,7 @@
 #include "protocol/bytes.h"
 #include "storage/chat/types.h"
 
+struct chat;
 struct credentials;
 struct session;
 struct worker;
@@ -21,6 +22,11 @@ struct worker;
  */
 SUSPENDS MUST_CHECK int chat_admit(struct session *s, const struct credentials *who,
                                    enum chat_role *ret_role); /* 0: not of the chat */
+
+/* The same and chat_may_follow() of anybody, on the node that keeps the chat. */
+SUSPENDS MUST_CHECK int chat_admit_user(struct chat *c, struct str user, struct bytes info,
+                                        enum chat_role *ret_role);
+SUSPENDS MUST_CHECK int chat_check_follows(struct chat *c, struct str user, struct str room);
 
 /* From the moment it is connected, until it goes: s->is_in_chat. */
 void chat_session_entered(struct session *s, enum chat_role role);

@@ -79,6 +79,14 @@
         .help = "Chat: rooms, messages, members, kept in `chat.db` in `data_dir`. Adds the "       \
                 "namespaces `room` and `user` where `channel.namespaces` has none of these names." \
     },                                                                                             \
+            { "chat.owner",                                                                        \
+              OPTION_BOOL,                                                                         \
+              AT(chat.owner),                                                                      \
+              .initial = "true",                                                                   \
+              .needs_restart = true,                                                               \
+              .help = "With `engine.type: redis`: this node keeps `chat.db`, as exactly one "      \
+                      "does; the others, with `false`, ask it. People sign in and files are at "   \
+                      "the one that does." },                                                      \
             { "chat.text_max_size",                                                                \
               OPTION_SIZE,                                                                         \
               AT(chat.text_max_bytes),                                                             \

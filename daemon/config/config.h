@@ -394,6 +394,7 @@ enum chat_rate {
 
 struct config_chat {
     bool enabled;
+    bool owner;              /* of several nodes: this one keeps chat.db */
     uint32_t text_max_bytes; /* of a message; more: error 413 */
     int64_t edit_window_ms;  /* 0: always */
     uint32_t rooms_max;      /* of one user; more: error 409 */

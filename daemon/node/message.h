@@ -20,6 +20,9 @@ enum node_kind {
     NODE_ORDER_SINGLE = 4,  /* connections of a user (name) that came before `number` end */
     NODE_ORDER_HELLO = 5,   /* a node has come: name, and its version in the body */
     NODE_ORDER_GOODBYE = 6, /* it goes */
+    NODE_ASK_CHAT = 7,      /* a method (name) of the chat, by whom and for what (body) */
+    NODE_ORDER_CHAT_PART = 8,     /* a user is no longer in a room, or in the chat (name) */
+    NODE_ORDER_CHAT_SIGN_OUT = 9, /* logins of a user have ended (name) */
 };
 
 enum node_result {

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "daemon/chat/auth.h"
+#include "daemon/chat/chat.h"
+#include "daemon/chat/remote.h"
 #include "daemon/log.h"
 #include "daemon/session/impl.h"
 #include "protocol/json.h"
@@ -17,7 +19,7 @@ struct str session_login(const struct session *s) {
 }
 
 bool session_is_login_token(const struct session *s, struct str token) {
-    return s->worker->daemon->auth && str_starts_with(token, AUTH_TOKEN_PREFIX);
+    return s->worker->daemon->chat && str_starts_with(token, AUTH_TOKEN_PREFIX);
 }
 
 struct str session_login_cookie(const struct session *s) {
@@ -88,8 +90,40 @@ static int code_of(struct session *s, int r) {
     return ERROR_INTERNAL;
 }
 
+/* The next of what the node that keeps the chat says of a login; each ends with a NUL. */
+static struct str next_part(struct bytes *in) {
+    const char *at = (const char *) in->data;
+    size_t len = in->len ? strnlen(at, in->len) : 0, used = len < in->len ? len + 1 : len;
+    *in = bytes_of(in->data + used, in->len - used);
+    return (struct str){ at, len };
+}
+
+static int verify_elsewhere(struct session *s, struct str token, struct arena *a,
+                            struct credentials *ret) {
+    CLEANUP(chat_answer_finish) struct chat_answer answer = { 0 };
+
+    int r = chat_remote_call(
+            s->worker, &(struct chat_asked){ .method = CHAT_ASK_LOGIN, .data = str_bytes(token) },
+            &answer);
+    if (r == 0 && answer.refusal.code == DISCONNECT_INVALID_TOKEN)
+        return DISCONNECT_INVALID_TOKEN;
+    if (r < 0 || answer.refusal.code)
+        return code_of(s, r < 0 ? r : -EAGAIN);
+    struct bytes parts = buffer_bytes(&answer.out);
+    struct str user = next_part(&parts), name = next_part(&parts), login = next_part(&parts);
+    *ret = (struct credentials){ .source = CREDENTIALS_LOGIN };
+    r = copied_text(a, (struct str){ 0 }, user, &ret->user);
+    if (r == 0)
+        r = copied_text(a, SESSION_LOGIN_PREFIX, login, &ret->id);
+    if (r == 0)
+        r = write_info(a, name, &ret->info);
+    return r == 0 ? 0 : code_of(s, r);
+}
+
 int session_verify_login(struct session *s, struct str token, struct arena *a,
                          struct credentials *ret) {
+    if (!s->worker->daemon->chat->store)
+        return verify_elsewhere(s, token, a, ret);
     CLEANUP(auth_who_finishp) struct auth_who *who = arena_alloc(a, sizeof *who);
     if (!who)
         return DISCONNECT_SERVER_ERROR;

@@ -34,7 +34,7 @@ static bool is_within_rate(struct daemon *d, uint32_t rate) {
 }
 
 bool transport_has_login(const struct http_exchange *x, struct str *ret) {
-    return x->worker->daemon->auth && visitor_is_own_page(x) &&
+    return x->worker->daemon->chat && visitor_is_own_page(x) &&
            cookie_find(&x->request->head, AUTH_COOKIE, ret) == 1 && ret->len > 0;
 }
 

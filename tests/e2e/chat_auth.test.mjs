@@ -1,6 +1,12 @@
 // Signing in to the chat: the owner's link, passwords, invites, guests, logins that end, and all who must not get in. With one
 // worker and with four: a login that is revoked on one ends connections on the others.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import https from 'node:https';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { after, before, describe, test } from 'node:test';
 import { SignJWT } from 'jose';
 import { CONFIG, Person, invited, owner, post, request, rpc, setupCode } from './lib/chat_person.mjs';
@@ -459,6 +465,38 @@ describe('behind a reverse proxy', () => {
         assert.equal((await request(plain, '/auth/sessions', { headers: { Cookie } })).body.sessions[0].address, '127.0.0.1');
         await plain.stop();
     });
+});
+
+test('over TLS cookies are Secure, and a page that came without it is another site’s', async () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'parley-tls-'));
+    const [cert, key] = ['cert.pem', 'key.pem'].map((name) => path.join(folder, name));
+    await promisify(execFile)('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
+        '-subj', '/CN=localhost', '-days', '2', '-keyout', key, '-out', cert]);
+    const server = await start(1, {}, { config: { http_server: { tls: { enabled: true, cert_pem_file: cert, key_pem_file: key } } } });
+    const secure = server.url('/', 'https').slice(0, -1);
+    const ask = (where, body, headers = {}) => new Promise((resolve, reject) => {
+        const asked = https.request(`${secure}${where}`, { method: 'POST', agent: false, rejectUnauthorized: false,
+            headers: { 'Content-Type': 'application/json', Origin: secure, ...headers } }, (response) => {
+            response.resume();
+            response.on('end', () => resolve({ status: response.statusCode, headers: response.headers }));
+        });
+        asked.on('error', reject);
+        asked.end(JSON.stringify(body));
+    });
+    const code = await setupCode(server);
+    assert.ok(server.log.some((line) => line.includes(`${secure}/#/setup/`)));
+    const ada = { code, login: 'ada', name: 'Ada', password: 'correct horse' };
+    assert.equal((await ask('/auth/setup', ada, { Origin: secure.replace('https:', 'http:') })).status, 403);
+    const answer = await ask('/auth/setup', ada);
+    assert.equal(answer.status, 200);
+    assert.match(answer.headers['set-cookie'][0], /; Secure$/);
+    const wire = await Wire.open(server.url('/connection/websocket', 'wss'), {}, { rejectUnauthorized: false,
+        headers: { Cookie: answer.headers['set-cookie'][0].split(';')[0], Origin: secure } });
+    await wire.connect();
+    assert.equal((await rpc(wire, 'sync')).me.login, 'ada');
+    wire.close();
+    await server.stop();
+    fs.rmSync(folder, { recursive: true });
 });
 
 test('where there is no chat, that is all that is said of it', async () => {

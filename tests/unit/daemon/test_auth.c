@@ -16,6 +16,7 @@
 #include "daemon/log.h"
 #include "daemon/worker_thread.h"
 #include "storage/chat/account.h"
+#include "tests/support/failing_memory.h"
 #include "tests/support/sim_vfs.h"
 #include "tests/support/world.h"
 
@@ -319,12 +320,59 @@ static void a_login_that_ends_while_it_connects_is_not_connected(void **state) {
     free(all);
 }
 
+/* ---- without memory ---- */
+
+/* What is asked of the n-th allocation on that fails is done, or refused, or not answered at all;
+ * and afterwards all is as ever. */
+static int without_memory(struct world *w, void *arg) {
+    struct signing_in *mine = calloc(2, sizeof *mine), *other = mine + 1;
+    static const int good[] = { 0, 200, 401, 404, 500, 503 };
+    struct comer c = { w, mine->token, 0, "" };
+    bool is_over = false;
+
+    STORY_EXPECT(w, mine && sign_in(w, "ada", 0, mine));
+    for (uint64_t n = 1; !is_over; n++) {
+        char revoke[64];
+        STORY_EXPECT(w, sign_in(w, "ada", 0, other));
+        (void) snprintf(revoke, sizeof revoke, "{\"id\":\"%s\"}", other->id);
+        has_failed = false;
+        fails_in = n;
+        int listed = status_of(w, "/auth/sessions", mine->token, NULL);
+        int revoked = status_of(w, "/auth/revoke", mine->token, revoke);
+        int wrong = n < 40 ? guess(w, "ada") : 401;
+        bool is_in = is_let_in(w, c.token);
+        (void) is_in;
+        is_over = !has_failed;
+        fails_in = 0;
+        bool is_listed = false, is_revoked = false, is_wrong = false;
+        for (size_t i = 0; i < ELEMENTS_OF(good); i++) {
+            is_listed |= listed == good[i];
+            is_revoked |= revoked == good[i];
+            is_wrong |= wrong == good[i] && wrong != 200;
+        }
+        STORY_EXPECT(w, (is_listed || listed == -ENOMEM) && (is_revoked || revoked == -ENOMEM) &&
+                                (is_wrong || wrong == -ENOMEM));
+        STORY_EXPECT(w,
+                     revoked != 200 || status_of(w, "/auth/sessions", other->token, NULL) == 401);
+        STORY_EXPECT(w, is_let_in(w, c.token));
+        STORY_EXPECT(w, status_of(w, "/auth/revoke", mine->token, "{\"others\":true}") == 200);
+    }
+    free(mine);
+    return 0;
+}
+
+static void without_memory_somebody_is_refused_and_nothing_else(void **state) {
+    assert_null(play((struct world_options){ .config = CHAT(", login_attempts: 1000") },
+                     without_memory, NULL));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_owners_link_works_once),
         cmocka_unit_test(guesses_come_back_with_time),
         cmocka_unit_test(a_login_lasts_as_long_as_it_is_used),
         cmocka_unit_test(a_login_that_ends_while_it_connects_is_not_connected),
+        cmocka_unit_test(without_memory_somebody_is_refused_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -668,6 +668,56 @@ static void times_and_sizes_are_read_and_written(void **state) {
     assert_int_equal(size_parse(STR("9999999999999GiB"), &n), -ERANGE);
 }
 
+static void the_chat_brings_its_channels(void **state) {
+    struct config *c = load(*state, WITH_TOKEN "chat: { enabled: true }\ndata_dir: /tmp/x",
+                            (struct config_source){ 0 });
+    assert_non_null(c);
+    const struct namespace *room = config_namespace_of(c, STR("room:x"));
+    const struct namespace *user = config_namespace_of(c, STR("user:#ann"));
+    assert_non_null(room);
+    assert_non_null(user);
+    assert_true(room->force_recovery && room->force_positioning && namespace_has_history(room));
+    assert_true(room->keep.history_size > 0); /* it was checked like others */
+    assert_false(room->subscribe.client || room->publish.client);
+    assert_true(user->allow_user_limited_channels);
+    assert_false(namespace_has_history(user));
+    assert_true(c->client.personal_channel.enabled);
+    assert_int_equal(c->chat.rates[CHAT_RATE_SEND].burst, 10);
+    config_unref(c);
+
+    c = load(*state, WITH_TOKEN, (struct config_source){ 0 });
+    assert_non_null(c);
+    assert_null(config_namespace_of(c, STR("room:x")));
+    assert_false(c->client.personal_channel.enabled);
+    config_unref(c);
+}
+
+static void what_is_configured_of_the_chats_channels_stays(void **state) {
+    struct config *c =
+            load(*state,
+                 WITH_TOKEN "chat: { enabled: true }\nchannel: { namespaces: [ { name: room, "
+                            "history_size: 7, history_ttl: 60s } ] }",
+                 (struct config_source){ 0 });
+    assert_non_null(c);
+    assert_int_equal(config_namespace_of(c, STR("room:x"))->history_size, 7);
+    assert_non_null(config_namespace_of(c, STR("user:#ann")));
+    config_unref(c);
+}
+
+static void what_does_not_go_with_the_chat_is_said(void **state) {
+    struct desk *d = *state;
+    assert_null(load(d, WITH_TOKEN "chat: { enabled: true, owner: false }",
+                     (struct config_source){ 0 }));
+    assert_true(reported(d, true, "chat.owner"));
+    assert_null(
+            load(d,
+                 "client: { subscribe_to_user_personal_channel: { enabled: true, "
+                 "personal_channel_namespace: own } }\nchannel: { namespaces: [ { name: own } ] "
+                 "}\nchat: { enabled: true }",
+                 (struct config_source){ 0 }));
+    assert_true(reported(d, true, "must be user, for the chat"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(without_a_file_the_defaults_are_in_force, set_up,
@@ -700,6 +750,10 @@ int main(void) {
         cmocka_unit_test(the_reference_page_is_up_to_date),
         cmocka_unit_test_setup_teardown(the_examples_are_right, set_up, tear_down),
         cmocka_unit_test(times_and_sizes_are_read_and_written),
+        cmocka_unit_test_setup_teardown(the_chat_brings_its_channels, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_configured_of_the_chats_channels_stays, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_does_not_go_with_the_chat_is_said, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
