@@ -88,16 +88,19 @@ int chat_open(struct daemon *d, const char *vfs, struct chat **ret, char **ret_w
 
 static int start_own(struct worker *w, struct chat *c) {
     int has_other = chat_remote_has_other(w);
+
+    group_init(&c->files_tasks);
     if (has_other > 0) {
         LOG_ERROR(c->daemon->log,
                   "another node keeps the chat: chat.owner must be false on all but one");
         return -EBUSY;
     }
     int r = has_other < 0 ? has_other : chat_pump_start(c->pump);
-    group_init(&c->own_tasks);
     if (r == 0 && c->files_dir)
-        r = group_spawn(&c->own_tasks, "chat purge", chat_files_purge, c);
-    return r == 0 ? group_spawn(&c->own_tasks, "chat webhooks", chat_hooks_deliver, c) : r;
+        r = group_spawn(&c->files_tasks, "chat purge", chat_files_purge, c);
+    if (r == 0)
+        r = group_spawn(&c->files_tasks, "chat webhooks", chat_hooks_deliver, c);
+    return r;
 }
 
 static int start_here(struct worker_thread *t, void *arg) {
@@ -111,7 +114,7 @@ static int stop_here(struct worker_thread *t, void *arg) {
         chat_remote_stop(c->remote);
         return 0;
     }
-    group_finish(&c->own_tasks);
+    group_finish(&c->files_tasks);
     chat_pump_stop(c->pump);
     return 0;
 }
@@ -125,9 +128,8 @@ static int ask_first(struct chat *c, int (*run)(struct worker_thread *t, void *a
 int chat_start(struct chat *c) {
     if (!c)
         return 0;
-    int r = ask_first(c, start_here);
-    c->has_started = r == 0;
-    return r;
+    c->has_started = true; /* or in part: it is to be stopped */
+    return ask_first(c, start_here);
 }
 
 void chat_stop(struct chat *c) {

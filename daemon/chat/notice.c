@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "async/deadline.h"
 #include "async/group.h"
 #include "async/task.h"
 #include "daemon/chat/chat.h"
@@ -19,7 +20,7 @@
 #include "storage/chat/user.h"
 #include "storage/table.h"
 
-enum { SUBJECTS_PER_READ = 16, TELL_AT_ONCE = 64, USERS_MAX = 16 };
+enum { SUBJECTS_PER_READ = 16, TELL_AT_ONCE = 64, USERS_MAX = 16, SEEN_PER_WORK = 200 };
 
 /* What is wanted of it. */
 enum want { WANT_UNREAD = 1, WANT_ROOM = 2, WANT_USER = 4 };
@@ -360,29 +361,41 @@ void chat_notice_note(struct chat_notices *n, const struct chat_order *o) {
 
 struct seeing {
     struct chat_work work;
-    struct chat *chat;
+    const struct chat_online_user *users;
+    size_t n;
 };
 
 static int write_seen(struct chat_work *w, struct chat_tx *tx) {
-    struct seeing *s = CONTAINER_OF(w, struct seeing, work);
-    struct chat_online_user *all = NULL;
-    size_t n = 0;
+    const struct seeing *s = CONTAINER_OF(w, struct seeing, work);
+    int r = 0;
 
-    int r = chat_online_take_seen(s->chat->online, &w->arena, &all, &n);
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        r = chat_user_seen(tx, all[i].id, all[i].seen_at ? all[i].seen_at : chat_tx_now_ms(tx));
+    for (size_t i = 0; r == 0 && i < s->n; i++) {
+        const struct chat_online_user *u = &s->users[i];
+        r = chat_user_seen(tx, u->id, u->seen_at ? u->seen_at : chat_tx_now_ms(tx));
         if (r > 0)
             r = 0; /* gone meanwhile */
     }
     return r;
 }
 
+/* So many at a time that others who write do not wait for long. */
 int chat_notice_seen(struct chat *c) {
-    struct seeing s = { .work = CHAT_WORK(write_seen), .chat = c };
-    int r = chat_store_write(c->store, &s.work);
-    if (r < 0 && r != -ECANCELED)
+    CLEANUP(arena_finish) struct arena arena = ARENA_INIT;
+    struct chat_online_user *all = NULL;
+    size_t n = 0, done = 0;
+
+    int r = chat_online_take_seen(c->online, &arena, &all, &n);
+    while (r == 0 && done < n) {
+        struct seeing s = { .work = CHAT_WORK(write_seen),
+                            .users = all + done,
+                            .n = n - done < SEEN_PER_WORK ? n - done : SEEN_PER_WORK };
+        SHIELD(INT64_MAX / 2); /* the work has it until then */
+        r = chat_store_write(c->store, &s.work);
+        chat_work_finish(&s.work);
+        done += s.n;
+    }
+    if (r < 0)
         LOG_WARNING(c->daemon->log, "who was here of late is not noted", LOG_RESULT(r));
-    chat_work_finish(&s.work);
     return r;
 }
 

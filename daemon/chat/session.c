@@ -230,8 +230,11 @@ static void on_doubt(struct session *s, struct session_errand *e) {
     uint64_t parted;
 
     int r = chat_may_follow(s, channel, &parted);
-    if (r > 0)
-        session_unsubscribe_server(s, channel, UNSUBSCRIBE_SERVER, (struct str){ 0 });
+    if (r > 0) /* where it could not be found out the client comes again */
+        session_unsubscribe_server(s, channel,
+                                   r == ERROR_PERMISSION_DENIED ? UNSUBSCRIBE_SERVER
+                                                                : UNSUBSCRIBE_INSUFFICIENT_STATE,
+                                   (struct str){ 0 });
     free(d);
 }
 
