@@ -56,7 +56,7 @@ struct chat {
 
     char *files_dir; /* where what is uploaded lies; NULL: simulated, without files */
     _Atomic uint64_t hooks_dropped; /* events of webhooks that were too many */
-    struct group files_tasks;       /* the first worker's */
+    struct group files_tasks;       /* the first worker's, of the node that keeps it */
 };
 
 /* May there be a user of this id? The chat's own are made of fewer characters; those of an

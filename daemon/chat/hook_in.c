@@ -146,6 +146,8 @@ static int answer(struct http_exchange *x, const struct chat_answer *a) {
 }
 
 int chat_hooks_serve(struct http_exchange *x) {
+    if (!x->worker->daemon->chat->store)
+        return chat_files_refuse(x, 503, "another node keeps the chat", NULL);
     CLEANUP(hook_in_finishp) struct hook_in *h = calloc(1, sizeof *h);
     if (!h)
         return -ENOMEM;

@@ -71,7 +71,8 @@ static int end(struct chat_store *s, struct chat_tx *tx, int64_t changes_before,
         atomic_fetch_add(&s->commit_errors, 1);
         r = r == -ENOSPC || r == -ENOMEM ? r : -EIO;
     }
-    atomic_store(&s->last_error, r);
+    if (r < 0 || has_changed)
+        atomic_store(&s->last_error, r); /* a commit of nothing says nothing about the disk */
     return r;
 }
 

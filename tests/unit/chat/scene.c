@@ -49,7 +49,43 @@ void scene_reopen(struct scene *s, const char *path, const char *vfs) {
     open_on(s, path, vfs);
 }
 
+/* Whole tables are read only where that is what was asked for, or where they are small. */
+static bool may_scan(const char *detail) {
+    static const char *const allowed[] = {
+        "SCAN r",    /* retention: rooms */
+        "SCAN a",    /* the log, by its id */
+        "SCAN user", /* is there another owner? */
+        "SCAN setting", "SCAN r USING INDEX room_public", "SCAN u USING INDEX user_name",
+    };
+    for (size_t i = 0; i < ELEMENTS_OF(allowed); i++)
+        if (strcmp(detail, allowed[i]) == 0)
+            return true;
+    return strncmp(detail, "SCAN (subquery", 14) == 0 || strstr(detail, "VIRTUAL TABLE");
+}
+
+/* Of each statement that the test has run. */
+static void check_plan(struct scene *s, const char *sql) {
+    char text[8192];
+    sqlite3_stmt *plan;
+    (void) snprintf(text, sizeof text, "EXPLAIN QUERY PLAN %s", sql);
+    int rc = sqlite3_prepare_v2(s->connection.db, text, -1, &plan, NULL);
+    must(rc == SQLITE_OK, sql, rc);
+    while (sqlite3_step(plan) == SQLITE_ROW) {
+        const char *detail = (const char *) sqlite3_column_text(plan, 3);
+        must(!detail || strncmp(detail, "SCAN", 4) != 0 || may_scan(detail), detail, 0);
+        must(!detail || !strstr(detail, "AUTOMATIC"), sql, 0);
+    }
+    sqlite3_finalize(plan);
+}
+
+static void check_plans(struct scene *s) {
+    for (size_t i = 0; i < STATEMENTS_MAX; i++)
+        if (s->connection.statements[i].sql)
+            check_plan(s, s->connection.statements[i].sql);
+}
+
 struct scene *scene_free(struct scene *s) {
+    check_plans(s);
     connection_close(&s->connection);
     chat_outbox_finish(&s->outbox);
     scene_forget(s);

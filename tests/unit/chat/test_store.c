@@ -221,6 +221,8 @@ static int failing_story(struct house *h) {
     struct chat_store_stats stats;
     CHECK(h, house_furnish(h, room) == 0);
     CHECK(h, send_some(h, room, 1, 2, 0) == 0);
+    chat_store_tick(h->store); /* the outbox is empty then */
+    house_settle(h);
     struct house_send s = { .user = "u0", .room = room, .client_id = "c", .text = "y" };
     sim_disk_fail(h->disk, SIM_WRITE, 1, 1, ENOSPC);
     CHECK(h, house_send(h, &s) == -ENOSPC);
@@ -228,6 +230,11 @@ static int failing_story(struct house *h) {
     CHECK(h, house_send(h, &s) == -EIO);
     chat_store_stats(h->store, &stats);
     CHECK(h, stats.last_error == -EIO && stats.commit_errors == 2);
+    /* Who is refused wrote nothing, and so nobody knows yet whether the disk works again. */
+    struct house_send nobody = { .user = "nobody", .room = room, .text = "y" };
+    CHECK(h, house_send(h, &nobody) == CHAT_NOT_FOUND);
+    chat_store_stats(h->store, &stats);
+    CHECK(h, stats.last_error == -EIO);
     house_settle(h);
     CHECK(h, h->heard_n == 2); /* nobody has seen it */
     chat_store_tick(h->store);
