@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "async/deadline.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/encode.h"
 #include "daemon/chat/json_out.h"
@@ -28,8 +29,10 @@ int auth_read(struct auth_call *c, int (*run)(struct chat_work *, struct chat_tx
     return auth_result(c, chat_store_read(c->worker->daemon->chat->store, &c->work));
 }
 
+/* What has begun is waited for: of what ended, connections have to end. */
 int auth_write(struct auth_call *c, int (*run)(struct chat_work *, struct chat_tx *)) {
     begin(c, run);
+    SHIELD(INT64_MAX / 2);
     return auth_result(c, chat_store_write(c->worker->daemon->chat->store, &c->work));
 }
 

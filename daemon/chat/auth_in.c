@@ -255,6 +255,8 @@ int auth_accept(struct auth_call *c) {
         return auth_refuse(c, 403, "the invite lets in no guests", NULL);
     r = auth_check_new(c);
     if (r == 0)
+        r = auth_take_attempt(c, (struct str){ 0 }); /* for the account, which stays taken */
+    if (r == 0)
         r = prepare_new(c);
     if (r == 0)
         r = auth_write(c, accept_new);

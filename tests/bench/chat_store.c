@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "async/deadline.h"
 #include "async/group.h"
@@ -312,7 +313,19 @@ static int compare(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+/* The processors' time since it was last asked, which does not depend on what else the machine
+ * does. */
+static double cpu_us(void) {
+    static double before;
+    struct timespec now;
+    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    double us = (double) now.tv_sec * 1e6 + (double) now.tv_nsec / 1e3, since = us - before;
+    before = us;
+    return since;
+}
+
 static void report(struct bench *b, const char *what, double per_s) {
+    double us = cpu_us();
     if (b->samples_n == 0)
         return;
     qsort(b->samples, b->samples_n, sizeof *b->samples, compare);
@@ -320,6 +333,7 @@ static void report(struct bench *b, const char *what, double per_s) {
            (double) b->samples[b->samples_n / 2] / 1e6,
            (double) b->samples[b->samples_n * 99 / 100] / 1e6,
            (double) b->samples[b->samples_n - 1] / 1e6);
+    printf("  cpu %7.1f us", us / (double) b->samples_n);
     if (per_s > 0)
         printf("  %8.0f/s", per_s);
     printf("\n");
@@ -329,6 +343,7 @@ static void report(struct bench *b, const char *what, double per_s) {
 static int measure_reads(struct bench *b, const char *what,
                          int (*run)(struct chat_work *work, struct chat_tx *tx), int times) {
     struct reading rd = { .b = b };
+    (void) cpu_us();
     for (int i = 0; i < times; i++) {
         uint64_t user = loop_random_below(USERS);
         rd.work = CHAT_WORK(run);
@@ -352,6 +367,7 @@ static int measure_sends(struct bench *b, int senders, int seconds) {
     b->messages = UINT64_MAX;
     b->samples_n = 0;
     chat_store_stats(b->store, &before);
+    (void) cpu_us();
     uint64_t began_ns = clock_ticks_ns();
     b->until_ns = began_ns + (uint64_t) seconds * 1000000000u;
     GROUP(g);

@@ -434,6 +434,20 @@ describe('what is refused', () => {
     });
 });
 
+test('accounts are not made by the dozen, whatever the invite says', async () => {
+    const server = await start(1, { address_attempts: 4, login_window: '1h' });
+    const ada = await owner(server);
+    const wire = await ada.connect();
+    const { code } = await rpc(wire, 'invite.create', {});
+    const come = (login) => new Person(server).post('accept', { code, login, name: login, password: 'battery staple' });
+    const answers = [];
+    for (const login of ['p1', 'p2', 'p3', 'p4']) answers.push((await come(login)).status);
+    assert.deepEqual(answers, [200, 200, 200, 429]);
+    assert.equal((await ada.post('login', { login: 'ada', password: 'correct horse' })).status, 429, 'of that address');
+    wire.close();
+    await server.stop();
+});
+
 describe('behind a reverse proxy', () => {
     let server;
     before(async () => {

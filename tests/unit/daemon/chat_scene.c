@@ -119,11 +119,14 @@ static const char *reply_of(struct chat_scene *s, struct chat_person *p, unsigne
 }
 
 static void keep_room(struct chat_scene *s, char name, const char *reply) {
-    const char *id = strstr(reply, "\"room\":{\"id\":\""), *code = strstr(reply, "\"code\":\"");
+    const char *id = strstr(reply, "\"room\":{\"id\":\""), *code = strstr(reply, "\"code\":\""),
+               *first = strstr(reply, "\"id\":\"");
     if (id)
         (void) sscanf(id, "\"room\":{\"id\":\"%64[^\"]", s->names[name - '0']);
     else if (code)
         (void) sscanf(code, "\"code\":\"%64[^\"]", s->names[name - '0']);
+    else if (first)
+        (void) sscanf(first, "\"id\":\"%64[^\"]", s->names[name - '0']);
 }
 
 bool chat_scene_says(struct chat_scene *s, char who, const char *command, const char *pattern,

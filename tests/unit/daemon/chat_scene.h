@@ -32,8 +32,8 @@ SUSPENDS bool chat_scene_connect(struct chat_scene *s, char who);
 /*
  * who asks method of data, in which ' stands for " and $N for what was kept by that name; the
  * result is as the pattern says (with them as well; '*' for any run of characters), "$N=PATTERN"
- * keeps the room's id of it, or an invite's code; "!CODE MESSAGE": it is refused so. False: it was
- * otherwise, the world has noted it.
+ * keeps the room's id of it, an invite's code, or the first id; "!CODE MESSAGE": it is refused so.
+ * False: it was otherwise, the world has noted it.
  */
 SUSPENDS bool chat_scene_asks(struct chat_scene *s, char who, const char *method, const char *data,
                               const char *pattern, const char *file, int line);
