@@ -25,10 +25,6 @@ bool chat_is_user_id(struct str user) {
     return true;
 }
 
-bool chat_is_kept_here(const struct worker *w) {
-    return w->daemon->chat && w->daemon->chat->store;
-}
-
 void chat_tell(struct worker *w, struct str channel, struct bytes data) {
     struct publication *p = publication_new(&(struct publication_parts){
             .kind = PUBLICATION_DATA, .channel = channel, .data = data, .is_json_line = true });

@@ -63,8 +63,5 @@ struct chat {
  * embedding application are as it calls them, but they name a channel. */
 bool chat_is_user_id(struct str user);
 
-/* Is it on, and kept by this node? */
-bool chat_is_kept_here(const struct worker *w);
-
 /* Live, to whoever is there: keeps nothing, waits for nothing. Any worker's loop. */
 void chat_tell(struct worker *w, struct str channel, struct bytes data);

@@ -19,7 +19,7 @@
 enum { THREADS = 2 };
 
 bool chat_files_is_served(const struct connection *conn, const struct config *c) {
-    return !conn->session.is_internal && chat_is_kept_here(conn->session.worker);
+    return !conn->session.is_internal && conn->session.worker->daemon->chat;
 }
 
 size_t chat_files_body_max(const struct config *c) {

@@ -16,7 +16,7 @@
 enum { BODY_MORE = 8192, ESCAPES_MAX = 6 }; /* a character of a text is at most \uXXXX */
 
 bool chat_hooks_is_served(const struct connection *conn, const struct config *c) {
-    return !conn->session.is_internal && chat_is_kept_here(conn->session.worker);
+    return !conn->session.is_internal && conn->session.worker->daemon->chat;
 }
 
 size_t chat_hooks_body_max(const struct config *c) {
