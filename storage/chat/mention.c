@@ -1,6 +1,9 @@
 #include "storage/chat/mention.h"
 
-enum { LOGIN_MAX = 64 }; /* an application's users are mentioned by their ids */
+enum {
+    LOGIN_MAX = 64,          /* an application's users are mentioned by their ids */
+    LOOKUPS_PER_MENTION = 4, /* a text of nothing but "@" does not hold up the writer */
+};
 
 static bool is_word(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -45,25 +48,28 @@ static bool is_stop(char c) {
 }
 
 /* "@ann." is ann's at the end of a sentence, unless somebody is called "ann.". 1, 0: nobody. */
-static int find_named(struct chat_tx *tx, int64_t room_key, struct str name, int64_t *ret) {
-    for (;;) {
+static int find_named(struct chat_tx *tx, int64_t room_key, struct str name, unsigned *lookups,
+                      int64_t *ret) {
+    while (*lookups > 0) {
+        (*lookups)--;
         *ret = 0;
         int r = is_all(name) ? 1 : find_member(tx, room_key, name, ret);
         if (r != 0 || name.len == 0 || !is_stop(name.data[name.len - 1]))
             return r;
         name.len--;
     }
+    return 0;
 }
 
 int mention_note(struct chat_tx *tx, int64_t room_key, uint64_t seq, int64_t author,
                  struct str text, bool may_all, unsigned *ret_flags) {
-    unsigned max = chat_tx_limits(tx)->mentions_max, n = 0;
+    unsigned max = chat_tx_limits(tx)->mentions_max, n = 0, lookups = max * LOOKUPS_PER_MENTION;
     size_t at = 0;
     struct str name;
     *ret_flags = 0;
-    while (n < max && next_name(text, &at, &name)) {
+    while (n < max && lookups > 0 && next_name(text, &at, &name)) {
         int64_t user;
-        int r = find_named(tx, room_key, name, &user);
+        int r = find_named(tx, room_key, name, &lookups, &user);
         if (r < 0)
             return r;
         if (r == 0 || user == author || (user == 0 && !may_all))

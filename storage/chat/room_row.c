@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "storage/chat/member_row.h"
 #include "storage/chat/user_row.h"
 
 enum { GROUP_USERS_SHOWN = 50 };
@@ -61,6 +62,9 @@ int chat_room_check(struct chat_tx *tx, const struct chat_actor *by, struct str 
     int r = QUERY_ONE(tx, &rows, "SELECT " ROOM_COLUMNS ROOM_AND_MINE "WHERE r.id = ?2",
                       NUMBER(by->key), TEXT(id));
     r = read_one(&rows, r, &room);
+    /* Who was sent away from a public room does not look in from outside either. */
+    if (r == 0 && room.mine.role == CHAT_NO_MEMBER && room.kind == CHAT_ROOM_PUBLIC)
+        r = member_check_ban(tx, room.key, by->key);
     if (r == 0)
         r = room_may(&room, by, action);
     if (r == 0 && ret)

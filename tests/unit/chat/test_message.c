@@ -138,7 +138,7 @@ static void a_repeated_message_is_known_even_when_it_would_be_refused_now(void *
     assert_int_equal(send_with(t, &t->ben, send, &m, &is_duplicate), 0);
     assert_true(is_duplicate && m.seq == 1 && m.deleted_at > 0);
     send.client_id = STR("c2");
-    assert_int_equal(send_with(t, &t->ben, send, &m, &is_duplicate), CHAT_NOT_FOUND);
+    assert_int_equal(send_with(t, &t->ben, send, &m, &is_duplicate), CHAT_BANNED);
 }
 
 static void a_client_id_belongs_to_one_room(void **state) {

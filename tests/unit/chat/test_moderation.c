@@ -48,6 +48,11 @@ static void who_is_banned_stays_out_until_it_is_over(void **state) {
 #define JOIN() TRY(t->s, chat_member_join(&t->s->tx, &t->ben, t->room, &room, &member, &change))
     assert_int_equal(JOIN(), CHAT_BANNED);
     assert_int_equal(t->s->work.refusal.until_ms, until);
+    int why;
+    assert_int_equal(TRY(t->s, chat_room_get(&t->s->tx, &t->ben, t->room, CHAT_ACT_READ, &room)),
+                     CHAT_BANNED);
+    assert_int_equal(scene_send(t->s, &t->ben, t->room, "x", &why), 0);
+    assert_int_equal(why, CHAT_BANNED);
     assert_int_equal(
             TRY(t->s, chat_member_add(&t->s->tx, &t->ann, t->room, STR("ben"), &member, &change)),
             CHAT_BANNED);

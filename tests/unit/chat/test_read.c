@@ -59,6 +59,25 @@ static void mentions_are_of_members_and_counted_exactly(void **state) {
     assert_str(m.mentions[0], "ben");
 }
 
+static void a_text_full_of_names_is_looked_through_only_so_far(void **state) {
+    struct lobby *t = *state;
+    char text[2048] = "";
+    size_t n = 0;
+    scene_join(t->s, t->room, &t->ben, CHAT_ROOM_MEMBER);
+    t->s->limits.mentions_max = 5;
+    /* Twenty names may be looked up; those with a stop at their end take two. */
+    for (int i = 0; i < 9; i++)
+        n += (size_t) snprintf(text + n, sizeof text - n, "@nobody%d. ", i);
+    (void) snprintf(text + n, sizeof text - n, "@ben");
+    assert_int_equal(scene_send(t->s, &t->ann, t->room, text, NULL), 1);
+    assert_int_equal(lobby_get(t, &t->ben, t->room).mine.mentions, 1);
+    for (int i = 0; i < 2; i++)
+        n += (size_t) snprintf(text + n, sizeof text - n, "@nobody ");
+    (void) snprintf(text + n, sizeof text - n, "@ben");
+    assert_int_equal(scene_send(t->s, &t->ann, t->room, text, NULL), 2);
+    assert_int_equal(lobby_get(t, &t->ben, t->room).mine.mentions, 1);
+}
+
 static void an_edit_or_a_deletion_takes_a_mention_away(void **state) {
     struct lobby *t = *state;
     struct chat_message m;
@@ -272,6 +291,7 @@ static void the_log_is_the_admins_to_read(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         LOBBY_STORY(mentions_are_of_members_and_counted_exactly),
+        LOBBY_STORY(a_text_full_of_names_is_looked_through_only_so_far),
         LOBBY_STORY(an_edit_or_a_deletion_takes_a_mention_away),
         LOBBY_STORY(counts_stop_at_a_hundred),
         LOBBY_STORY(what_is_read_stays_read_unless_marked_otherwise),
