@@ -25,10 +25,6 @@ bool chat_is_user_id(struct str user) {
     return true;
 }
 
-bool chat_is_kept_here(const struct worker *w) {
-    return w->daemon->chat && w->daemon->chat->store;
-}
-
 void chat_tell(struct worker *w, struct str channel, struct bytes data) {
     struct publication *p = publication_new(&(struct publication_parts){
             .kind = PUBLICATION_DATA, .channel = channel, .data = data, .is_json_line = true });
@@ -49,6 +45,7 @@ static int open_store(struct chat *c, const char *vfs, char **ret_why) {
         .vfs = vfs,
         .queue_max = chat->queue_max,
         .limits = { .text_max_bytes = chat->text_max_bytes,
+                    .upload_max_bytes = chat->upload_max_bytes,
                     .rooms_max_per_user = chat->rooms_max,
                     .members_max = chat->members_max,
                     .reactions_max = chat->reactions_max,

@@ -56,15 +56,12 @@ struct chat {
 
     char *files_dir; /* where what is uploaded lies; NULL: simulated, without files */
     _Atomic uint64_t hooks_dropped; /* events of webhooks that were too many */
-    struct group files_tasks;       /* the first worker's */
+    struct group files_tasks;       /* the first worker's, of the node that keeps it */
 };
 
 /* May there be a user of this id? The chat's own are made of fewer characters; those of an
  * embedding application are as it calls them, but they name a channel. */
 bool chat_is_user_id(struct str user);
-
-/* Is it on, and kept by this node? */
-bool chat_is_kept_here(const struct worker *w);
 
 /* Live, to whoever is there: keeps nothing, waits for nothing. Any worker's loop. */
 void chat_tell(struct worker *w, struct str channel, struct bytes data);

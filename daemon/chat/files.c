@@ -19,7 +19,7 @@
 enum { THREADS = 2 };
 
 bool chat_files_is_served(const struct connection *conn, const struct config *c) {
-    return !conn->session.is_internal && chat_is_kept_here(conn->session.worker);
+    return !conn->session.is_internal && conn->session.worker->daemon->chat;
 }
 
 size_t chat_files_body_max(const struct config *c) {
@@ -120,6 +120,8 @@ struct chat_files *chat_files_free(struct chat_files *f) {
 
 int chat_files_serve(struct http_exchange *x) {
     struct chat_files *f;
+    if (!x->worker->daemon->chat->files_dir)
+        return chat_files_refuse(x, 503, "another node keeps the chat", NULL);
     int r = auth_admits(x);
     if (r <= 0)
         return r;

@@ -16,7 +16,7 @@
 enum { BODY_MORE = 8192, ESCAPES_MAX = 6 }; /* a character of a text is at most \uXXXX */
 
 bool chat_hooks_is_served(const struct connection *conn, const struct config *c) {
-    return !conn->session.is_internal && chat_is_kept_here(conn->session.worker);
+    return !conn->session.is_internal && conn->session.worker->daemon->chat;
 }
 
 size_t chat_hooks_body_max(const struct config *c) {
@@ -146,6 +146,8 @@ static int answer(struct http_exchange *x, const struct chat_answer *a) {
 }
 
 int chat_hooks_serve(struct http_exchange *x) {
+    if (!x->worker->daemon->chat->store)
+        return chat_files_refuse(x, 503, "another node keeps the chat", NULL);
     CLEANUP(hook_in_finishp) struct hook_in *h = calloc(1, sizeof *h);
     if (!h)
         return -ENOMEM;

@@ -127,7 +127,8 @@ int chat_remote_call(struct worker *w, const struct chat_asked *asked, struct ch
     int result = r < 0 || all.n == 0 ? NODE_UNREACHED : all.items[0].result;
     if (result == NODE_DONE && chat_answer_decode(all.items[0].body, ret) == 0)
         return 0;
-    if (result == NODE_GONE || result == NODE_UNREACHED || result == NODE_DOES_NOT_KNOW)
+    if (result == NODE_GONE || result == NODE_UNREACHED || result == NODE_UNANSWERED ||
+        result == NODE_DOES_NOT_KNOW) /* one that is only slow is found again */
         lose_owner(remote, owner);
     chat_answer_finish(ret);
     *ret = (struct chat_answer){ 0 };

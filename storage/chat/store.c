@@ -343,6 +343,7 @@ static void set_default(uint32_t *limit, uint32_t value) {
 void chat_limits_default(struct chat_limits *l) {
     set_default(&l->text_max_bytes, 16384);
     set_default(&l->meta_max_bytes, 4096);
+    set_default(&l->upload_max_bytes, 25 * 1024 * 1024);
     set_default(&l->rooms_max_per_user, 1000);
     set_default(&l->members_max, 10000);
     set_default(&l->reactions_max, 50);

@@ -25,6 +25,7 @@ struct chat_tx;
 struct chat_limits {
     uint32_t text_max_bytes;     /* of a message; 16384 */
     uint32_t meta_max_bytes;     /* 4096 */
+    uint32_t upload_max_bytes;   /* of a file; only told here, others see to it; 25 MiB */
     uint32_t rooms_max_per_user; /* memberships; 1000 */
     uint32_t members_max;        /* of a room; 10000 */
     uint32_t reactions_max;      /* different ones of a message; 50 */

@@ -1,6 +1,7 @@
 // The chat through a real daemon: people connect by centrifuge-js from npm, talk, come back, and the daemon is killed meanwhile.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { Centrifuge as CentrifugeProtobuf } from 'centrifuge/build/protobuf';
 import { Person, chatConfig, refusal } from './lib/chat.mjs';
 import { owner } from './lib/chat_person.mjs';
 import { Parleyd } from './lib/parleyd.mjs';
@@ -48,6 +49,26 @@ describe('a chat', () => {
         const history = await ann.call('message.history', { room: room.id });
         assert.deepEqual(history.messages.map(({ text }) => text), ['Hello @bob', 'by a publish']);
         assert.deepEqual(await bob.call('message.get', { room: room.id, seq: 2 }), { message: history.messages[1] });
+    });
+
+    test('and in Protobuf', async () => {
+        const bytes = (data) => new TextEncoder().encode(JSON.stringify(data));
+        const read = (data) => JSON.parse(new TextDecoder().decode(data));
+        const ann = await Person.connect(server, 'ann9');
+        const bob = await Person.connect(server, 'bob9', { Class: CentrifugeProtobuf });
+        const { room } = read((await bob.client.rpc('room.create', bytes({ kind: 'public', name: 'P', users: ['ann9'] }))).data);
+        const subscription = bob.client.newSubscription(`room:${room.id}`);
+        const subscribed = next(subscription, 'subscribed');
+        subscription.subscribe();
+        await subscribed;
+        const heard = next(subscription, 'publication');
+        await ann.call('message.send', { room: room.id, client_id: 'p', text: 'ü' });
+        const { data, offset } = await heard;
+        assert.deepEqual([read(data).message.text, offset], ['ü', 1]);
+        assert.deepEqual(await refusal(bob.client.rpc('room.open', bytes({ room: 7 }))),
+            { code: 107, message: 'bad request;field=room' });
+        assert.deepEqual(await refusal(bob.client.rpc('room.open', new Uint8Array([0xff, 0xfe]))),
+            { code: 107, message: 'bad request' });
     });
 
     test('who has a room not open is told on a channel of their own', async () => {

@@ -72,7 +72,8 @@ describe('a chat on two nodes', () => {
         const signedIn = new Person(other, ada.user.id, { token: ada.token });
         await signedIn.up();
         assert.equal((await signedIn.call('sync')).me.role, 'owner');
-        assert.equal((await other.get('/auth/state')).status, 503);
+        for (const where of ['/auth/state', '/files/x/y'])
+            assert.equal((await other.get(where)).status, 503, where);
         const over = next(signedIn.client, 'disconnected');
         const answer = await ada.post('logout');
         assert.equal(answer.status, 200);
