@@ -144,7 +144,7 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
     const follow = (event) => {
         const key = event.target.closest?.('[data-key]')?.dataset.key ?? null;
         if (key !== active) setActive(key);
-        if (event.type === 'focusin' && key !== null) setRoving(key);
+        if (event.type === 'focusin' && event.target.dataset.key) setRoving(key);
     };
 
     const unread = info?.unread ?? 0;
