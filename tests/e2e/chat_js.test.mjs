@@ -1,7 +1,8 @@
 // clients/js against a real daemon: what its own tests assume of a server is what the daemon does.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { MemoryStorage, configOf, person, texts, tokenOf, until } from './lib/parley_chat.mjs';
+import WebSocket from 'ws';
+import { Auth, Chat, MemoryStorage, configOf, person, texts, tokenOf, until } from './lib/parley_chat.mjs';
 import { Parleyd } from './lib/parleyd.mjs';
 
 let server, chats = [], n = 0;
@@ -256,5 +257,82 @@ describe('parley-chat and parleyd', () => {
         assert.deepEqual(second.room(id).value.pending.map(({ text }) => text), ['later']);
         await shows(his, ['later']);
         await until(second.room(id), () => !second.room(id).value.pending.length);
+    });
+});
+
+describe('an account of one\'s own', () => {
+    const SETUP = /\/#\/setup\/([A-Za-z0-9_-]{22})/;
+    const codeIn = ({ log }) => log.map((line) => SETUP.exec(line)?.[1]).filter(Boolean).at(-1); // of the newest start
+    const signed = (token) => {
+        const chat = new Chat({ url: server.url('/'), token, websocket: WebSocket, storage: null, timeoutMs: 3000 });
+        chats.push(chat);
+        chat.connect();
+        return chat;
+    };
+
+    test('the owner, a guest by invite, logins that end', async () => {
+        const auth = new Auth({ url: server.url('/') });
+        const state = await auth.state();
+        assert.deepEqual([state.enabled, state.setup, state.user], [true, true, undefined]);
+        const password = 'correct horse';
+        const { user, token } = await auth.setup({ code: codeIn(server), login: 'ada', name: 'Ada', password, token: true });
+        assert.deepEqual([user.login, user.role], ['ada', 'owner']);
+        await assert.rejects(auth.login({ login: 'ada', password: 'wrong horse' }), { code: 401, word: 'unauthorized', temporary: false });
+        await assert.rejects(auth.login({ login: 'x', password: '' }), { code: 400 });
+
+        const ada = signed(token);
+        await ada.ready();
+        assert.equal(ada.me.id, user.id);
+        assert.equal((await ada.auth.state()).user.id, user.id);
+        const room = await ada.createRoom({ kind: 'private', name: 'Guests' });
+        const { code } = await ada.invite.create({ room: room.id, guests: true, uses: 1 });
+        const seen = await auth.invite(code);
+        assert.deepEqual([seen.by.name, seen.room.name, seen.guests], ['Ada', 'Guests', true]);
+        const guest = await auth.accept({ code, guest: true, name: 'Gus', token: true });
+        assert.equal(guest.room, room.id);
+        await assert.rejects(auth.accept({ code, guest: true, name: 'Gus 2', token: true }), { code: 410 });
+
+        const gus = signed(guest.token);
+        await gus.ready();
+        assert.deepEqual(gus.rooms.map(({ title }) => title), ['Guests']);
+        const his = gus.room(room.id);
+        await his.open();
+        his.send('hello');
+        await until(his, () => his.timeline.items[0]?.seq);
+
+        // Another login of Ada's, ended by her.
+        const second = await auth.login({ login: 'ada', password, token: true });
+        const phone = signed(second.token);
+        await phone.ready();
+        const sessions = await ada.auth.sessions();
+        assert.equal(sessions.length, 2);
+        await ada.auth.revoke({ id: sessions.find(({ current }) => !current).id });
+        await until(phone, () => phone.connection.status === 'offline' && phone.connection.retryAt === null);
+        assert.ok(['session_ended', 'unauthorized'].includes(phone.connection.error.word), phone.connection.error.word);
+        await assert.rejects(phone.auth.sessions(), { code: 401 });
+        phone.connect();
+        await assert.rejects(phone.ready(), { word: 'unauthorized' });
+        assert.equal(ada.connection.status, 'online');
+    });
+
+    test('files and search', async () => {
+        const { people: [ann, bob], rooms: [hers, his], id } = await together(['ann', 'bob']);
+        const bytes = new Uint8Array(200_000).map((_, i) => i * 31);
+        let sent = 0;
+        const file = await ann.upload(new Blob([bytes], { type: 'application/pdf' }), { name: 'the plan.pdf', onProgress: (n) => (sent = n) });
+        assert.deepEqual([file.name, file.size, sent], ['the plan.pdf', bytes.length, bytes.length]);
+        hers.send({ text: 'the zebra plan', attachments: [file] });
+        const item = await until(his, () => his.timeline.items[0]);
+        assert.deepEqual(item.attachments.map(({ id }) => id), [file.id]);
+        const got = await fetch(bob.fileUrl(item.attachments[0]), { headers: { Authorization: `Bearer ${tokenOf(bob.me.id)}` } });
+        assert.deepEqual(new Uint8Array(await got.arrayBuffer()), bytes);
+
+        for (let i = 0; i < 5; i++) his.send(`zebra ${i}`);
+        await until(hers, () => hers.timeline.items.length === 6);
+        const found = [];
+        for (let page = await ann.search({ q: 'zebr', room: id, limit: 2 }); page; page = await page.next?.()) found.push(...page.hits);
+        assert.deepEqual(found.map(({ message }) => message.seq), [6, 5, 4, 3, 2, 1]);
+        assert.deepEqual(found.at(-1).snippet.find(([, isHit]) => isHit), ['zebra', true]);
+        assert.deepEqual((await ann.search({ q: 'zebra', has: 'file' })).hits.map(({ message }) => message.seq), [1]);
     });
 });

@@ -388,7 +388,11 @@ export class Chat extends Observable {
         return page();
     }
 
+    // One that is too large is refused before it has been sent in vain: not every connection lives to tell why.
     async upload(file, options) {
+        const max = this.limits.upload_bytes;
+        if (max && (file.size ?? file.byteLength) > max)
+            throw new ChatError(413, 'too_long', { details: { field: 'file', max }, status: 413 });
         return upload(this.access, file, options);
     }
 

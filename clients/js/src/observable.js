@@ -34,7 +34,7 @@ export class Observable {
         this.#isDue = true;
         queueMicrotask(() => {
             this.#isDue = false;
-            for (const listener of [...this.#listeners]) listener();
+            for (const listener of [...this.#listeners]) safely(listener);
         });
     }
 }
@@ -50,6 +50,17 @@ export class Emitter {
     }
 
     emit(type, event) {
-        for (const listener of [...(this.#listeners.get(type) ?? [])]) listener(event);
+        for (const listener of [...(this.#listeners.get(type) ?? [])]) safely(() => listener(event));
+    }
+}
+
+// What a listener throws is its own affair: neither the others nor the model stop for it.
+function safely(run) {
+    try {
+        run();
+    } catch (error) {
+        setTimeout(() => {
+            throw error;
+        });
     }
 }

@@ -108,6 +108,11 @@ describe('uploading', () => {
         const chat = new Chat({ url, storage: null });
         answer = { status: 413, body: { error: { code: 413, message: 'too_long' } } };
         await assert.rejects(chat.upload(bytes), { code: 413, word: 'too_long' });
+        chat.limits = { upload_bytes: 1000 };
+        seen = null;
+        await assert.rejects(chat.upload(bytes), { code: 413, details: { field: 'file', max: 1000 } });
+        assert.equal(seen, null, 'nothing was sent');
+        chat.limits = {};
         const abort = new AbortController();
         const onProgress = () => abort.abort();
         await assert.rejects(chat.upload(bytes, { signal: abort.signal, onProgress }), { name: 'AbortError' });

@@ -371,6 +371,29 @@ describe('the connection', () => {
     });
 });
 
+test('a listener that throws stops nobody', async () => {
+    const { world, server, ann, room } = await annInRoom({ open: { at: 'end' } });
+    const thrown = [];
+    const others = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', (error) => thrown.push(error.message));
+    const fail = () => {
+        throw new Error('mine');
+    };
+    let told = 0;
+    room.watch(fail);
+    room.watch(() => told++);
+    ann.on('message.sent', fail);
+    for (const text of ['one', 'two']) room.send(text);
+    await world.pass(200);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    process.removeAllListeners('uncaughtException');
+    for (const other of others) process.on('uncaughtException', other);
+    assert.deepEqual(server.rooms.get('r').messages.map(({ text }) => text), ['one', 'two']);
+    assert.ok(told > 0);
+    assert.ok(thrown.length > 2 && thrown.every((message) => message === 'mine'), 'and it is heard of');
+});
+
 describe('search', () => {
     test('goes on from page to page', async () => {
         const { world, ann } = await annInRoom({ messages: 5 });

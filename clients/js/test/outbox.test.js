@@ -214,6 +214,21 @@ describe('a broken line', () => {
         assert.deepEqual(ann.store.keys('ann/out/'), []);
     });
 
+    test('edited when it is not known whether it has arrived: the edit follows it', async () => {
+        const { world, server, ann, room } = await annInRoom({ open: { at: 'end' } });
+        const id = room.send('tow');
+        await world.pass(12);
+        ann.line.cut(false);
+        await world.pass(100);
+        assert.deepEqual(states(room), [['tow', 'queued']]);
+        await room.edit(id, 'two');
+        ann.line.isReachable = true;
+        await world.pass(3000);
+        assert.deepEqual(stored(server), ['two']);
+        assert.deepEqual(texts(room), ['two']);
+        assert.deepEqual(states(room), []);
+    });
+
     test('edited by its id after it has arrived', async () => {
         const { world, server, room } = await annInRoom({ open: { at: 'end' } });
         const id = room.send('tow');
@@ -269,6 +284,21 @@ describe('a restart', () => {
         await world.online('ann', { storage });
         await world.pass(500);
         assert.deepEqual(stored(server), ['two']);
+    });
+
+    test('edited after it: whether it had been sent is not known', async () => {
+        const storage = new MemoryStorage();
+        const { world, server, ann, room } = await annInRoom({ open: { at: 'end' }, storage });
+        const id = room.send('tow');
+        await world.pass(12);
+        ann.line.cut(false);
+        ann.close();
+        const again = world.client('ann', { storage });
+        again.room('r').edit(id, 'two');
+        again.connect();
+        await world.pass(500);
+        assert.deepEqual(stored(server), ['two']);
+        assert.deepEqual(again.room('r').value.pending, []);
     });
 
     test('two windows that share a storage send each once', async () => {

@@ -289,17 +289,34 @@ describe('what is missed', () => {
         assert.ok(room.timeline.hasAfter);
     });
 
+    test('reset: wherever one has scrolled to', async () => {
+        const { world, server, ann, room } = await annInRoom({ messages: 60, open: { at: 'end' } });
+        room.follow(false);
+        for (let i = 0; i < 4; i++) {
+            room.loadBefore();
+            await world.pass(50);
+        }
+        const middle = seqs(room)[15];
+        server.kept = server.syncable = 0;
+        ann.line.cut(false);
+        server.send('r', 'bob', { text: 'new' });
+        ann.line.isReachable = true;
+        await world.pass(2000);
+        assert.equal(room.timeline.anchor, middle);
+        assert.ok(item(room, middle));
+    });
+
     test('a server put back from a copy: everything is asked for again', async () => {
         const { world, server, ann, room } = await annInRoom({ messages: 5, open: { at: 'end' } });
         ann.line.cut(false);
         const there = server.rooms.get('r');
         Object.assign(there, { ver: 3, last_seq: 3, messages: there.messages.slice(0, 3), events: there.events.slice(0, 3) });
         server.epoch = 'e2';
-        server.send('r', 'bob', { text: 'other' });
+        for (let i = 1; i <= 4; i++) server.send('r', 'bob', { text: `other ${i}` });
         ann.line.isReachable = true;
         await world.pass(3000);
-        assert.deepEqual(texts(room), ['m1', 'm2', 'm3', 'other']);
-        assert.equal(ann.rooms[0].last_seq, 4);
+        assert.deepEqual(texts(room), ['m1', 'm2', 'm3', 'other 1', 'other 2', 'other 3', 'other 4']);
+        assert.equal(ann.rooms[0].last_seq, 7);
         server.send('r', 'bob', { text: 'next' });
         await world.pass(20);
         assert.equal(texts(room).at(-1), 'next');
@@ -411,6 +428,24 @@ describe('the window', () => {
         all.forEach((seq, i) => assert.equal(seq, all[0] + i));
         assert.equal(room.timeline.isLoadingBefore, false);
     });
+});
+
+test('a page that comes late, to a window that looks the same', async () => {
+    let thinking = 0;
+    const { world, server, room } = await annInRoom({ messages: 30, open: { at: 'end' }, thinking: () => thinking });
+    thinking = 300;
+    room.loadBefore();
+    await world.pass(15);
+    thinking = 0;
+    server.edit('r', 15, 'edited');
+    await world.pass(15);
+    for (const at of [1, 'end']) {
+        room.open({ at });
+        await world.pass(50);
+    }
+    const before = seqs(room);
+    await world.pass(500);
+    assert.deepEqual(seqs(room), before);
 });
 
 describe('being sent away', () => {

@@ -20,7 +20,7 @@ test('what users write is typed, what they must not write is refused', async () 
     }
 });
 
-const declarations = readFileSync(path.join(here, '../index.d.ts'), 'utf8');
+const declarations = ['index', 'protocol'].map((name) => readFileSync(path.join(here, `../${name}.d.ts`), 'utf8')).join('\n');
 
 // The names that index.d.ts declares for a class or an interface.
 async function declared(name) {
@@ -35,6 +35,7 @@ async function declared(name) {
 }
 
 test('what is declared is there', async () => {
+    for (const name of Object.keys(library)) assert.match(declarations, new RegExp(`export (class|const) ${name}\\b`));
     const chat = new library.Chat({ url: 'http://chat.test', storage: null });
     for (const [name, object] of [
         ['Chat', chat],
