@@ -180,17 +180,22 @@ describe('reading', () => {
             (n) => n > 0,
             'pictures are asked for',
         );
+        const asked = late.map((route) => new URL(route.request().url()).pathname);
         for (const route of late.splice(0)) await route.continue();
         await eventually(
             () =>
-                page.evaluate(() =>
-                    [...document.querySelectorAll('.picture img')]
-                        .filter((one) => one.loading !== 'lazy' || one.complete)
-                        .every((one) => one.complete),
+                page.evaluate(
+                    (paths) =>
+                        [...document.querySelectorAll('.picture img')].filter(
+                            (one) => paths.includes(new URL(one.src).pathname) && one.complete && one.naturalWidth,
+                        ).length,
+                    asked,
                 ),
-            Boolean,
+            (n) => n === asked.length,
             'they are there',
         );
+        // As it is painted: what has been moved is put back before that.
+        await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
         assert.ok(
             Math.abs((await topOf(page, text)) - before) < 2,
             `${text} was at ${before}, is at ${await topOf(page, text)}`,

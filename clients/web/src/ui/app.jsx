@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { Chat } from 'parley-chat';
 import { explain } from '../logic/errors.js';
-import { routeOf } from '../logic/route.js';
+import { hashOfRoom, routeOf } from '../logic/route.js';
 import { InvitePage, NotePage, SetupPage, SignInPage } from './auth.jsx';
 import { useObservable } from './hooks.js';
 import { useLazy } from './lazy.jsx';
@@ -82,7 +82,9 @@ function ChatApp({ route }) {
     const come = useCallback(({ user, room }) => {
         setState((before) => ({ ...before, user, setup: false }));
         setNote('');
-        location.hash = room ? `#/room/${typeof room === 'object' ? room.id : room}` : '#/';
+        // Where the address says, if it is a place; an invitation leads into its room.
+        if (room) location.hash = hashOfRoom(typeof room === 'object' ? room.id : room);
+        else if (/^#\/?(?:setup|invite)/.test(location.hash)) location.hash = '#/';
         setIn(true);
     }, []);
     const signOut = useCallback(async () => {
