@@ -167,6 +167,10 @@ describe('reading', () => {
             (n) => n > 40,
             'more is fetched',
         );
+        await scroller(page).evaluate((box) => {
+            box.scrollTop = 1000;
+        });
+        assert.ok((await fromEnd(page)) > 200, 'not at the end, which is followed');
         // What is read from, the first message that begins inside of the window, stays where it is.
         const text = await page.evaluate(() => {
             const top = document.querySelector('.messages').getBoundingClientRect().top;
@@ -195,10 +199,10 @@ describe('reading', () => {
             'they are there',
         );
         // As it is painted: what has been moved is put back before that.
-        await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-        assert.ok(
-            Math.abs((await topOf(page, text)) - before) < 2,
-            `${text} was at ${before}, is at ${await topOf(page, text)}`,
+        await eventually(
+            () => topOf(page, text),
+            (top) => Math.abs(top - before) < 2,
+            `${text} is still at ${before}`,
         );
         const n = await rows(page).count();
         const where = await topOf(page, text);
@@ -213,7 +217,11 @@ describe('reading', () => {
             (count) => count > n || n >= 140,
             'history above',
         );
-        assert.ok(Math.abs((await topOf(page, text)) - where - moved) < 2, 'and history above does not move it either');
+        await eventually(
+            () => topOf(page, text),
+            (top) => Math.abs(top - where - moved) < 2,
+            'and history above does not move it either',
+        );
         for (const route of late.splice(0)) await route.continue();
     });
 

@@ -263,7 +263,7 @@ describe('a team', () => {
     test('is told by a program, by a webhook', async () => {
         const id = await team.room('builds', [ada]);
         const page = await team.at(ada, '#/admin/webhooks');
-        await page.getByLabel('Room').selectOption({ label: '#builds' });
+        await page.getByLabel('Room', { exact: true }).selectOption({ label: '#builds' });
         await page.getByLabel('Name', { exact: true }).fill('Builds');
         await page.getByRole('button', { name: 'Create the webhook' }).click();
         const url = await page.getByRole('textbox', { name: 'Secret' }).inputValue();
