@@ -114,6 +114,13 @@ describe('a team', () => {
         await page.getByRole('button', { name: 'More', exact: true }).click();
         await page.getByRole('menuitem', { name: 'Sign out' }).click();
         await page.getByText('You are signed out.').waitFor();
+        // Somebody else at the same window finds nothing of who was there before.
+        await signIn(page, 'cy');
+        await page.getByRole('button', { name: /Settings of Cyrus Vance/ }).waitFor();
+        assert.equal(await page.getByRole('button', { name: /Settings of Bo Chen/ }).count(), 0);
+        await page.getByRole('button', { name: 'More', exact: true }).click();
+        await page.getByRole('menuitem', { name: 'Sign out' }).click();
+        await page.getByText('You are signed out.').waitFor();
         await page.reload();
         await page.getByRole('heading', { name: /^Sign in/ }).waitFor();
     });
@@ -256,7 +263,7 @@ describe('a team', () => {
     test('is told by a program, by a webhook', async () => {
         const id = await team.room('builds', [ada]);
         const page = await team.at(ada, '#/admin/webhooks');
-        await page.getByLabel('Room').selectOption({ label: '#builds' });
+        await page.getByLabel('Room', { exact: true }).selectOption({ label: '#builds' });
         await page.getByLabel('Name', { exact: true }).fill('Builds');
         await page.getByRole('button', { name: 'Create the webhook' }).click();
         const url = await page.getByRole('textbox', { name: 'Secret' }).inputValue();

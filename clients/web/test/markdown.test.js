@@ -195,6 +195,6 @@ test('nothing that can be typed makes it slow or deep', () => {
 });
 
 test('a summary is one line', () => {
-    assert.equal(summaryOf('one\n\ntwo   three'), 'one two three');
+    assert.equal(summaryOf('one\n\n**two**   `three`'), 'one two three');
     assert.equal(summaryOf('x'.repeat(200), 10), `${'x'.repeat(9)}…`);
 });

@@ -149,6 +149,9 @@ function mentions(text) {
 
 // The words alone, in one line: for quotes, notifications and what is read out.
 export const summaryOf = (text, max = 140) => {
-    const line = text.replace(/\s+/g, ' ').trim();
+    const line = text
+        .replace(/\*\*|~~|`+/g, '')
+        .replace(/\s+/g, ' ')
+        .trim();
     return line.length > max ? `${line.slice(0, max - 1)}…` : line;
 };

@@ -1,12 +1,12 @@
 // Which page it is: a feed, a way in, or the chat.
-import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
+import { useCallback, useEffect, useState } from 'preact/hooks';
 import { Chat } from 'parley-chat';
 import { explain } from '../logic/errors.js';
-import { routeOf } from '../logic/route.js';
+import { hashOfRoom, routeOf } from '../logic/route.js';
 import { InvitePage, NotePage, SetupPage, SignInPage } from './auth.jsx';
 import { useObservable } from './hooks.js';
 import { useLazy } from './lazy.jsx';
-import { Overlay, closeDialogs } from './overlay.jsx';
+import { Overlay, closeDialogs, toast } from './overlay.jsx';
 import { Shell } from './shell.jsx';
 
 // A page of forty, three hundred in the document: more makes a browser slow, and nobody looks at them.
@@ -33,7 +33,7 @@ function Feeds({ route }) {
 }
 
 function ChatApp({ route }) {
-    const chat = useMemo(() => new Chat(CHAT), []);
+    const [chat, setChat] = useState(() => new Chat(CHAT)); // another one for whoever comes next
     const { connection } = useObservable(chat);
     const [state, setState] = useState(null); // of the server: who may come in, and who has
     const [error, setError] = useState(null);
@@ -58,15 +58,14 @@ function ChatApp({ route }) {
     const isComing = route.view === 'setup' || route.view === 'invite';
     useEffect(() => {
         if (isIn && !isComing) chat.connect();
-    }, [isIn, isComing]);
+    }, [chat, isIn, isComing]);
 
     const leave = useCallback(
         (why) => {
             closeDialogs();
-            chat.disconnect();
             setIn(false);
             setNote(why);
-            look();
+            setChat(new Chat(CHAT)); // its effects close the old one, and ask who is in
         },
         [chat],
     );
@@ -83,7 +82,9 @@ function ChatApp({ route }) {
     const come = useCallback(({ user, room }) => {
         setState((before) => ({ ...before, user, setup: false }));
         setNote('');
-        location.hash = room ? `#/room/${typeof room === 'object' ? room.id : room}` : '#/';
+        // Where the address says, if it is a place; an invitation leads into its room.
+        if (room) location.hash = hashOfRoom(typeof room === 'object' ? room.id : room);
+        else if (/^#\/?(?:setup|invite)/.test(location.hash)) location.hash = '#/';
         setIn(true);
     }, []);
     const signOut = useCallback(async () => {
@@ -93,7 +94,6 @@ function ChatApp({ route }) {
             leave('You are signed out.');
             location.hash = '#/';
         } catch (failure) {
-            const { toast } = await import('./overlay.jsx');
             toast(explain(failure), 'bad');
         }
     }, [chat]);

@@ -11,7 +11,7 @@ import { Check, Choice } from './field.jsx';
 import { useNow } from './hooks.js';
 import { CloseIcon, MoreIcon, PinIcon, UserPlusIcon } from './icons.jsx';
 import { MenuButton } from './menu.jsx';
-import { isOnline } from './side.jsx';
+import { isOnline, useLastSeen } from './presence.js';
 
 const PAGE = 200;
 
@@ -42,7 +42,7 @@ const ROLES = { owner: 'owner', mod: 'moderator', guest: 'guest' };
 
 export function Members({ room, state, isMod }) {
     const page = usePage();
-    const { chat, people, value } = page;
+    const { chat, people, value, isLooking } = page;
     const { info, online, membersVer } = state;
     const [members, setMembers] = useState(null);
     const [more, setMore] = useState(false);
@@ -63,6 +63,8 @@ export function Members({ room, state, isMod }) {
         load();
     }, [room, membersVer]);
 
+    const ids = (members ?? []).map(({ user }) => (typeof user === 'object' ? user.id : user));
+    const seen = useLastSeen(chat, ids, isLooking && value.connection.status === 'online');
     const lines = useMemo(() => {
         const here = new Set(online);
         return (members ?? [])
@@ -74,11 +76,11 @@ export function Members({ room, state, isMod }) {
                     ...member,
                     user,
                     isHere: here.has(id),
-                    isOn: here.has(id) || id === value.me?.id || isOnline(user, now),
+                    isOn: here.has(id) || id === value.me?.id || isOnline(user, seen, now),
                 };
             })
             .sort((a, b) => b.isOn - a.isOn || nameOfUser(a.user).localeCompare(nameOfUser(b.user)));
-    }, [members, people, online, now]);
+    }, [members, people, online, seen, now]);
     const on = lines.filter((line) => line.isOn);
     const off = lines.filter((line) => !line.isOn);
     const draw = ({ user, role, muted_until, isOn, isHere }) => (
@@ -97,8 +99,8 @@ export function Members({ room, state, isMod }) {
                               ? `muted until ${shortDateOf(muted_until)}`
                               : isHere
                                 ? 'has this room open'
-                                : user.last_seen && !isOn
-                                  ? `seen ${agoOf(user.last_seen, now)}`
+                                : (seen[user.id] || user.last_seen) && !isOn
+                                  ? `seen ${agoOf(seen[user.id] || user.last_seen, now)}`
                                   : (user.status?.text ?? (user.login ? `@${user.login}` : ''))}
                     </span>
                 </span>

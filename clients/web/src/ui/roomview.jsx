@@ -43,7 +43,7 @@ const HEARD_MAX = 6;
 
 export function RoomView({ room, seq }) {
     const page = usePage();
-    const { chat, value, people, go, panel, showPanel, setPanel, hasColumn, isLooking } = page;
+    const { chat, value, people, panel, showPanel, setPanel, hasColumn, isLooking, setHere } = page;
     const state = useObservable(room);
     const { info, timeline, gone } = state;
     // Where the unread line stands: a seq. It is what the window was opened with until something moves it.
@@ -107,6 +107,8 @@ export function RoomView({ room, seq }) {
             }),
         [room],
     );
+
+    useEffect(() => setHere(state.online), [state.online]);
 
     const markRead = useCallback(() => {
         setLine(null);

@@ -14,6 +14,7 @@ import { Head } from './head.jsx';
 import { Help } from './help.jsx';
 import { Side } from './side.jsx';
 import { Switcher } from './switcher.jsx';
+import { isOnline, useLastSeen } from './presence.js';
 import { neighbourOf, orderedRooms } from '../logic/rooms.js';
 
 const OPEN_MAX = 4; // rooms that stay open behind the one on screen: going back is instant
@@ -31,6 +32,10 @@ export function Shell({ chat, route, onSignOut }) {
     const people = useMemo(() => peopleOf(value.users), [value.users]);
     const groups = useMemo(() => orderedRooms(value.rooms), [value.rooms]);
     const roomId = route.view === 'room' ? route.room : null;
+    const [here, setHere] = useState([]); // who has the room on screen open
+    const peers = useMemo(() => groups.direct.map(({ peerId }) => peerId).filter(Boolean), [groups]);
+    const seen = useLastSeen(chat, peers, isLooking && value.connection.status === 'online');
+    const isOn = useCallback((user, now) => here.includes(user.id) || isOnline(user, seen, now), [here, seen]);
 
     const go = useCallback((room, seq) => {
         setMenuOpen(false);
@@ -118,13 +123,15 @@ export function Shell({ chat, route, onSignOut }) {
             isWide,
             hasColumn,
             isLooking,
+            isOn,
+            setHere,
             onSignOut,
             openSwitcher,
             openHelp,
             onMenu: () => setMenuOpen(true),
             closeMenu: () => setMenuOpen(false),
         }),
-        [chat, value, people, go, panel, showPanel, isWide, hasColumn, isLooking, onSignOut],
+        [chat, value, people, go, panel, showPanel, isWide, hasColumn, isLooking, isOn, onSignOut],
     );
     const side = <Side route={route} groups={groups} />;
     return (

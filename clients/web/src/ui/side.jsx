@@ -26,10 +26,6 @@ import { Mark } from './mark.jsx';
 import { MenuButton } from './menu.jsx';
 import { ThemeChoice } from './theme.jsx';
 
-// A user's last sign of life is written about once a minute.
-const ONLINE_MS = 150_000;
-export const isOnline = (user, now) => Boolean(user?.bot) || now - (user?.last_seen ?? 0) < ONLINE_MS;
-
 const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
 
 export function Side({ route, groups }) {
@@ -156,10 +152,10 @@ function Group({ title, action, children }) {
 }
 
 export function RoomSign({ room, now }) {
-    const { people } = usePage();
+    const { people, isOn } = usePage();
     if (room.kind === 'direct') {
         const peer = people.byId.get(room.peerId) ?? { id: room.peerId, name: room.title };
-        return <Avatar user={peer} size="is-small" isOnline={isOnline(peer, now ?? Date.now())} />;
+        return <Avatar user={peer} size="is-small" isOnline={isOn(peer, now ?? Date.now())} />;
     }
     if (room.kind === 'group') return <PeopleIcon class="room-sign" />;
     if (room.kind === 'private') return <LockIcon class="room-sign" />;

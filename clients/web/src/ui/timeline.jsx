@@ -16,7 +16,7 @@ const FLASH_MS = 1800;
 
 // actions: what may be done with a message (see roomview); jump: {seq, n}, where somebody wants to go.
 export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) {
-    const { people, value, isLooking } = usePage();
+    const { chat, people, value, isLooking } = usePage();
     const { timeline, info } = state;
     const me = value.me?.id;
     const box = useRef();
@@ -31,6 +31,17 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
     const items = useSame(timeline.items);
     const rows = useMemo(() => rowsOf(items, line, dayOf), [items, line]);
     const isOpen = timeline.status === 'open';
+    // Whoever is not known yet is asked for.
+    useEffect(() => {
+        for (const item of items)
+            for (const id of [
+                item.user,
+                item.reply_to?.user,
+                item.deleted_by,
+                ...(item.reactions ?? []).flatMap(({ users }) => users),
+            ])
+                if (id && !people.byId.has(id)) chat.user(id);
+    }, [items, people]);
 
     const look = () => {
         const { current: element } = box;
@@ -144,7 +155,7 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
     const follow = (event) => {
         const key = event.target.closest?.('[data-key]')?.dataset.key ?? null;
         if (key !== active) setActive(key);
-        if (event.type === 'focusin' && key !== null) setRoving(key);
+        if (event.type === 'focusin' && event.target.dataset.key) setRoving(key);
     };
 
     const unread = info?.unread ?? 0;
