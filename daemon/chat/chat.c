@@ -45,7 +45,6 @@ static int open_store(struct chat *c, const char *vfs, char **ret_why) {
         .vfs = vfs,
         .queue_max = chat->queue_max,
         .limits = { .text_max_bytes = chat->text_max_bytes,
-                    .upload_max_bytes = chat->upload_max_bytes,
                     .rooms_max_per_user = chat->rooms_max,
                     .members_max = chat->members_max,
                     .reactions_max = chat->reactions_max,

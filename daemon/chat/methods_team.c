@@ -19,7 +19,6 @@ void chat_put_limits(struct buffer *out, const struct chat_limits *l) {
     out_open(out, '{');
     out_uint(out, "text_bytes", l->text_max_bytes);
     out_uint(out, "meta_bytes", l->meta_max_bytes);
-    out_uint(out, "upload_bytes", l->upload_max_bytes);
     out_uint(out, "rooms", l->rooms_max_per_user);
     out_uint(out, "members", l->members_max);
     out_uint(out, "reactions", l->reactions_max);

@@ -35,7 +35,6 @@ struct chat_limits {
     uint32_t mentions_max;       /* users that a message names, further ones are not told; 50 */
     uint32_t revisions_max;      /* earlier texts that are kept of a message; 50 */
     uint32_t users_max;          /* of a sync; 5000 */
-    uint32_t upload_max_bytes;   /* of a file; told, not looked at here */
     int64_t edit_window_ms;      /* how long one's own may be edited; 0: always */
 };
 
