@@ -21,6 +21,7 @@
 #include "storage/chat/member.h"
 #include "storage/chat/message.h"
 #include "storage/chat/read.h"
+#include "storage/chat/search.h"
 #include "storage/chat/store.h"
 #include "storage/chat/sync.h"
 #include "storage/chat/user.h"
@@ -267,6 +268,46 @@ static int run_room_sync(struct chat_work *work, struct chat_tx *tx) {
     return r;
 }
 
+static int search(struct chat_work *work, struct chat_tx *tx, const char *user,
+                  struct chat_search what) {
+    struct reading *rd = CONTAINER_OF(work, struct reading, work);
+    struct chat_actor by;
+    struct chat_search_result found;
+    int r = chat_actor_load(tx, str_of(user), &by);
+    if (r == 0)
+        r = chat_search(tx, &by, &what, &found);
+    rd->n += r == 0 ? found.n : 0;
+    return r;
+}
+
+static int run_search_common(struct chat_work *work, struct chat_tx *tx) {
+    struct reading *rd = CONTAINER_OF(work, struct reading, work);
+    return search(work, tx, rd->user, (struct chat_search){ .q = STR("Friday lunch") });
+}
+
+static int run_search_beginning(struct chat_work *work, struct chat_tx *tx) {
+    struct reading *rd = CONTAINER_OF(work, struct reading, work);
+    return search(work, tx, rd->user, (struct chat_search){ .q = STR("a") });
+}
+
+static int run_search_phrase(struct chat_work *work, struct chat_tx *tx) {
+    struct reading *rd = CONTAINER_OF(work, struct reading, work);
+    return search(work, tx, rd->user,
+                  (struct chat_search){ .q = STR("\"ask Maria before lunch\"") });
+}
+
+static int run_search_room(struct chat_work *work, struct chat_tx *tx) {
+    struct reading *rd = CONTAINER_OF(work, struct reading, work);
+    return search(work, tx, rd->user,
+                  (struct chat_search){ .q = STR("release"), .room = str_of(rd->room) });
+}
+
+/* Nothing is found of what is in every other message: they are in none of the rooms. */
+static int run_search_nothing(struct chat_work *work, struct chat_tx *tx) {
+    return search(work, tx, "owner",
+                  (struct chat_search){ .q = STR("release"), .from = STR("owner") });
+}
+
 static int compare(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
     return x < y ? -1 : x > y;
@@ -429,6 +470,16 @@ static int measure(struct bench *b) {
         r = measure_reads(b, "unread of 100 rooms", run_unread, 1000);
     if (r == 0)
         r = measure_reads(b, "sync: 100 rooms, 1000 users", run_sync, 300);
+    if (r == 0)
+        r = measure_reads(b, "search, two words", run_search_common, 1000);
+    if (r == 0)
+        r = measure_reads(b, "search, a beginning", run_search_beginning, 300);
+    if (r == 0)
+        r = measure_reads(b, "search, a phrase of four", run_search_phrase, 300);
+    if (r == 0)
+        r = measure_reads(b, "search, in one room", run_search_room, 1000);
+    if (r == 0)
+        r = measure_reads(b, "search, nothing found", run_search_nothing, 1000);
     report_memory();
     return r;
 }
