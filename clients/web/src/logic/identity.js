@@ -23,7 +23,13 @@ export function initialsOf(name) {
     const words = cleanName(name)
         .split(/[\s._-]+/)
         .filter(Boolean);
-    const first = (word) => [...new Intl.Segmenter().segment(word ?? '')][0]?.segment ?? '';
+    const first = (word) => characterOf(word ?? '');
     const letters = words.length > 1 ? first(words[0]) + first(words.at(-1)) : first(words[0]);
     return letters.toUpperCase() || '?';
+}
+
+// The first character as people count them: a family of emoji is one. Firefox before 125 cannot tell.
+function characterOf(word) {
+    if (!Intl.Segmenter) return [...word][0] ?? '';
+    return [...new Intl.Segmenter().segment(word)][0]?.segment ?? '';
 }

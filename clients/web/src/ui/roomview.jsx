@@ -60,7 +60,6 @@ export function RoomView({ room, seq }) {
     useEffect(() => {
         room.open(seq ? { at: seq } : undefined).catch(() => {}); // the timeline tells
         if (seq) setJump({ seq, n: Date.now() });
-        if (matchMedia('(hover: hover)').matches && !hasDialog()) composer.current?.focus();
     }, [room]);
 
     const jumpTo = useCallback(
@@ -108,6 +107,11 @@ export function RoomView({ room, seq }) {
         [room],
     );
 
+    // One can write at once, as soon as it is known that one may. On a phone that would bring up its keyboard.
+    const canWrite = Boolean(info?.role) && !info.archived;
+    useEffect(() => {
+        if (canWrite && matchMedia('(hover: hover)').matches && !hasDialog()) composer.current?.focus();
+    }, [room, canWrite]);
     useEffect(() => setHere(state.online), [state.online]);
 
     const markRead = useCallback(() => {

@@ -1,6 +1,6 @@
 // The chat of somebody who is in: rooms at the left, the room in the middle, what belongs to it at the right.
 import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
-import { hashOfRoom } from '../logic/route.js';
+import { hashOfRoom, routeOf } from '../logic/route.js';
 import { browserStore } from '../net/store.js';
 import { Banner } from './banner.jsx';
 import { Page } from './context.js';
@@ -54,7 +54,7 @@ export function Shell({ chat, route, onSignOut }) {
 
     // At home: where somebody was last, or what is unread, or the first there is.
     useEffect(() => {
-        if (route.view !== 'home' || !value.isLoaded) return;
+        if (route.view !== 'home' || !value.isLoaded || routeOf(location.hash).view !== 'home') return;
         const all = [...groups.rooms, ...groups.direct];
         const last = browserStore.get('room');
         const room = all.find((one) => one.id === last) ?? all.find((one) => one.unread) ?? all[0];
