@@ -191,17 +191,19 @@ describe('parley chat', () => {
         ben.type('/who');
         ben.key('Enter');
         await ben.shows('@anna');
-        ben.key('Escape');
+        ben.key('Escape'); // what came right behind it would be a key with Alt
+        await ben.hides('Members of');
         ben.type('/nonsense');
         ben.key('Enter');
         await ben.shows('there is no /nonsense');
         ben.resize(120, 40);
         await ben.shows('#garden');
-        ben.key('F9'); /* does nothing */
+        ben.key('F9'); // does nothing
         ben.type('/help');
         ben.key('Enter');
         await ben.shows('/search');
         ben.key('Escape');
+        await ben.hides('/search');
         ben.type('half a line');
         ben.key('C-d'); // at its end: nothing to delete
         await ben.shows('half a line');

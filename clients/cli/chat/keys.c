@@ -225,9 +225,7 @@ void app_key(struct app *a, struct key key) {
     case KEY_IS_NAMED:
         named(a, &key);
         break;
-    case KEY_IS_RESIZE:
-        screen_resize(a->screen);
-        break;
+    case KEY_IS_RESIZE: /* it has been: screen_resize() */
     case KEY_IS_UNKNOWN:
     case KEY_IS_NONE:
     default:

@@ -103,7 +103,9 @@ void screen_redraw(struct screen *s) {
 void screen_resize(struct screen *s) {
     struct winsize size;
 
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row && size.ws_col)
+    /* Each call of resizeterm() brings a key, even one that changes nothing. */
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row && size.ws_col &&
+        is_term_resized(size.ws_row, size.ws_col))
         (void) resizeterm(size.ws_row, size.ws_col);
     (void) clearok(stdscr, TRUE);
 }
