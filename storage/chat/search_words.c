@@ -62,10 +62,16 @@ static int keep_token(void *arg, struct str token, size_t start, size_t end) {
     return 0;
 }
 
-/* A character of those taken in pairs, alone? */
+/* One character, and of those taken in pairs? */
 static bool is_single(struct str token) {
     bool is_paired;
     return chat_tokenizer_character(str_bytes(token), &is_paired) == token.len && is_paired;
+}
+
+/* One letter begins so many words that all there is would have to be read. */
+static bool is_letter(struct str token) {
+    bool is_paired;
+    return chat_tokenizer_character(str_bytes(token), &is_paired) == token.len && !is_paired;
 }
 
 static int cut_term(const struct chat_cutter *c, struct arena *a, struct chat_search_term *t) {
@@ -77,6 +83,8 @@ static int cut_term(const struct chat_cutter *c, struct arena *a, struct chat_se
     t->tokens_n = cutting.tokens.n;
     if (t->tokens_n > 0 && is_single(t->tokens[t->tokens_n - 1]))
         t->is_beginning = true; /* in the index it begins a pair */
+    else if (t->tokens_n > 0 && is_letter(t->tokens[t->tokens_n - 1]))
+        t->is_beginning = false;
     return 0;
 }
 

@@ -1,7 +1,8 @@
 /*
  * What somebody wrote to be searched for: words, "phrases" and beginnings*, all of which have to be
- * in a message. The last word is the beginning of one, as it may still be being typed. Nothing in
- * it is syntax of FTS5: it becomes quoted strings of the words that the tokenizer knows.
+ * in a message. The last word is the beginning of one, as it may still be being typed (one letter
+ * alone is a word). Nothing in it is syntax of FTS5: it becomes quoted strings of the words that
+ * the tokenizer knows.
  */
 #pragma once
 

@@ -287,7 +287,7 @@ static int run_search_common(struct chat_work *work, struct chat_tx *tx) {
 
 static int run_search_beginning(struct chat_work *work, struct chat_tx *tx) {
     struct reading *rd = CONTAINER_OF(work, struct reading, work);
-    return search(work, tx, rd->user, (struct chat_search){ .q = STR("a") });
+    return search(work, tx, rd->user, (struct chat_search){ .q = STR("af") });
 }
 
 static int run_search_phrase(struct chat_work *work, struct chat_tx *tx) {

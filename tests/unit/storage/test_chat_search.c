@@ -273,7 +273,8 @@ static bool has_term(const struct units *u, const struct term *t) {
             if (strstr(u->items[i], t->text))
                 return true;
         } else if (strncmp(u->items[i], t->text, strlen(t->text)) == 0 &&
-                   (t->is_beginning || strlen(u->items[i]) == strlen(t->text))) {
+                   ((t->is_beginning && strlen(t->text) > 1) ||
+                    strlen(u->items[i]) == strlen(t->text))) {
             return true;
         }
     }
