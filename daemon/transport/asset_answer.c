@@ -116,7 +116,7 @@ static bool is_unchanged(const struct http_request *r, struct str etag) {
 
 /* Everything comes from here; nobody may frame the page or send its forms elsewhere. */
 static const char POLICY[] = "default-src 'none'; script-src 'self'; style-src 'self'; "
-                             "img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+                             "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; "
                              "manifest-src 'self'; base-uri 'none'; form-action 'none'; "
                              "frame-ancestors 'none'";
 
