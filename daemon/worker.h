@@ -58,13 +58,13 @@ struct worker_stall {
 struct worker {
     struct daemon *daemon;
     unsigned index;
-    struct config *config; /* a reference; replaced as a whole by a reload */
-    struct keys *keys;     /* whose tokens are believed */
-    struct jwks *jwks;     /* keys of others; NULL until one is needed */
+    struct config *config;         /* a reference; replaced as a whole by a reload */
+    struct keys *keys;             /* whose tokens are believed */
+    struct jwks *jwks;             /* keys of others; NULL until one is needed */
     struct chat_files *chat_files; /* what people upload; NULL until somebody does */
-    struct pool *checkers; /* of signatures that take long; NULL until there is one */
-    struct pool *hashers;  /* of passwords; the same */
-    struct tls *tls;       /* for new connections; NULL: TLS is off */
+    struct pool *checkers;         /* of signatures that take long; NULL until there is one */
+    struct pool *hashers;          /* of passwords; the same */
+    struct tls *tls;               /* for new connections; NULL: TLS is off */
 
     struct inbox *inbox;
     struct engine_sink sink;

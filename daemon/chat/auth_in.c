@@ -193,8 +193,9 @@ static int read_invite(struct chat_work *w, struct chat_tx *tx) {
 /* Codes that are none count as attempts. */
 static int find_invite(struct auth_call *c) {
     int r = auth_take_attempt(c, (struct str){ 0 });
-    if (r == 0)
-        r = auth_read(c, read_invite);
+    if (r != 0)
+        return r;
+    r = auth_read(c, read_invite);
     if (r == 0 || c->x->status != 404)
         auth_give_attempt_back(c, (struct str){ 0 });
     else if (r == 1)

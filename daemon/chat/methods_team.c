@@ -12,7 +12,12 @@
 #include "storage/chat/sync.h"
 #include "storage/chat/user.h"
 
-enum { SYNC_USERS_BYTES = 384 * 1024 }; /* the rest of them: user.get */
+/* All of a sync is one reply, whatever others have made its asker a member of. */
+enum {
+    SYNC_USERS_BYTES = 256 * 1024, /* the rest of them: user.get */
+    SYNC_ROOMS_BYTES = 256 * 1024, /* then in short: room.open has the rest */
+    SYNC_SHORT_BYTES = 512 * 1024, /* then none any more: their own events name them */
+};
 
 void chat_put_limits(struct buffer *out, const struct chat_limits *l) {
     out_key(out, "limits");
@@ -46,6 +51,25 @@ static bool put_users(struct buffer *out, const struct chat_users *all) {
     return i == all->n && !all->has_more;
 }
 
+/* The last written to come first. Are all of them in? */
+static bool put_rooms(struct buffer *out, const struct chat_rooms *all) {
+    size_t i = 0, from = out->len;
+
+    out_key(out, "rooms");
+    out_open(out, '[');
+    for (; i < all->n && out->len - from <= SYNC_SHORT_BYTES; i++) {
+        struct chat_room room = all->items[i];
+        if (out->len - from > SYNC_ROOMS_BYTES) {
+            room.topic = (struct str){ 0 };
+            room.others.n = room.kind == CHAT_ROOM_DIRECT ? room.others.n : 0;
+        }
+        out_next(out);
+        chat_put_room(out, &room, true);
+    }
+    out_close(out, ']');
+    return i == all->n;
+}
+
 int chat_run_sync(struct chat_call *c, struct chat_tx *tx) {
     struct chat_sync s;
     struct chat_settings settings;
@@ -63,8 +87,8 @@ int chat_run_sync(struct chat_call *c, struct chat_tx *tx) {
     out_close(&c->out, '}');
     bool is_all = put_users(&c->out, &s.users);
     out_flag_if(&c->out, "more", !is_all);
-    out_key(&c->out, "rooms");
-    chat_put_rooms(&c->out, &s.rooms);
+    bool has_all_rooms = put_rooms(&c->out, &s.rooms);
+    out_flag_if(&c->out, "more_rooms", !has_all_rooms);
     out_text(&c->out, "epoch", str_of(chat_tx_epoch(tx)));
     chat_put_limits(&c->out, chat_tx_limits(tx));
     return 0;

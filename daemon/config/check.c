@@ -562,10 +562,9 @@ int config_check(struct config_loader *l) {
         struct network network;
         struct str one = c->http.trusted_proxies[i];
         if (!str_equal(one, STR("unix")) && !network_parse(one, &network))
-            config_problem(l, true, place(l, "http_server.trusted_proxies"),
-                           "http_server.trusted_proxies",
-                           "\"%s\" is no address (10.0.0.1), network (10.0.0.0/8) or \"unix\"",
-                           one.data);
+            config_problem(
+                    l, true, place(l, "http_server.trusted_proxies"), "http_server.trusted_proxies",
+                    "\"%s\" is no address (10.0.0.1), network (10.0.0.0/8) or \"unix\"", one.data);
     }
     if (c->http.max_line_bytes > c->http.max_head_bytes)
         config_problem(l, true, place(l, "http_server.max_line_size"), "http_server.max_line_size",

@@ -1,7 +1,7 @@
 /*
  * Who a client is and what comes with it, whoever vouches for it: a token, a login of the chat, a
- * header of a trusted proxy in front, the application behind the connect proxy, or nobody where that
- * is allowed.
+ * header of a trusted proxy in front, the application behind the connect proxy, or nobody where
+ * that is allowed.
  *
  * All spans live in the arena of the connect command; payloads are JSON on one line.
  */

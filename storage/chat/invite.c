@@ -65,10 +65,10 @@ static int check_guests(struct chat_tx *tx, const struct chat_invite_new *new) {
     return r == 0 && !settings.guests ? CHAT_DENIED : r;
 }
 
-static int check_number(struct chat_tx *tx) {
+static int check_number(struct chat_tx *tx, const struct chat_actor *by) {
     int64_t n = 0;
-    int r = FETCH(tx, &n, "SELECT count(*)" INVITE_TABLES " WHERE " INVITE_IS_GOOD,
-                  NUMBER(chat_tx_now_ms(tx)));
+    int r = FETCH(tx, &n, "SELECT count(*)" INVITE_TABLES " WHERE i.by = ?2 AND " INVITE_IS_GOOD,
+                  NUMBER(chat_tx_now_ms(tx)), NUMBER(by->key));
     if (r < 0)
         return r;
     return n < CHAT_INVITES_MAX ? 0 : chat_refuse(tx, CHAT_CONFLICT, "invites", CHAT_INVITES_MAX);
@@ -84,7 +84,7 @@ int chat_invite_create(struct chat_tx *tx, const struct chat_actor *by,
     if (r == 0)
         r = check_guests(tx, new);
     if (r == 0)
-        r = check_number(tx);
+        r = check_number(tx, by);
     if (r == 0)
         r = RUN(tx,
                 "INSERT INTO invite(code, by, room, guests, uses, uses_max, created_at,"
@@ -123,20 +123,31 @@ int chat_invite_get(struct chat_tx *tx, struct str code, struct chat_invite *ret
     return 0;
 }
 
+#define INVITES_WHERE(condition)                                                                   \
+    "SELECT " INVITE_COLUMNS INVITE_TABLES " WHERE " condition INVITE_IS_GOOD " ORDER BY i.key "   \
+                                                                              "DESC"
+
+/* One statement for each way to ask, so that each has its index. */
+static int begin_list(struct chat_tx *tx, struct rows *rows, int64_t room_key, int64_t by_key) {
+    struct sql_value now = NUMBER(chat_tx_now_ms(tx));
+    if (room_key)
+        return QUERY(tx, rows, INVITES_WHERE("i.room = ?2 AND "), now, NUMBER(room_key));
+    if (by_key)
+        return QUERY(tx, rows, INVITES_WHERE("i.by = ?2 AND "), now, NUMBER(by_key));
+    return QUERY(tx, rows, INVITES_WHERE(""), now);
+}
+
 int chat_invite_list(struct chat_tx *tx, const struct chat_actor *by, struct str room,
                      struct chat_invites *ret) {
     struct arena_list list = { 0 };
     struct rows rows;
     int64_t room_key = 0;
-    bool is_all = room.len > 0 || chat_team_permission(CHAT_TEAM_ADMIN, by->role);
+    bool is_admin = chat_team_permission(CHAT_TEAM_ADMIN, by->role);
 
     int r = room.len ? check_maker(tx, by, room, &room_key) : 0;
     if (r)
         return r;
-    r = QUERY(tx, &rows,
-              "SELECT " INVITE_COLUMNS INVITE_TABLES " WHERE " INVITE_IS_GOOD
-              "  AND (?2 = 0 OR i.room = ?2) AND (?3 = 0 OR i.by = ?3) ORDER BY i.key DESC",
-              NUMBER(chat_tx_now_ms(tx)), NUMBER(room_key), NUMBER(is_all ? 0 : by->key));
+    r = begin_list(tx, &rows, room_key, is_admin ? 0 : by->key);
     while (r == 0 && (r = rows_next(&rows)) > 0) {
         struct chat_invite *one =
                 arena_list_add(chat_tx_arena(tx), &list, sizeof(struct chat_invite));

@@ -8,7 +8,7 @@
 
 #include "storage/chat/account.h"
 
-enum { CHAT_INVITES_MAX = 1000 /* good ones, together */ };
+enum { CHAT_INVITES_MAX = 200 /* good ones of one maker */ };
 
 struct chat_invite {
     int64_t key, room_key; /* 0: into the team alone */

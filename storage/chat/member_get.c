@@ -2,8 +2,7 @@
 
 #include "storage/chat/member_row.h"
 
-int chat_member_get(struct chat_tx *tx, struct str room, struct str user,
-                    struct chat_member *ret) {
+int chat_member_get(struct chat_tx *tx, struct str room, struct str user, struct chat_member *ret) {
     int64_t room_key = 0, user_key = 0;
 
     int r = FETCH(tx, &room_key, "SELECT key FROM room WHERE id = ?1", TEXT(room));

@@ -62,6 +62,7 @@ static const char *const migrations[] = {
     "  revoked_at INTEGER NOT NULL DEFAULT 0"
     ") STRICT;"
     "CREATE INDEX invite_room ON invite(room);"
+    "CREATE INDEX invite_maker ON invite(by);"
 
     /* ---- rooms ---- */
     "CREATE TABLE room("

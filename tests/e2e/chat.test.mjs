@@ -209,6 +209,20 @@ describe('a chat', () => {
         assert.equal((await refusal(ann.call('message.shout', {}))).code, 108);
     });
 
+    test('whatever rooms somebody is put into, sync answers', async () => {
+        const ann = await Person.connect(server, 'ann10');
+        const bob = await Person.connect(server, 'bob10');
+        const topic = '\u{1f375}'.repeat(250);
+        for (let i = 1; i <= 600; i++)
+            await ann.call('room.create', { kind: 'private', name: `Tea ${i}`, topic, users: ['bob10'] });
+        const { rooms, more_rooms } = await bob.call('sync');
+        assert.equal(rooms.length, 600);
+        assert.equal(more_rooms, undefined);
+        assert.equal(rooms[0].topic, topic);
+        assert.equal(rooms.at(-1).topic, '');
+        assert.equal((await bob.call('room.open', { room: rooms.at(-1).id })).room.topic, topic);
+    });
+
     test('long pages are cut to what a client is sent at once', async () => {
         const ann = await Person.connect(server, 'ann8');
         const { room } = await ann.call('room.create', { kind: 'public', name: 'Long' });
