@@ -53,22 +53,24 @@ static const struct
                                 " status_until, password, created_at, last_seen_at, "
                                 "deactivated_at) VALUES "
                                 "(" IN("id") ","
-                                             " " IN("login") ", " IN("name") ", " ROLE_OF_WORD(IN("role")) ", " IN_OR("bot", "0") ", " IN_OR("avatar", "''") ", " IN_OR("status_emoji", "''") ", " IN_OR(
-                                                     "status_text",
-                                                     "''") ", " IN_OR("status_until",
-                                                                      "0") ", " IN("passwo"
-                                                                                   "rd") ", " IN("c"
-                                                                                                 "r"
-                                                                                                 "e"
-                                                                                                 "a"
-                                                                                                 "t"
-                                                                                                 "e"
-                                                                                                 "d"
-                                                                                                 "_"
-                                                                                                 "a"
-                                                                                                 "t") ", " IN_OR("last_seen_at",
-                                                                                                                 "0") ", " IN_OR("deactivated_at",
-                                                                                                                                 "0") ")" } },
+                                             " " IN("login") ", " IN("name") ", " ROLE_OF_WORD(IN("role")) ", " IN_OR("bot", "0") ", " IN_OR("avatar", "''") ", " IN_OR(
+                                                     "status_emoji",
+                                                     "''") ", " IN_OR("status_text",
+                                                                      "''") ", " IN_OR("status_"
+                                                                                       "until",
+                                                                                       "0") ", " IN("passwo"
+                                                                                                    "rd") ", " IN("c"
+                                                                                                                  "r"
+                                                                                                                  "e"
+                                                                                                                  "a"
+                                                                                                                  "t"
+                                                                                                                  "e"
+                                                                                                                  "d"
+                                                                                                                  "_"
+                                                                                                                  "a"
+                                                                                                                  "t") ", " IN_OR("last_seen_at",
+                                                                                                                                  "0") ", " IN_OR("deactivated_at",
+                                                                                                                                                  "0") ")" } },
 
                             { "room",
                               { "INSERT INTO room(id, kind, name, slug, topic, dm_key, last_seq, "
@@ -79,15 +81,14 @@ static const struct
                                 "archived_at)"
                                 " VALUES (" IN(
                                         "id") ", " KIND_OF_WORD(IN("kind")) ", " IN("name") ", " IN("slug") ","
-                                                                                                            " " IN_OR(
-                                                                                                                    "topic", "''") ", (SELECT min(u.key) || ':' || max(u.key) FROM json_each(?1,"
-                                                                                                                                   " '$.direct') d JOIN user u ON u.id = d.value HAVING count(*) > 0), " IN_OR("last_seq", "0") ", " IN_OR("ver",
-                                                                                                                                                                                                                                           "0") ", " IN_OR("set_ver", "0") ", " IN_OR("floor_seq",
-                                                                                                                                                                                                                                                                                      "0") ", " IN_OR("floor_ver",
-                                                                                                                                                                                                                                                                                                      "0") ", " IN_OR("last_at", "0") ", " IN_OR("slow_s", "0") ", " IN_OR("retain_d",
-                                                                                                                                                                                                                                                                                                                                                                           "0") ", " IN_OR("receipts", "0") ", "
-                                                                                                                                                                                                                                                                                                                                                                                                            "coalesce(" IN_USER(
-                                                                                                                                                                                                                                                                                                                                                                                                                    "created_by") ", 0), " IN("created_at") ", " IN_OR("archived_at", "0") ")" } },
+                                                                                                            " " IN_OR("topic", "''") ", (SELECT min(u.key) || ':' || max(u.key) FROM json_each(?1,"
+                                                                                                                                     " '$.direct') d JOIN user u ON u.id = d.value HAVING count(*) > 0), " IN_OR("last_seq",
+                                                                                                                                                                                                                 "0") ", " IN_OR("ver", "0") ", " IN_OR("set_ver", "0") ", " IN_OR("floor_seq",
+                                                                                                                                                                                                                                                                                   "0") ", " IN_OR("floor_ver",
+                                                                                                                                                                                                                                                                                                   "0") ", " IN_OR("last_at", "0") ", " IN_OR("slow_s", "0") ", " IN_OR("retain_d",
+                                                                                                                                                                                                                                                                                                                                                                        "0") ", " IN_OR("receipts", "0") ", "
+                                                                                                                                                                                                                                                                                                                                                                                                         "coalesce(" IN_USER(
+                                                                                                                                                                                                                                                                                                                                                                                                                 "created_by") ", 0), " IN("created_at") ", " IN_OR("archived_at", "0") ")" } },
 
                             { "member",
                               { "INSERT INTO member(room, user, role, ver, read_seq, unread_mark, "
@@ -107,11 +108,12 @@ static const struct
                                         "roo"
                                         "m") ", " IN_USER("user") ", coalesce(" IN_USER("by") ", "
                                                                                               "0),"
-                                                                                              " " IN("at") ", " IN_OR("until",
-                                                                                                                      "0") ", " IN_OR("rea"
-                                                                                                                                      "so"
-                                                                                                                                      "n",
-                                                                                                                                      "''") ")" } },
+                                                                                              " " IN("at") ", " IN_OR(
+                                                                                                      "until",
+                                                                                                      "0") ", " IN_OR("rea"
+                                                                                                                      "so"
+                                                                                                                      "n",
+                                                                                                                      "''") ")" } },
 
                             { "message",
                               { "INSERT INTO message(room, seq, ver, author, at, client_id, body, "
@@ -119,16 +121,17 @@ static const struct
                                 " edited_at, deleted_at, deleted_by, reason, pinned_at, flags) "
                                 "VALUES "
                                 "(" IN_ROOM("room") ","
-                                                    " " IN("seq") ", " IN("ver") ", " IN_USER("use"
-                                                                                              "r") ", " IN("at") ", " IN(
-                                                            "client_id") ", " IN("text") ", " IN_OR("reply_to", "0") ", CAST(" IN("meta") " AS BLOB), " IN_OR("edited_at",
-                                                                                                                                                              "0") ", " IN_OR("deleted_at", "0") ", coalesce(" IN_USER("deleted_by") ", 0), " IN("reason") ", " IN_OR("pinned_at", "0") ","
-                                                                                                                                                                                                                                                                                        " (" IN("reactions") " IS NOT NULL) + 2 * (" IN(
-                                                                                                                                                                                                                                                                                                "mentions") " IS NOT NULL)"
-                                                                                                                                                                                                                                                                                                            " + 4 * (" IN("mentions_all") " IS NOT NULL) + 8 * (" IN(
-                                                                                                                                                                                                                                                                                                                    "attachments") " IS NOT NULL)"
-                                                                                                                                                                                                                                                                                                                                   " + 16 * coalesce(instr(" IN(
-                                                                                                                                                                                                                                                                                                                                           "text") ", 'http://') > 0 OR instr(" IN("text") ", 'https://') > 0, 0) + 32 * (" IN("revisions") " IS NOT NULL))",
+                                                    " " IN("seq") ", " IN(
+                                                            "ver") ", " IN_USER("use"
+                                                                                "r") ", " IN("at") ", " IN("client_id") ", " IN("text") ", " IN_OR("reply_to", "0") ", CAST(" IN("meta") " AS BLOB), " IN_OR("edited_at", "0") ", " IN_OR("deleted_at",
+                                                                                                                                                                                                                                          "0") ", coalesce(" IN_USER("deleted_by") ", 0), " IN("reason") ", " IN_OR("pinned_at",
+                                                                                                                                                                                                                                                                                                                    "0") ","
+                                                                                                                                                                                                                                                                                                                         " (" IN("reactions") " IS NOT NULL) + 2 * (" IN(
+                                                                                                                                                                                                                                                                                                                                 "mentions") " IS NOT NULL)"
+                                                                                                                                                                                                                                                                                                                                             " + 4 * (" IN(
+                                                                                                                                                                                                                                                                                                                                                     "mentions_all") " IS NOT NULL) + 8 * (" IN("attachments") " IS NOT NULL)"
+                                                                                                                                                                                                                                                                                                                                                                                                               " + 16 * coalesce(instr(" IN("text") ", 'http://') > 0 OR instr(" IN(
+                                                                                                                                                                                                                                                                                                                                                                                                                       "text") ", 'https://') > 0, 0) + 32 * (" IN("revisions") " IS NOT NULL))",
                                 "INSERT INTO revision(message, n, at, body) SELECT " THIS_MESSAGE
                                 ", json_extract(value, '$.n'), json_extract(value, '$.at'), "
                                 "json_extract(value, '$.text')"
@@ -164,21 +167,24 @@ static const struct
                                 "VALUES (" IN("id") ", " IN("kind") ", " IN_ROOM(
                                         "room") ", "
                                                 "coalesce"
-                                                "(" IN_USER("bot") ", 0), " IN("name") ", " IN_OR("url", "''") ", " IN(
-                                                        "secret") ", "
-                                                                  "coalesce"
-                                                                  "(" IN_USER(
-                                                                          "c"
-                                                                          "r"
-                                                                          "e"
-                                                                          "a"
-                                                                          "t"
-                                                                          "e"
-                                                                          "d"
-                                                                          "_"
-                                                                          "b"
-                                                                          "y") ", 0), " IN("created"
-                                                                                           "_at") ")" } },
+                                                "(" IN_USER("bot") ", 0), " IN("name") ", " IN_OR(
+                                                        "url",
+                                                        "''") ", " IN("secret") ", "
+                                                                                "coalesce"
+                                                                                "(" IN_USER(
+                                                                                        "c"
+                                                                                        "r"
+                                                                                        "e"
+                                                                                        "a"
+                                                                                        "t"
+                                                                                        "e"
+                                                                                        "d"
+                                                                                        "_"
+                                                                                        "b"
+                                                                                        "y") ", "
+                                                                                             "0),"
+                                                                                             " " IN("created"
+                                                                                                    "_at") ")" } },
 
                             { "audit",
                               { "INSERT INTO audit(at, user, action, room, target, detail) VALUES "
@@ -188,12 +194,13 @@ static const struct
                                                                                                 "al"
                                                                                                 "es"
                                                                                                 "ce"
-                                                                                                "(" IN_ROOM("roo"
-                                                                                                            "m") ", 0), "
-                                                                                                                 "coalesce"
-                                                                                                                 "(" IN_USER("target") ", 0), " IN_OR(
-                                                                                                                         "detail",
-                                                                                                                         "''") ")" } },
+                                                                                                "(" IN_ROOM(
+                                                                                                        "roo"
+                                                                                                        "m") ", 0), "
+                                                                                                             "coalesce"
+                                                                                                             "(" IN_USER("target") ", 0), " IN_OR(
+                                                                                                                     "detail",
+                                                                                                                     "''") ")" } },
                         };
 
 /* What follows from the rest. */
