@@ -28,10 +28,41 @@ const TYPES = {
     '.svg': 'image/svg+xml',
 };
 
+// The emoji with their names, of a package that has more about them than a picker needs: made when the page is built.
+const GROUPS = {
+    'Smileys & Emotion': 'Faces',
+    'People & Body': 'People',
+    'Animals & Nature': 'Nature',
+    'Food & Drink': 'Food',
+    'Travel & Places': 'Places',
+    Activities: 'Activities',
+    Objects: 'Objects',
+    Symbols: 'Symbols',
+    Flags: 'Flags',
+};
+const emojiData = {
+    name: 'emoji-data',
+    setup({ onResolve, onLoad }) {
+        onResolve({ filter: /^emoji-data$/ }, () => ({ path: 'emoji-data', namespace: 'made' }));
+        onLoad({ filter: /^emoji-data$/, namespace: 'made' }, async () => {
+            const { gemoji } = await import(new URL(`file://${modules}/gemoji/index.js`));
+            const line = ({ emoji, names, tags }) => [emoji, names.join(' '), tags.join(' ')].join('|');
+            const groups = Object.entries(GROUPS).map(([category, title]) => [
+                title,
+                gemoji.filter((one) => one.category === category).map(line),
+            ]);
+            return { contents: JSON.stringify(groups), loader: 'json' };
+        });
+    },
+};
+
 const options = {
+    plugins: [emojiData],
     entryPoints: { app: path.join(here, 'src/main.jsx') },
     outdir: out,
     entryNames: '[name]-[hash]',
+    chunkNames: '[name]-[hash]',
+    splitting: true,
     bundle: true,
     minify: true,
     format: 'esm',
@@ -40,6 +71,11 @@ const options = {
     jsxImportSource: 'preact',
     legalComments: 'none',
     nodePaths: [modules],
+    alias: {
+        'parley-chat': path.join(here, '../js/src/index.js'),
+        // The one that a page would take decodes by innerHTML; entities are not decoded here at all.
+        'decode-named-character-reference': path.join(here, 'src/logic/entities.js'),
+    },
     absWorkingDir: here,
     loader: { '.svg': 'copy' },
     metafile: true,
@@ -66,7 +102,8 @@ function write(result) {
                 .readFileSync(path.join(here, 'src/index.html'), 'utf8')
                 .replaceAll('{{js}}', named('.js'))
                 .replaceAll('{{css}}', named('.css'))
-                .replaceAll('{{icon}}', iconName),
+                .replaceAll('{{icon}}', iconName)
+                .replace('{{preloads}}', preloads(result.metafile).join('\n')),
         ),
     );
 
@@ -86,6 +123,21 @@ function write(result) {
             }`,
         );
     }
+}
+
+// What the entry imports without being asked, and they in turn: fetched at once instead of one after the other.
+function preloads({ outputs }) {
+    const entry = Object.keys(outputs).find((file) => outputs[file].entryPoint?.endsWith('src/main.jsx'));
+    const wanted = new Set();
+    const add = (file) => {
+        for (const { path: other, kind } of outputs[file].imports) {
+            if (kind !== 'import-statement' || wanted.has(other)) continue;
+            wanted.add(other);
+            add(other);
+        }
+    };
+    add(entry);
+    return [...wanted].map((file) => `<link rel="modulepreload" href="./${path.basename(file)}">`);
 }
 
 function hash(bytes) {
@@ -166,6 +218,7 @@ if (process.argv.includes('--watch')) {
     const watching = await context({
         ...options,
         plugins: [
+            emojiData,
             {
                 name: 'write',
                 setup: ({ onEnd }) => onEnd((result) => (result.errors.length ? undefined : write(result))),

@@ -1,355 +1,317 @@
-// Two browser windows and a chat room.
+// Two people at two browsers, on a real daemon: everything that is done with messages.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
-import {
-    Visits,
-    bubbles,
-    composer,
-    eventually,
-    inRoom,
-    nameField,
-    picture,
-    say,
-    sees,
-    sent,
-    texts,
-} from './lib/page.mjs';
+import { eventually, picture } from './lib/page.mjs';
+import { png } from './lib/png.mjs';
+import { Team, choose, composer, inRoom, row, rows, say, scroller, sees, sent, texts } from './lib/team.mjs';
 
-describe('a chat room in the browser', () => {
-    let visits;
+describe('two people in a room', () => {
+    let team, ada, bo;
     before(async () => {
-        visits = await Visits.start();
+        team = await Team.start();
+        ada = await team.own();
+        bo = await team.invite('bo', 'Bo Chen');
     });
-    afterEach(() => visits.leave());
-    after(() => visits?.stop());
+    afterEach(() => team.leave());
+    after(() => team?.stop());
 
-    test('two windows meet, see each other, and talk', async () => {
-        const ada = await visits.visitor('Ada', 'meet');
-        await ada.getByText('Nothing said in #meet yet').waitFor();
-        await picture(ada, 'chat-empty-light-wide');
+    const both = async (name, options = {}) => {
+        const id = await team.room(name, [ada, bo]);
+        const pages = [
+            await team.at(ada, `#/room/${id}`, options),
+            await team.at(bo, `#/room/${id}`, { dark: true, ...options }),
+        ];
+        for (const page of pages) await inRoom(page, `#${name}`);
+        return [id, ...pages];
+    };
 
-        const bo = await visits.visitor('Bo', 'meet', { dark: true });
-        for (const [page, other] of [
-            [ada, 'Bo'],
-            [bo, 'Ada'],
-        ]) {
-            await page.getByRole('complementary', { name: 'Who is here' }).getByText(other).waitFor();
-            await page.getByText('2 people here').waitFor();
-        }
-        await ada.getByText('Bo joined').waitFor();
-        assert.equal(await bo.getByText(/joined$/).count(), 0, 'who was there before is not announced');
-
-        await say(ada, 'Is anybody there?');
-        await sent(ada, 'Is anybody there?');
-        await sees(bo, 'Is anybody there?');
-        await say(bo, 'Yes, in the other window.');
-        await sees(ada, 'Yes, in the other window.');
-        assert.deepEqual(await texts(ada), await texts(bo));
-        assert.equal(await bo.locator('.is-mine').count(), 1);
-        await picture(ada, 'chat-light-wide');
-        await picture(bo, 'chat-dark-wide');
-
-        await bo.close();
-        await ada.getByText('Bo left').waitFor();
-        await ada.getByText('1 person here').waitFor();
-    });
-
-    test('on a phone, light and dark', async () => {
-        const phone = { width: 390, height: 844, phone: true };
-        const ada = await visits.visitor('Ada', 'phones', phone);
-        const bo = await visits.visitor('Bo', 'phones', { ...phone, dark: true });
-        await say(ada, 'On the train, bad reception.');
-        await sees(bo, 'On the train');
-        await say(bo, 'Never mind, nothing gets lost.');
-        await sees(ada, 'Never mind');
-        await picture(ada, 'chat-light-phone');
-        await picture(bo, 'chat-dark-phone');
-        await bo.getByRole('button', { name: /Who is here/ }).click();
-        await bo.getByRole('dialog', { name: 'Who is here' }).getByText('Ada').waitFor();
-        await picture(bo, 'people-dark-phone');
-        await bo.keyboard.press('Escape');
-        await ada.getByRole('button', { name: 'Channels and settings' }).click();
-        await ada.getByRole('dialog').getByRole('link', { name: 'demo' }).waitFor();
-        await picture(ada, 'menu-light-phone');
-    });
-
-    test('who comes later finds what was said, and may load what was said before', async () => {
-        const client = await visits.sdk();
-        for (let i = 1; i <= 150; i++)
-            await client.publish('chat:later', { id: `m${i}`, name: 'Ada', text: `message ${i}.`, at: Date.now() });
-        const bo = await visits.visitor('Bo', 'later');
-        await sees(bo, 'message 150.');
-        assert.equal(await bubbles(bo).count(), 100);
-        const end = await bo
-            .locator('.messages')
-            .evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight);
-        assert.ok(end < 5, `opens at the end, not ${end} px before it`);
-        await bo.getByRole('button', { name: 'Earlier messages' }).click();
-        await eventually(
-            () => texts(bo),
-            (all) => all.length === 150,
-            'all of them',
-        );
-        assert.deepEqual(
-            await texts(bo),
-            Array.from({ length: 150 }, (_, i) => `message ${i + 1}.`),
-        );
-    });
-
-    test('anything may be published, nothing of it is taken for markup', async () => {
-        const client = await visits.sdk();
-        const bo = await visits.visitor('Bo', 'odd');
-        const evil = '<img src=x onerror="document.title=1"><script>alert(1)</script>';
-        for (const data of [
-            'just text',
-            42,
-            { a: [1, 2] },
-            { text: evil, name: '<b>x</b>' },
-            { text: 'see https://example.com/x. javascript:alert(1)' },
-        ]) {
-            await client.publish('chat:odd', data);
-        }
-        await sees(bo, 'javascript:alert(1)');
-        assert.deepEqual(await texts(bo), [
-            'just text',
-            '42',
-            '{"a":[1,2]}',
-            evil,
-            'see https://example.com/x. javascript:alert(1)',
-        ]);
-        assert.equal(await bo.locator('.bubble img, .bubble script, .bubble b').count(), 0);
-        assert.deepEqual(await bo.locator('.bubble a').evaluateAll((all) => all.map((a) => [a.href, a.rel])), [
-            ['https://example.com/x', 'noopener noreferrer'],
-        ]);
-    });
-
-    test('a second window of one browser is asked for a name, a returning visitor is not', async () => {
-        const context = await visits.browserOf();
-        const first = await visits.window(context, '#chat:names');
-        await nameField(first).fill('Ada');
-        await picture(first, 'welcome-light-wide');
-        await first.getByRole('button', { name: 'Join' }).click();
-        await inRoom(first);
-        const second = await visits.window(context, '#chat:names');
-        assert.equal(await nameField(second).inputValue(), 'Ada');
-        await nameField(second).fill('Ben');
-        await second.keyboard.press('Enter');
-        await first.getByText('Ben joined').waitFor();
-        await second.close();
-        await first.reload();
-        await inRoom(first);
-        assert.equal(await first.getByRole('button', { name: /You are Ada|You are Ben/ }).count(), 1);
-    });
-
-    test('a reload is not announced, a new name is seen by everybody', async () => {
-        const ada = await visits.visitor('Ada', 'rename'),
-            bo = await visits.visitor('Bo', 'rename');
-        await ada.getByText('Bo joined').waitFor();
-        await bo.reload();
-        await inRoom(bo);
-        await bo.getByRole('button', { name: /You are Bo/ }).click();
-        await nameField(bo).fill('Robert');
-        await bo.keyboard.press('Enter');
-        await ada.getByRole('complementary', { name: 'Who is here' }).getByText('Robert').waitFor();
-        await say(bo, 'It is me');
-        await sees(ada, 'It is me');
-        assert.equal(await ada.getByText(/ left$/).count(), 0);
-        assert.equal(await ada.getByText(/joined$/).count(), 1);
-    });
-
-    test('the newest is one step away for whoever reads further up', async () => {
-        const client = await visits.sdk();
-        for (let i = 1; i <= 60; i++)
-            await client.publish('chat:scroll', { id: `s${i}`, name: 'Ada', text: `line ${i}.`, at: Date.now() });
-        const bo = await visits.visitor('Bo', 'scroll');
-        await sees(bo, 'line 60.');
-        await bo.locator('.messages').evaluate((box) => {
-            box.scrollTop = box.scrollHeight / 2;
-        });
-        await bo.getByRole('button', { name: 'Newest' }).waitFor();
-        const before = await bo.locator('.messages').evaluate((box) => box.scrollTop);
-        await client.publish('chat:scroll', { id: 's61', name: 'Ada', text: 'line 61.', at: Date.now() });
-        await bo.getByRole('button', { name: '1 new' }).waitFor();
+    test('talk, and see each other write', async () => {
+        const [, a, b] = await both('talk');
+        await a.getByText('This is where it begins').waitFor();
+        await picture(a, 'room-empty-light-wide');
+        await composer(b).pressSequentially('Is any');
+        await a.getByText('Bo Chen is writing…').waitFor();
+        await composer(b).pressSequentially('body there?');
+        await composer(b).press('Enter');
+        await sees(a, 'Is anybody there?');
+        await a.getByText('Bo Chen is writing…').waitFor({ state: 'detached' });
+        await sent(b, 'Is anybody there?');
+        await say(a, 'Yes, at the other browser.');
+        await sees(b, 'Yes, at the other browser.');
+        assert.deepEqual(await texts(a), await texts(b));
+        await a
+            .getByRole('log', { name: 'New messages' })
+            .getByText('Bo Chen: Is anybody there?')
+            .waitFor({ state: 'attached' });
         assert.equal(
-            await bo.locator('.messages').evaluate((box) => box.scrollTop),
-            before,
-            'the reader was not moved',
+            await a.getByRole('log').getByText('Yes, at the other').count(),
+            0,
+            'one’s own words are not read out',
         );
-        assert.match(await bo.title(), /^\(1\)/);
-        await picture(bo, 'unread-light-wide');
-        await bo.getByRole('button', { name: '1 new' }).click();
-        await bo.getByRole('button', { name: '1 new' }).waitFor({ state: 'detached' });
-        await eventually(
-            () => bo.title(),
-            (title) => title === '#scroll · Parley',
-            'read',
-        );
-        assert.equal(await bo.locator('.row-unread').count(), 1);
+        await picture(a, 'room-light-wide');
+        await picture(b, 'room-dark-wide');
     });
 
-    test('a room is its address', async () => {
-        const ada = await visits.visitor('Ada', 'one');
-        await ada.getByRole('button', { name: 'Copy the link to this room' }).click();
-        assert.equal(await ada.evaluate(() => navigator.clipboard.readText()), visits.server.url('/#chat:one'));
-        await ada.getByRole('button', { name: 'Open or start a room' }).click();
-        await ada.keyboard.type('Team Room!');
-        await ada.keyboard.press('Enter');
-        await ada.getByRole('heading', { level: 1, name: 'team-room' }).waitFor();
-        assert.equal(new URL(ada.url()).hash, '#chat:team-room');
-        await inRoom(ada);
-        await ada.goBack();
-        await ada.getByRole('heading', { level: 1, name: 'one' }).waitFor();
-    });
-});
-
-describe('a chat room when the server dies', () => {
-    let visits;
-    before(async () => {
-        visits = await Visits.start();
-    });
-    afterEach(() => visits.leave());
-    after(() => visits?.stop());
-
-    test('nothing is lost: written before, while and after it is gone', async () => {
-        const ada = await visits.visitor('Ada', 'outage'),
-            bo = await visits.visitor('Bo', 'outage', { dark: true });
-        await say(ada, 'before');
-        await sees(bo, 'before');
-        await visits.server.kill('SIGKILL');
-        for (const page of [ada, bo]) await page.getByText('Connection lost.').waitFor();
-        await say(ada, 'written by Ada while it is gone');
-        await say(bo, 'written by Bo while it is gone');
-        await ada.locator('[title="Waiting to be sent"]').waitFor();
-        await picture(ada, 'reconnecting-light-wide');
-        await picture(bo, 'reconnecting-dark-wide');
-
-        await visits.server.restart();
-        await bo
-            .getByRole('button', { name: 'Try now' })
-            .click({ timeout: 1000 })
-            .catch(() => {}); // it may have come back by itself
-        for (const page of [ada, bo]) {
-            await sees(page, 'written by Ada while it is gone');
-            await sees(page, 'written by Bo while it is gone');
-            await page.getByText('Connection lost.').waitFor({ state: 'detached' });
-        }
-        await say(bo, 'after');
-        await sees(ada, 'after');
-        await eventually(
-            () => texts(ada),
-            (all) => all.length === 4,
-            'each once',
-        );
-        assert.deepEqual(await texts(ada), await texts(bo));
-        assert.equal((await ada.locator('.row-gap').count()) + (await bo.locator('.row-gap').count()), 0);
-        await ada.getByText('2 people here').waitFor();
-        assert.equal(await ada.getByText(/ left$/).count(), 0, 'nobody left');
-
-        const late = await visits.visitor('Cy', 'outage');
-        await sees(late, 'after');
-        assert.deepEqual(await texts(late), await texts(ada), 'and the history has each once');
+    test('edit, which the others see with its history', async () => {
+        const [, a, b] = await both('edits');
+        await say(a, 'Lunch at noon');
+        await sent(a, 'Lunch at noon');
+        await composer(a).press('ArrowUp');
+        assert.equal(await composer(a).inputValue(), 'Lunch at noon');
+        await composer(a).fill('Lunch at one');
+        await picture(a, 'editing-light-wide');
+        await composer(a).press('Enter');
+        await row(b, 'Lunch at one').getByText('edited').waitFor();
+        assert.deepEqual(await texts(b), ['Lunch at one']);
+        await row(b, 'Lunch at one').getByText('edited').click();
+        await b.getByRole('dialog', { name: 'Edits' }).getByText('Lunch at noon').waitFor();
+        await b.keyboard.press('Escape');
+        // What was being written comes back after an edit, and after one that is left.
+        await composer(a).fill('half a');
+        await choose(a, 'Lunch at one', /^Edit/);
+        assert.equal(await composer(a).inputValue(), 'Lunch at one');
+        await composer(a).press('Escape');
+        assert.equal(await composer(a).inputValue(), 'half a');
     });
 
-    test('what was being written survives a reload of the page', async () => {
-        const ada = await visits.visitor('Ada', 'draft');
-        await visits.server.kill('SIGKILL');
-        await say(ada, 'not sent yet');
-        await ada.locator('[title="Waiting to be sent"]').waitFor();
-        await composer(ada).fill('half a sentence');
-        await visits.server.restart();
-        await ada.reload();
-        await inRoom(ada);
-        await sent(ada, 'not sent yet');
-        assert.equal(await composer(ada).inputValue(), 'half a sentence');
-        assert.deepEqual(await texts(ada), ['not sent yet']);
+    test('delete, which leaves a stub, and only after a question', async () => {
+        const [, a, b] = await both('deletes');
+        await say(a, 'a mistake');
+        await sees(b, 'a mistake');
+        await choose(a, 'a mistake', /^Delete/);
+        const question = a.getByRole('dialog', { name: 'Delete this message?' });
+        await question.waitFor();
+        await picture(a, 'delete-light-wide');
+        await question.getByRole('button', { name: 'Cancel' }).click();
+        assert.deepEqual(await texts(b), ['a mistake']);
+        await choose(a, 'a mistake', /^Delete/);
+        await question.getByRole('button', { name: 'Delete' }).click();
+        for (const page of [a, b]) await page.getByText('This message was deleted.').waitFor();
+        assert.equal(await rows(b).count(), 1);
+        assert.equal(await b.getByText('a mistake').count(), 0);
     });
 
-    test('a database that is gone is not hidden: the page says that messages may be missing', async () => {
-        const ada = await visits.visitor('Ada', 'wiped');
-        await say(ada, 'of the old days');
-        await sent(ada, 'of the old days');
-        await visits.server.kill('SIGKILL');
-        fs.rmSync(visits.server.dataDir, { recursive: true });
-        await visits.server.restart();
-        const gap = ada.locator('.row-gap');
-        await gap.waitFor();
-        assert.match(await gap.innerText(), /may be missing/);
-        await say(ada, 'of the new ones');
-        await sent(ada, 'of the new ones');
-        assert.deepEqual(await texts(ada), ['of the old days', 'of the new ones']);
-        await picture(ada, 'gap-light-wide');
+    test('react, and take it back', async () => {
+        const [, a, b] = await both('reacts');
+        await say(a, 'It works');
+        await sees(b, 'It works');
+        await row(b, 'It works').hover();
+        await row(b, 'It works').getByRole('button', { name: 'React', exact: true }).click();
+        await b.locator('.picker .emoji').first().waitFor();
+        await picture(b, 'picker-dark-wide');
+        await b.getByLabel('Find an emoji').fill('tada');
+        await b.keyboard.press('Enter');
+        await row(a, 'It works')
+            .getByRole('button', { name: /🎉 1, by Bo Chen/ })
+            .click();
+        await row(b, 'It works').getByRole('button', { name: /🎉 2/ }).waitFor();
+        await row(b, 'It works').getByRole('button', { name: /🎉 2/ }).click();
+        await row(a, 'It works')
+            .getByRole('button', { name: /🎉 1, by you/ })
+            .waitFor();
     });
-});
 
-describe('a chat room on a bad line', () => {
-    let visits;
-    before(async () => {
-        visits = await Visits.start();
-    });
-    afterEach(() => visits.leave());
-    after(() => visits?.stop());
-
-    // A visitor whose line can be cut and joined while the server goes on.
-    async function onALine(room) {
-        const context = await visits.browserOf();
-        const line = { isCut: false, sockets: [] };
-        await context.routeWebSocket(/\/connection\/websocket$/, (socket) => {
-            if (line.isCut) {
-                socket.close();
-                return;
-            }
-            socket.connectToServer();
-            line.sockets.push(socket);
+    test('reply to something said before, and jump to it', async () => {
+        const [id, a, b] = await both('replies');
+        await say(a, 'the question');
+        for (let i = 1; i <= 40; i++) await ada.say(id, `in between ${i}`);
+        await sees(b, 'in between 40');
+        await scroller(b).evaluate((box) => {
+            box.scrollTop = 0;
         });
-        line.cut = async () => {
-            line.isCut = true;
-            for (const socket of line.sockets.splice(0)) await socket.close();
-        };
-        line.join = () => {
-            line.isCut = false;
-        };
-        const page = await visits.window(context, `#chat:${room}`);
-        await nameField(page).fill('Ada');
-        await page.keyboard.press('Enter');
-        await inRoom(page);
-        return { page, line };
-    }
+        await row(b, 'the question').hover();
+        await row(b, 'the question').getByRole('button', { name: 'Reply' }).click();
+        await b.getByText('Replying to').waitFor();
+        await say(b, 'the answer');
+        await row(a, 'the answer')
+            .getByRole('button', { name: /In reply to Ada/ })
+            .click();
+        await eventually(
+            () => row(a, 'the question').evaluate((one) => one.classList.contains('is-flashed')),
+            Boolean,
+            'it is shown',
+        );
+        assert.ok(await row(a, 'the question').isVisible());
+    });
 
-    for (const [missed, how] of [
-        [20, 'recovered by the server'],
-        [350, 'more than the server recovers at once, so fetched from history'],
-    ]) {
-        test(`${missed} messages missed are all there afterwards: ${how}`, async () => {
-            const room = `cut-${missed}`;
-            const client = await visits.sdk();
-            const { page, line } = await onALine(room);
-            await client.publish(`chat:${room}`, { id: 'first', name: 'Bo', text: 'number 0.', at: Date.now() });
-            await sees(page, 'number 0.');
-            await line.cut();
-            await page.getByText('Connection lost.').waitFor();
-            await Promise.all(
-                Array.from({ length: missed }, (_, i) =>
-                    client.publish(`chat:${room}`, {
-                        id: `n${i}`,
-                        name: 'Bo',
-                        text: `number ${i + 1}.`,
-                        at: Date.now(),
-                    }),
-                ),
-            );
-            line.join();
-            await sees(page, `number ${missed}.`);
-            await eventually(
-                () => bubbles(page).count(),
-                (count) => count === missed + 1,
-                'all of them',
-            );
-            assert.deepEqual(
-                await texts(page),
-                Array.from({ length: missed + 1 }, (_, i) => `number ${i}.`),
-            );
-            assert.equal(await page.locator('.row-gap').count(), 0);
+    test('mention each other, with completion', async () => {
+        const [, a, b] = await both('mentions');
+        await composer(a).pressSequentially('hello @b');
+        await a.getByRole('option', { name: /Bo Chen/ }).waitFor();
+        await picture(a, 'completion-light-wide');
+        await composer(a).press('Tab');
+        assert.equal(await composer(a).inputValue(), 'hello @bo ');
+        await composer(a).press('Enter');
+        await b.locator('.row.mentions-me').waitFor();
+        await b.getByRole('button', { name: '@Bo Chen' }).waitFor();
+        await composer(a).pressSequentially('great :tada');
+        await a.getByRole('option', { name: /🎉/ }).first().waitFor();
+        await composer(a).press('Enter');
+        await composer(a).press('Enter');
+        await sees(b, 'great 🎉');
+    });
+
+    test('pin, and find what is pinned', async () => {
+        const [, a, b] = await both('pins');
+        await say(a, 'the address of the office');
+        await sees(b, 'the address of the office');
+        await choose(a, 'the address of the office', 'Pin');
+        await b.getByRole('button', { name: 'Pinned messages: 1' }).click();
+        await b
+            .getByRole('complementary', { name: 'Pinned messages' })
+            .getByText('the address of the office')
+            .waitFor();
+        await picture(b, 'pins-dark-wide');
+        await choose(a, 'the address of the office', 'Unpin');
+        await b.getByText('Nothing is pinned').waitFor();
+    });
+
+    test('search, and jump to what was found', async () => {
+        const [id, a] = await both('search');
+        await ada.say(id, 'The lighthouse is at Ушаков, 上海的灯塔');
+        for (let i = 1; i <= 120; i++) await ada.say(id, `and then ${i}`);
+        await a.getByRole('button', { name: 'Search', exact: true }).click();
+        const panel = a.getByRole('complementary', { name: 'Search' });
+        await panel.getByLabel('Search the messages').fill('lighth');
+        await panel.getByRole('button', { name: /The lighthouse/ }).waitFor();
+        assert.equal(await panel.locator('mark').first().innerText(), 'lighthouse');
+        await picture(a, 'search-light-wide');
+        await panel.getByLabel('Search the messages').fill('上海');
+        await panel.getByRole('button', { name: /The lighthouse/ }).click();
+        await sees(a, 'The lighthouse');
+        await eventually(
+            () => row(a, 'The lighthouse').evaluate((one) => one.getBoundingClientRect().top > 0),
+            Boolean,
+            'in sight',
+        );
+        await a.getByRole('button', { name: 'Newest' }).click();
+        await sees(a, 'and then 120');
+        await panel.getByLabel('Search the messages').fill('nothing of the kind');
+        await panel.getByText('Nothing was found.').waitFor();
+    });
+
+    test('send files and pasted pictures', async () => {
+        const [, a, b] = await both('files');
+        await a
+            .locator('input[type=file]')
+            .setInputFiles({ name: 'plan.txt', mimeType: 'text/plain', buffer: Buffer.from('the plan') });
+        await a.locator('.upload').getByText('8 B').waitFor();
+        await say(a, 'here it is');
+        const link = row(b, 'here it is').getByRole('link', { name: /plan\.txt/ });
+        await link.waitFor();
+        const [download] = await Promise.all([b.waitForEvent('download'), link.click()]);
+        assert.equal(download.suggestedFilename(), 'plan.txt');
+
+        await composer(a).focus();
+        await a.evaluate(
+            (bytes) => {
+                const data = new DataTransfer();
+                data.items.add(new File([Uint8Array.from(bytes)], 'image.png', { type: 'image/png' }));
+                document.activeElement.dispatchEvent(
+                    new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }),
+                );
+            },
+            [...png(2, 2)],
+        );
+        await a.locator('.upload img').waitFor();
+        await eventually(
+            () => a.locator('.upload progress').count(),
+            (n) => n === 0,
+            'it is up',
+        );
+        await picture(a, 'upload-light-wide');
+        await a.getByRole('button', { name: 'Send' }).click();
+        const image = b.locator('.row .picture img');
+        await eventually(
+            () => image.evaluate((one) => one.complete && one.naturalWidth),
+            (width) => width === 2,
+            'the picture is there',
+        );
+        await b.getByRole('button', { name: /^Open the picture/ }).click();
+        await b.locator('.lightbox img').waitFor();
+        await b.keyboard.press('Escape');
+        // One that is taken out again is not sent.
+        await a
+            .locator('input[type=file]')
+            .setInputFiles({ name: 'other.txt', mimeType: 'text/plain', buffer: Buffer.from('x') });
+        await a.getByRole('button', { name: 'Remove other.txt' }).click();
+        assert.equal(await a.locator('.upload').count(), 0);
+    });
+
+    test('write Markdown, of which nothing is taken for markup of a page', async () => {
+        const [id, a, b] = await both('markdown');
+        await say(a, '**bold** and `code`, ~~not this~~\n> a quote\n\n- one\n- two\n\nhttps://example.com/x.');
+        await row(b, 'bold').locator('strong', { hasText: 'bold' }).waitFor();
+        for (const part of ['code', 'del', 'blockquote', 'ul li'])
+            assert.ok(await row(b, 'bold').locator(part).count(), part);
+        assert.deepEqual(
+            await row(b, 'bold')
+                .locator('a')
+                .evaluateAll((all) => all.map((one) => [one.href, one.rel, one.target])),
+            [['https://example.com/x', 'noopener noreferrer nofollow', '_blank']],
+        );
+        await b.evaluate(() => {
+            window.wasHit = false;
+            window.alert = () => {
+                window.wasHit = true;
+            };
         });
-    }
+        const payloads = [
+            '<script>alert(1)</script>',
+            '<img src=x onerror=alert(1)>',
+            '<svg onload=alert(1)>',
+            '<iframe srcdoc="<script>alert(1)</script>">',
+            '<details open ontoggle=alert(1)>x</details>',
+            '<a href="javascript:alert(1)">x</a>',
+            '[x](javascript:alert(1))',
+            '[x](java&#115;cript:alert(1))',
+            '[x](data:text/html;base64,PHNjcmlwdD4=)',
+            '![x](x"onerror="alert(1))',
+            '&lt;script&gt;alert(1)&lt;/script&gt;',
+            '**<img src=x onerror=alert(1)>**',
+            '> <script>alert(1)</script>',
+            '- <img src=x onerror=alert(1)>',
+            '`<img src=x onerror=alert(1)>`',
+            '[**[x](javascript:alert(1))**](javascript:alert(2))',
+            '<https://x.example/"onmouseover="alert(1)>',
+        ];
+        for (const payload of payloads) await ada.say(id, payload);
+        await ada.say(id, 'that was all of it');
+        await sees(b, 'that was all of it');
+        const found = await b.evaluate(() => ({
+            wasHit: window.wasHit,
+            elements: [...new Set([...document.querySelectorAll('.prose *')].map((one) => one.localName))].sort(),
+            attributes: [
+                ...new Set([...document.querySelectorAll('.prose *')].flatMap((one) => one.getAttributeNames())),
+            ].sort(),
+            links: [...document.querySelectorAll('.prose a')].map((one) => one.protocol),
+            text: document.querySelector('.rows').textContent,
+        }));
+        assert.equal(found.wasHit, false);
+        for (const element of found.elements)
+            assert.ok(['a', 'blockquote', 'code', 'del', 'li', 'p', 'span', 'strong', 'ul'].includes(element), element);
+        for (const name of found.attributes)
+            assert.ok(['class', 'dir', 'href', 'rel', 'tabindex', 'target'].includes(name), name);
+        for (const protocol of found.links) assert.ok(['https:', 'http:', 'mailto:'].includes(protocol), protocol);
+        for (const text of [
+            '<script>alert(1)</script>',
+            '<img src=x onerror=alert(1)>',
+            '<svg onload=alert(1)>',
+            '[x](javascript:alert(1))',
+            '&lt;script&gt;',
+        ])
+            assert.ok(found.text.includes(text), `${text} is shown`);
+        await picture(b, 'payloads-dark-wide');
+    });
+
+    test('find a name that is markup as harmless as a text that is', async () => {
+        const evil = await team.invite('evil', '<img src=x onerror=alert(1)>');
+        const id = await team.room('names', [ada, evil], { topic: '<svg onload=alert(1)>' });
+        await evil.say(id, 'hello');
+        const page = await team.at(ada, `#/room/${id}`);
+        await sees(page, 'hello');
+        assert.equal(await page.locator('img[src=x], svg[onload]').count(), 0);
+        await row(page, 'hello').getByText('<img src=x onerror=alert(1)>').waitFor();
+        await page.getByText('<svg onload=alert(1)>').first().waitFor();
+    });
 });

@@ -1,100 +1,66 @@
 import assert from 'node:assert/strict';
-import { webcrypto } from 'node:crypto';
 import { test } from 'node:test';
-import { cleanName, hueOf, randomId, strangerName } from '../src/logic/identity.js';
-import { messageOf } from '../src/logic/message.js';
-import { channelOf, hashOf, nameOf, routeOf, websocketUrl } from '../src/logic/route.js';
-import { isEmojiOnly, partsOf } from '../src/logic/text.js';
-
-globalThis.crypto ??= webcrypto; // not a global yet in Node.js 18
-
-const links = (text) =>
-    partsOf(text)
-        .filter((part) => part.href)
-        .map((part) => part.href);
-
-test('links are found, and the sentence around them is not part of them', () => {
-    assert.deepEqual(links('see https://example.com/a?b=c#d.'), ['https://example.com/a?b=c#d']);
-    assert.deepEqual(links('(https://example.com/x_(y))'), ['https://example.com/x_(y)']);
-    assert.deepEqual(links('HTTP://EXAMPLE.com, and http://b.example!'), ['HTTP://EXAMPLE.com', 'http://b.example']);
-    assert.equal(
-        partsOf('a https://b.example c')
-            .map((part) => part.text)
-            .join(''),
-        'a https://b.example c',
-    );
-});
-
-test('only links to the web are links', () => {
-    for (const text of [
-        'javascript:alert(1)',
-        'data:text/html,x',
-        'https://',
-        'nothttps://a.example',
-        '<a href="x">',
-    ]) {
-        assert.deepEqual(links(text), [], text);
-        assert.equal(
-            partsOf(text)
-                .map((part) => part.text)
-                .join(''),
-            text,
-        );
-    }
-});
+import { byteLength, completed, completionAt, marked, trimmed } from '../src/logic/compose.js';
+import { emojiOf, findEmoji } from '../src/logic/emoji.js';
+import { explain } from '../src/logic/errors.js';
+import { cleanName, hueOf, initialsOf } from '../src/logic/identity.js';
+import { bestOf, scoreOf } from '../src/logic/match.js';
+import { hashOfFeed, hashOfRoom, nameOf, routeOf, websocketUrl } from '../src/logic/route.js';
+import { badge, isEmojiOnly, listOf, plural, sizeOf, typingLine } from '../src/logic/text.js';
+import { agoOf, dayName, spanOf } from '../src/logic/time.js';
 
 test('a few emoji alone are large', () => {
     for (const text of ['👍', '👍🏽 🎉', '👨‍👩‍👧', '❤️']) assert.equal(isEmojiOnly(text), true, text);
     for (const text of ['ok 👍', '👍 👍 👍 👍', '1', '']) assert.equal(isEmojiOnly(text), false, text);
 });
 
-test('a publication of any shape becomes a message', () => {
-    assert.deepEqual(messageOf({ id: 'x', name: ' Ada ', text: 'hi', at: 1.7e12 }), {
-        id: 'x',
-        name: 'Ada',
-        text: 'hi',
-        at: 1.7e12,
-        isRaw: false,
-    });
-    assert.equal(messageOf('plain').text, 'plain');
-    assert.equal(messageOf(42).text, '42');
-    assert.equal(messageOf(null).text, 'null');
-    assert.equal(messageOf({ a: [1] }).text, '{"a":[1]}');
-    assert.equal(messageOf({ text: 5 }).text, '{"text":5}');
-    const odd = messageOf({ text: 'x', id: 7, name: { first: 'A' }, at: 'yesterday' });
-    assert.deepEqual([odd.id, odd.name, odd.at], [null, '', null]);
-    assert.ok(messageOf({ text: 'y'.repeat(100_000) }).text.length <= 20_000);
-});
-
 test('names are one visible line', () => {
     assert.equal(cleanName('  Ada \n Lovelace '), 'Ada Lovelace');
     assert.equal(cleanName('A\u202eda\u200b\u0007'), 'Ada');
     assert.equal(cleanName('👨‍👩‍👧'), '👨‍👩‍👧');
-    assert.equal([...cleanName('é'.repeat(99))].length, 32);
+    assert.equal([...cleanName('é'.repeat(99))].length, 64);
     for (const none of [undefined, null, '', ' \n ', '\u200d', {}, 7]) assert.equal(cleanName(none), '');
-    assert.equal(strangerName('0123456789'), 'Visitor 0123');
 });
 
-test('ids are random, hues are not', () => {
-    assert.match(randomId(), /^[0-9a-f]{32}$/);
-    assert.notEqual(randomId(), randomId());
-    assert.equal(hueOf('Ada', 8), hueOf('Ada', 8));
-    assert.ok(new Set(['Ada', 'Bo', 'Cy', 'Di', 'Ed', 'Fay', 'Gus'].map((name) => hueOf(name, 8))).size > 2);
+test('initials stand for a name of any script', () => {
+    assert.equal(initialsOf('Ada Lovelace'), 'AL');
+    assert.equal(initialsOf('bo'), 'B');
+    assert.equal(initialsOf('Édouard de la Tour'), 'ÉT');
+    assert.equal(initialsOf('李 明'), '李明');
+    assert.equal(initialsOf('👨‍👩‍👧 family'), '👨‍👩‍👧F');
+    assert.equal(initialsOf(''), '?');
+    assert.equal(hueOf('u1', 12), hueOf('u1', 12));
+    assert.ok(new Set(['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((id) => hueOf(id, 12))).size > 2);
 });
 
-test('the address is the channel', () => {
-    assert.deepEqual(routeOf('#chat:lobby'), { view: 'chat', name: 'lobby' });
+test('the address says what is shown', () => {
+    assert.deepEqual(routeOf(''), { view: 'home' });
+    assert.deepEqual(routeOf('#/room/r1'), { view: 'room', room: 'r1', seq: null });
+    assert.deepEqual(routeOf('#/room/r1/41'), { view: 'room', room: 'r1', seq: 41 });
+    assert.deepEqual(routeOf('#/room/r1/4x'), { view: 'room', room: 'r1', seq: null });
+    assert.deepEqual(routeOf('#/setup/AB-12'), { view: 'setup', code: 'AB-12' });
+    assert.deepEqual(routeOf('#/invite/x%20y'), { view: 'invite', code: 'x y' });
+    assert.deepEqual(routeOf('#/admin'), { view: 'admin', part: 'users' });
+    assert.deepEqual(routeOf('#/admin/audit'), { view: 'admin', part: 'audit' });
     assert.deepEqual(routeOf('#feed:cpu.load'), { view: 'feed', name: 'cpu.load' });
     assert.deepEqual(routeOf('#/feed/cpu'), { view: 'feed', name: 'cpu' });
-    assert.deepEqual(routeOf('#team'), { view: 'chat', name: 'team' });
-    assert.deepEqual(routeOf('#chat%3Ateam'), { view: 'chat', name: 'team' });
-    for (const hash of ['', '#', '#chat:', '#%', '#:::', '#chat:<>'])
-        assert.deepEqual(routeOf(hash), { view: 'chat', name: 'lobby' }, hash);
-    assert.equal(hashOf(routeOf('#feed:a')), '#feed:a');
-    assert.equal(channelOf({ view: 'chat', name: 'x' }), 'chat:x');
+    for (const hash of [
+        '#',
+        '#/',
+        '#/room/',
+        '#/room/<b>',
+        '#/invite',
+        '#%',
+        '#chat:lobby',
+        '#feed:',
+        `#/room/${'x'.repeat(65)}`,
+    ])
+        assert.deepEqual(routeOf(hash), { view: 'home' }, hash);
+    assert.deepEqual(routeOf(hashOfRoom('r', 7)), { view: 'room', room: 'r', seq: 7 });
+    assert.deepEqual(routeOf(hashOfFeed('a')), { view: 'feed', name: 'a' });
 });
 
-test('what people type becomes a channel name', () => {
+test('what people type becomes a name of a channel', () => {
     assert.equal(nameOf(' Team Room! '), 'team-room');
     assert.equal(nameOf('Köln'), 'koln');
     assert.equal(nameOf('a:b#c'), 'a-b-c');
@@ -103,6 +69,93 @@ test('what people type becomes a channel name', () => {
 });
 
 test('the socket is beside the page', () => {
-    assert.equal(websocketUrl('http://127.0.0.1:8000/#chat:x'), 'ws://127.0.0.1:8000/connection/websocket');
+    assert.equal(websocketUrl('http://127.0.0.1:8000/#feed:x'), 'ws://127.0.0.1:8000/connection/websocket');
     assert.equal(websocketUrl('https://example.com/parley/?q=1'), 'wss://example.com/parley/connection/websocket');
+});
+
+test('a completion begins at the word the caret is behind', () => {
+    assert.deepEqual(completionAt('hi @ad', 6), { kind: 'user', query: 'ad', from: 3, to: 6 });
+    assert.deepEqual(completionAt('@', 1), { kind: 'user', query: '', from: 0, to: 1 });
+    assert.deepEqual(completionAt('(@bo', 4), { kind: 'user', query: 'bo', from: 1, to: 4 });
+    assert.deepEqual(completionAt('so :Smi', 7), { kind: 'emoji', query: 'smi', from: 3, to: 7 });
+    for (const text of ['me@ad', 'hi @ad ', 'https://a', '12:30', ':a', 'x'])
+        assert.equal(completionAt(text, text.length), null, text);
+    assert.equal(completionAt('@ada and more', 8), null);
+});
+
+test('a completion that is taken leaves one space behind it', () => {
+    assert.deepEqual(completed('hi @ad', { from: 3, to: 6 }, '@ada'), ['hi @ada ', 8]);
+    assert.deepEqual(completed('hi @ad there', { from: 3, to: 6 }, '@ada'), ['hi @ada there', 8]);
+});
+
+test('marks are put around the selection, and taken away again', () => {
+    assert.deepEqual(marked('a word', 2, 6, '**'), ['a **word**', 4, 8]);
+    assert.deepEqual(marked('a **word**', 4, 8, '**'), ['a word', 2, 6]);
+    assert.deepEqual(marked('', 0, 0, '`'), ['``', 1, 1]);
+});
+
+test('a message is sent without what surrounds it, but with its indents', () => {
+    assert.equal(trimmed('\n \n  code\n'), '  code');
+    assert.equal(trimmed(' \n '), '');
+    assert.equal(byteLength('é€'), 5);
+});
+
+test('names are found by how they begin, then by their words, then by letters in order', () => {
+    assert.ok(scoreOf('ada', 'Ada') > scoreOf('ad', 'Ada'));
+    assert.ok(scoreOf('love', 'Ada Lovelace') > scoreOf('vel', 'Ada Lovelace'));
+    assert.ok(scoreOf('eduard', 'Éduard') === 100);
+    assert.equal(scoreOf('xyz', 'Ada'), 0);
+    const found = bestOf(['design', 'general', 'generators', 'regen'], 'gen', (name) => [name], 3);
+    assert.deepEqual(found, ['general', 'generators', 'regen']);
+});
+
+test('emoji are found by name', () => {
+    const groups = emojiOf([
+        ['Faces', ['😀|grinning|smile happy', '😄|smile|happy joy']],
+        ['Objects', ['📎|paperclip|']],
+    ]);
+    assert.deepEqual(
+        findEmoji(groups, 'smile', 5).map(({ emoji }) => emoji),
+        ['😄', '😀'],
+    );
+    assert.deepEqual(findEmoji(groups, 'nothing', 5), []);
+    assert.equal(findEmoji(groups, 'paper', 5)[0].name, 'paperclip');
+});
+
+test('counts and sizes are short', () => {
+    assert.equal(badge(7), '7');
+    assert.equal(badge(100), '99+');
+    assert.equal(plural(1, 'member'), '1 member');
+    assert.equal(plural(0, 'person', 'people'), '0 people');
+    assert.deepEqual([0, 999, 1000, 1_234_567, 25 * 1024 * 1024].map(sizeOf), [
+        '0 B',
+        '999 B',
+        '1.0 kB',
+        '1.2 MB',
+        '26 MB',
+    ]);
+    assert.equal(listOf(['Ada']), 'Ada');
+    assert.equal(listOf(['Ada', 'Bo', 'Cy']), 'Ada, Bo and Cy');
+    assert.equal(listOf(['Ada', 'Bo', 'Cy', 'Di']), 'Ada, Bo and 2 more');
+    assert.equal(typingLine(['Ada']), 'Ada is writing…');
+    assert.equal(typingLine(['Ada', 'Bo']), 'Ada and Bo are writing…');
+    assert.equal(typingLine([]), '');
+});
+
+test('times are told from now', () => {
+    const now = new Date(2026, 5, 15, 12, 0).getTime();
+    assert.equal(dayName(now - 3_600_000, now), 'Today');
+    assert.equal(dayName(now - 86_400_000, now), 'Yesterday');
+    assert.match(dayName(now - 5 * 86_400_000, now), /10/);
+    assert.equal(agoOf(now - 30_000, now), 'just now');
+    assert.equal(agoOf(now - 120_000, now), '2 min ago');
+    assert.equal(agoOf(now - 26 * 3_600_000, now), '1 day ago');
+    assert.deepEqual([4200, 90_000, 3 * 3_600_000].map(spanOf), ['5 s', '2 min', '3 h']);
+});
+
+test('a refusal is said in words', () => {
+    assert.match(explain({ code: 429, word: 'slow_mode', details: { retry_ms: 4200 } }), /slow mode.* 5 s/);
+    assert.match(explain({ code: 409, word: 'conflict', details: { field: 'login' } }), /login is taken/);
+    assert.match(explain({ code: 1, word: 'offline' }), /did not answer/);
+    assert.equal(explain({ code: 999, message: 'odd' }), 'odd');
 });

@@ -1,5 +1,4 @@
-// The page as a visitor meets it: windows on a daemon with the demo configuration, and an eye on what must never
-// happen in them.
+// The page as a visitor meets it: windows on a daemon, and an eye on what must never happen in them.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -13,8 +12,9 @@ const top = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..
 const artifacts = process.env.PARLEY_ARTIFACTS_DIR ?? path.join(top, 'artifacts');
 
 // A refused connection is what an outage looks like; a daemon under a sanitizer may be slow to answer.
-const EXPECTED = /WebSocket connection to .* failed/;
-export const PATIENCE_MS = 40_000;
+const EXPECTED =
+    /WebSocket connection to .* failed|Failed to load resource: (?:the server responded with a status of 4\d\d|net::ERR_(?:CONNECTION|INTERNET|EMPTY|ABORTED))/;
+export const PATIENCE_MS = Number(process.env.PARLEY_PATIENCE_MS ?? 40_000);
 
 export class Visits {
     static async start(options = { file: path.join(top, 'systemd/demo.yaml') }) {
@@ -66,18 +66,10 @@ export class Visits {
                 this.troubles.push(message.text());
         });
         page.on('request', (request) => {
-            if (new URL(request.url()).origin !== origin) this.troubles.push(`asked elsewhere: ${request.url()}`);
+            if (!/^(?:data|blob):/.test(request.url()) && new URL(request.url()).origin !== origin)
+                this.troubles.push(`asked elsewhere: ${request.url()}`);
         });
         await page.goto(this.server.url(`/${hash}`));
-        return page;
-    }
-
-    // Somebody who has come in and sees the room.
-    async visitor(name, room, options = {}) {
-        const page = await this.window(await this.browserOf(options), `#chat:${room}`);
-        await nameField(page).fill(name);
-        await page.keyboard.press('Enter');
-        await inRoom(page);
         return page;
     }
 
@@ -94,21 +86,6 @@ export class Visits {
         return client;
     }
 }
-
-export const nameField = (page) => page.getByRole('textbox', { name: 'Your name' });
-export const inRoom = (page) => page.getByText(/\d+ (person|people) here/).waitFor();
-export const composer = (page) => page.getByRole('textbox', { name: /^Message to/ });
-export const bubbles = (page) => page.locator('.bubble');
-export const texts = (page) => bubbles(page).allInnerTexts();
-
-export async function say(page, text) {
-    await composer(page).fill(text);
-    await composer(page).press('Enter');
-}
-
-export const sees = (page, text) => bubbles(page).filter({ hasText: text }).first().waitFor();
-export const sent = (page, text) =>
-    page.locator('.row-message', { hasText: text }).locator('[title="Kept by the server"]').waitFor();
 
 // Waits until what `look` finds satisfies `check`.
 export async function eventually(look, check, what) {

@@ -1,5 +1,5 @@
-// Names people give themselves.
-export const NAME_MAX = 32;
+// People's names, as they are shown.
+export const NAME_MAX = 64;
 
 // Fit to show in a line: no line breaks, no characters that are invisible or turn the direction of what follows.
 export function cleanName(text) {
@@ -11,17 +11,25 @@ export function cleanName(text) {
     return /[^\u200d\s]/.test(name) ? name : '';
 }
 
-// For one who has not said a name: `parley sub`, an SDK.
-export const strangerName = (client) => `Visitor ${String(client).slice(0, 4)}`;
-
-// crypto.randomUUID is only there on https and localhost.
-export function randomId() {
-    return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+// One of `n` for an id, the same in every window.
+export function hueOf(id, n) {
+    let hash = 2166136261;
+    for (const character of String(id)) hash = Math.imul(hash ^ character.codePointAt(0), 16777619);
+    return (hash >>> 8) % n;
 }
 
-// One of `n` for a name, the same in every window.
-export function hueOf(name, n) {
-    let hash = 2166136261;
-    for (const character of name) hash = Math.imul(hash ^ character.codePointAt(0), 16777619);
-    return (hash >>> 8) % n;
+// One or two letters that stand for a name.
+export function initialsOf(name) {
+    const words = cleanName(name)
+        .split(/[\s._-]+/)
+        .filter(Boolean);
+    const first = (word) => characterOf(word ?? '');
+    const letters = words.length > 1 ? first(words[0]) + first(words.at(-1)) : first(words[0]);
+    return letters.toUpperCase() || '?';
+}
+
+// The first character as people count them: a family of emoji is one. Firefox before 125 cannot tell.
+function characterOf(word) {
+    if (!Intl.Segmenter) return [...word][0] ?? '';
+    return [...new Intl.Segmenter().segment(word)][0]?.segment ?? '';
 }

@@ -1,6 +1,5 @@
 // A feed's publications as series of numbers. Anything may come: a number, a text that is one, an object or a list
 // with some in it, or none at all.
-import { timeOf } from './message.js';
 
 export const POINTS_MAX = 6000;
 export const SERIES_MAX = 6;
@@ -170,4 +169,11 @@ export function summaryOf(points, name) {
         last = value;
     }
     return n ? { n, mean: sum / n, min, max, first, last } : null;
+}
+
+const EARLIEST = Date.UTC(2000, 0);
+const LATEST = Date.UTC(2200, 0);
+
+function timeOf(at) {
+    return Number.isFinite(at) && at > EARLIEST && at < LATEST ? at : null;
 }

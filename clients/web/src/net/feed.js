@@ -1,6 +1,6 @@
 // A feed as a window sees it: the channel's history, what comes after it, and a generator of sample data.
 import * as series from '../logic/series.js';
-import { meets } from '../logic/timeline.js';
+import { meets } from '../logic/position.js';
 import { explainRefusal } from './connection.js';
 import { Observable } from './observable.js';
 

@@ -30,4 +30,3 @@ function storeOver(kind) {
 }
 
 export const browserStore = storeOver('localStorage'); // this browser's
-export const windowStore = storeOver('sessionStorage'); // this window's, over reloads

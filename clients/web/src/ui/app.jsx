@@ -1,119 +1,138 @@
-import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
-import { cleanName, randomId } from '../logic/identity.js';
-import { HOME, channelOf, hashOf, routeOf, websocketUrl } from '../logic/route.js';
-import { Connection } from '../net/connection.js';
-import { browserStore, windowStore } from '../net/store.js';
-import { ChatView } from './chat.jsx';
-import { FeedView } from './feed.jsx';
-import { useMedia } from './hooks.js';
-import { NameDialog } from './name.jsx';
-import { Side } from './side.jsx';
-import { Dialog } from './dialog.jsx';
-import { isNameInUse, tellOtherWindows } from './windows.js';
+// Which page it is: a feed, a way in, or the chat.
+import { useCallback, useEffect, useState } from 'preact/hooks';
+import { Chat } from 'parley-chat';
+import { explain } from '../logic/errors.js';
+import { hashOfRoom, routeOf } from '../logic/route.js';
+import { InvitePage, NotePage, SetupPage, SignInPage } from './auth.jsx';
+import { useObservable } from './hooks.js';
+import { useLazy } from './lazy.jsx';
+import { Overlay, closeDialogs, toast } from './overlay.jsx';
+import { Shell } from './shell.jsx';
 
-const RECENT_MAX = 8;
+// A page of forty, three hundred in the document: more makes a browser slow, and nobody looks at them.
+const CHAT = { name: 'parley-web', pageSize: 40, windowMax: 300 };
 
 export function App() {
-    const [route, setRoute] = useState(() => (location.hash ? routeOf(location.hash) : HOME));
-    const [name, setName] = useState(() => cleanName(windowStore.get('name')));
-    const [isAsking, setAsking] = useState(false);
-    const [isReady, setReady] = useState(false);
-    const [isMenuOpen, setMenuOpen] = useState(false);
-    const [recent, setRecent] = useState(() => browserStore.get('recent') ?? []);
-    const isWide = useMedia('(min-width: 860px)');
-
-    const who = useMemo(() => {
-        const kept = windowStore.get('who') ?? randomId();
-        windowStore.set('who', kept);
-        return kept;
-    }, []);
-    const connection = useMemo(() => new Connection(websocketUrl(document.baseURI)), []);
-
+    const [route, setRoute] = useState(() => routeOf(location.hash));
     useEffect(() => {
         const follow = () => setRoute(routeOf(location.hash));
         window.addEventListener('hashchange', follow);
         return () => window.removeEventListener('hashchange', follow);
     }, []);
-
-    useEffect(() => {
-        // The address always names the channel, so that it can be shared as it is.
-        if (location.hash !== hashOf(route)) history.replaceState(null, '', hashOf(route));
-        const channel = channelOf(route);
-        setRecent((before) => {
-            const after = [channel, ...before.filter((one) => one !== channel)].slice(0, RECENT_MAX);
-            browserStore.set('recent', after);
-            return after;
-        });
-        setMenuOpen(false);
-    }, [route.view, route.name]);
-
-    // A visitor who comes back is let in under the remembered name; a second window of the same browser is asked,
-    // because it is most likely there to talk with the first.
-    useEffect(() => {
-        const remembered = cleanName(browserStore.get('name'));
-        (async () => {
-            if (!name) {
-                if (remembered && !(await isNameInUse())) {
-                    setName(remembered);
-                    windowStore.set('name', remembered);
-                } else if (route.view === 'chat') setAsking(true);
-            }
-            setReady(true);
-            connection.open();
-        })();
-    }, []);
-    useEffect(() => {
-        if (isReady && !name && route.view === 'chat') setAsking(true);
-    }, [isReady, route.view]);
-    useEffect(() => (name ? tellOtherWindows() : undefined), [Boolean(name)]);
-
-    const choose = useCallback((chosen) => {
-        windowStore.set('name', chosen);
-        browserStore.set('name', chosen);
-        setName(chosen);
-        setAsking(false);
-    }, []);
-
-    const side = <Side route={route} recent={recent} name={name} onRename={() => setAsking(true)} />;
-    const frame = { connection, isWide, onMenu: () => setMenuOpen(true) };
     return (
-        <div class="frame">
-            <a
-                class="skip"
-                href={hashOf(route)}
-                onClick={(event) => {
-                    event.preventDefault();
-                    document.querySelector('.composer textarea, main h1')?.focus();
-                }}>
-                Skip to the conversation
-            </a>
-            {isWide && (
-                <aside class="side" aria-label="Channels">
-                    {side}
-                </aside>
-            )}
-            {!isWide && isMenuOpen && (
-                <Dialog title="Channels" kind="drawer" onClose={() => setMenuOpen(false)}>
-                    {side}
-                </Dialog>
-            )}
-            {isReady && route.view === 'feed' && <FeedView key={route.name} name={route.name} {...frame} />}
-            {isReady &&
-                route.view === 'chat' &&
-                (name ? (
-                    <ChatView key={route.name} name={route.name} who={who} visitor={name} {...frame} />
-                ) : (
-                    <main class="main" aria-hidden="true" />
-                ))}
-            {isAsking && (
-                <NameDialog
-                    name={name || cleanName(browserStore.get('name'))}
-                    canClose={Boolean(name)}
-                    room={route}
-                    onClose={() => setAsking(false)}
-                    onChoose={choose}
-                />
-            )}
-        </div>
+        <>
+            {route.view === 'feed' ? <Feeds route={route} /> : <ChatApp route={route} />}
+            <Overlay />
+        </>
     );
 }
+
+function Feeds({ route }) {
+    const FeedPage = useLazy(() => import('./feedpage.jsx').then((module) => module.FeedPage));
+    return FeedPage ? <FeedPage name={route.name} /> : null;
+}
+
+function ChatApp({ route }) {
+    const [chat, setChat] = useState(() => new Chat(CHAT)); // another one for whoever comes next
+    const { connection } = useObservable(chat);
+    const [state, setState] = useState(null); // of the server: who may come in, and who has
+    const [error, setError] = useState(null);
+    const [isIn, setIn] = useState(false);
+    const [note, setNote] = useState('');
+
+    const look = useCallback(async () => {
+        setError(null);
+        try {
+            const found = await chat.auth.state();
+            setState(found);
+            if (found.enabled && found.user) setIn(true);
+        } catch (failure) {
+            setError(failure);
+        }
+    }, [chat]);
+    useEffect(() => {
+        look();
+        return () => chat.close();
+    }, [chat]);
+
+    const isComing = route.view === 'setup' || route.view === 'invite';
+    useEffect(() => {
+        if (isIn && !isComing) chat.connect();
+    }, [chat, isIn, isComing]);
+
+    const leave = useCallback(
+        (why) => {
+            closeDialogs();
+            setIn(false);
+            setNote(why);
+            setChat(new Chat(CHAT)); // its effects close the old one, and ask who is in
+        },
+        [chat],
+    );
+    useEffect(() => chat.on('session.ended', () => leave('You were signed out. Sign in again.')), [chat]);
+    // Refused for good: not signed in any more, most likely; whoever is has to see what is wrong.
+    useEffect(() => {
+        if (!isIn || connection.status !== 'offline' || connection.retryAt !== null || !connection.error) return;
+        chat.auth.state().then(
+            ({ user }) => !user && leave('You were signed out. Sign in again.'),
+            () => {},
+        );
+    }, [connection, isIn]);
+
+    const come = useCallback(({ user, room }) => {
+        setState((before) => ({ ...before, user, setup: false }));
+        setNote('');
+        // Where the address says, if it is a place; an invitation leads into its room.
+        if (room) location.hash = hashOfRoom(typeof room === 'object' ? room.id : room);
+        else if (/^#\/?(?:setup|invite)/.test(location.hash)) location.hash = '#/';
+        setIn(true);
+    }, []);
+    const signOut = useCallback(async () => {
+        try {
+            await chat.auth.logout();
+            chat.forget();
+            leave('You are signed out.');
+            location.hash = '#/';
+        } catch (failure) {
+            toast(explain(failure), 'bad');
+        }
+    }, [chat]);
+
+    useEffect(() => {
+        if (!isIn || isComing) document.title = state?.name ? `${state.name} · Parley` : 'Parley';
+    }, [isIn, isComing, state]);
+
+    if (error && error.code !== 404)
+        return (
+            <NotePage title="The server can’t be reached" lead={explain(error)}>
+                <p class="auth-links">
+                    <button type="button" class="button primary wide" onClick={look}>
+                        Try again
+                    </button>
+                </p>
+            </NotePage>
+        );
+    if (error || (state && !state.enabled))
+        return (
+            <NotePage title="There is no chat on this server" lead="Its configuration says so: chat.enabled.">
+                <p class="auth-links">
+                    <a class="button wide" href="#feed:demo">
+                        Look at a feed of live data
+                    </a>
+                </p>
+            </NotePage>
+        );
+    if (!state) return <Splash />;
+    if (route.view === 'setup') return <SetupPage chat={chat} state={state} code={route.code} onIn={come} />;
+    if (route.view === 'invite')
+        return <InvitePage key={route.code} chat={chat} state={state} code={route.code} onIn={come} />;
+    if (!isIn) return <SignInPage chat={chat} state={state} note={note} onIn={come} />;
+    return <Shell chat={chat} route={route} onSignOut={signOut} />;
+}
+
+// For the moment before anything is known: nothing that would only flash.
+const Splash = () => (
+    <main class="splash" aria-busy="true">
+        <h1 class="vh">Parley</h1>
+    </main>
+);

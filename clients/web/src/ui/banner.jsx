@@ -1,60 +1,44 @@
 // Says what is wrong with the connection, once it has lasted long enough to be worth saying.
-import { useNow, useObservable } from './hooks.js';
+import { usePage } from './context.js';
+import { useNow } from './hooks.js';
 import { AlertIcon } from './icons.jsx';
 
-const PATIENCE_MS = { opening: 2500, lost: 800, closed: 0 };
+const PATIENCE_MS = 5000;
 
-export function Banner({ connection, keeps }) {
-    const { phase, since, code, reason, isAnswering } = useObservable(connection);
-    const now = useNow(500, phase !== 'open');
-    const isDue = phase !== 'open' && now - since >= PATIENCE_MS[phase];
-    const seconds = Math.max(1, Math.round((now - since) / 1000));
-    const host = new URL(connection.url).host;
+export function Banner() {
+    const { chat, value } = usePage();
+    const { status, since, retryAt, error } = value.connection;
+    const now = useNow(500, status !== 'online');
+    const isOver = status === 'offline' && retryAt === null && error;
+    const isDue = status !== 'online' && (isOver || now - since >= PATIENCE_MS);
+    const seconds = retryAt === null ? 0 : Math.max(0, Math.ceil((retryAt - now) / 1000));
     return (
         <div class="banner-place" role="status">
             {isDue && (
-                <div class={`banner is-${phase}`}>
-                    {phase === 'closed' ? <AlertIcon /> : <span class="spinner" aria-hidden="true" />}
+                <div class={`banner ${isOver ? 'is-closed' : ''}`}>
+                    {isOver ? <AlertIcon /> : <span class="spinner" aria-hidden="true" />}
                     <p>
-                        {phase === 'opening' && !isAnswering && <>Can’t reach {host} yet. Still trying.</>}
-                        {phase === 'opening' && isAnswering && (
+                        <strong>{isOver ? 'Disconnected.' : 'You are offline.'}</strong>{' '}
+                        {isOver ? (
+                            `The server ended the connection: ${error.message || error.word} (${error.code}).`
+                        ) : (
                             <>
-                                {host} is there, but takes no connection from {location.origin}. Is that among its{' '}
-                                <code>client.allowed_origins</code>?
-                            </>
-                        )}
-                        {phase === 'lost' && (
-                            <>
-                                <strong>{code === 3001 ? 'The server is restarting.' : 'Connection lost.'}</strong>{' '}
-                                Reconnecting<span aria-hidden="true"> for {seconds} s</span>. {keeps}
-                            </>
-                        )}
-                        {phase === 'closed' && (
-                            <>
-                                <strong>Disconnected.</strong> {explain(code, reason)}
+                                What you write is kept, and sent when the connection is back.
+                                {seconds > 1 && <span aria-hidden="true"> Next try in {seconds} s.</span>}
                             </>
                         )}
                     </p>
-                    <button type="button" class="button" onClick={() => connection.tryNow()}>
+                    <button type="button" class="button" onClick={() => chat.retryNow()}>
                         Try now
                     </button>
                 </div>
             )}
+            {value.isStorageFailing && (
+                <div class="banner">
+                    <AlertIcon />
+                    <p>This browser keeps nothing: what is not sent yet is lost when the page is closed.</p>
+                </div>
+            )}
         </div>
     );
-}
-
-function explain(code, reason) {
-    switch (code) {
-        case 101:
-        case 3500:
-        case 3501:
-            return 'This server lets nobody in without a token, and this page has none. Visitors are let in by the demo configuration.';
-        case 3504:
-            return 'This server has as many connections as it allows.';
-        case 3503:
-            return 'The server ended this connection.';
-        default:
-            return `The server ended this connection: ${reason} (${code}).`;
-    }
 }

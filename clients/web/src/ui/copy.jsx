@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { CheckIcon, CopyIcon } from './icons.jsx';
 
 // navigator.clipboard is only there on https and localhost.
-async function copy(text) {
+export async function copyText(text) {
     try {
         await navigator.clipboard.writeText(text);
         return true;
@@ -24,14 +24,19 @@ export function CopyButton({ text, children, label, icon: Icon, class: name = 'b
     useEffect(() => () => clearTimeout(timer.current), []);
     const onClick = async (event) => {
         const button = event.currentTarget;
-        const done = await copy(text);
+        const done = await copyText(text);
         button.focus();
         setState(done ? 'Copied' : 'Could not copy');
         clearTimeout(timer.current);
         timer.current = setTimeout(() => setState(''), 2000);
     };
     return (
-        <button type="button" class={name} onClick={onClick} aria-label={label} title={label}>
+        <button
+            type="button"
+            class={name}
+            onClick={onClick}
+            aria-label={children ? `${state || children}: ${label}` : label}
+            title={label}>
             {state === 'Copied' ? <CheckIcon /> : <Icon />}
             <span class="button-text" aria-live="polite">
                 {state || children}

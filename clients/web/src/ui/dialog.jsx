@@ -1,10 +1,11 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { CloseIcon } from './icons.jsx';
 
 // A modal <dialog>: the browser keeps the focus inside and gives it back.
 export function Dialog({ title, onClose, children, kind = '', canClose = true }) {
     const ref = useRef();
-    useEffect(() => {
+    // Open before its children's effects: they may want the focus.
+    useLayoutEffect(() => {
         const dialog = ref.current;
         if (!dialog.open) dialog.showModal();
         return () => dialog.close();
@@ -18,7 +19,7 @@ export function Dialog({ title, onClose, children, kind = '', canClose = true })
                 event.preventDefault();
                 if (canClose) onClose();
             }}
-            onClick={(event) => {
+            onMouseDown={(event) => {
                 if (canClose && event.target === ref.current) onClose();
             }}>
             <div class="dialog-body">

@@ -3,10 +3,10 @@ import { websocketUrl } from '../logic/route.js';
 import { formatNumber } from '../logic/scale.js';
 import { namesOf, rateOf, summaryOf, viewOf } from '../logic/series.js';
 import { Feed } from '../net/feed.js';
-import { Banner } from './banner.jsx';
+import { FeedBanner } from './feedbanner.jsx';
 import { Chart } from './chart.jsx';
 import { Command, CopyButton } from './copy.jsx';
-import { Head } from './head.jsx';
+import { FeedHead } from './feedhead.jsx';
 import { useNow, useObservable } from './hooks.js';
 import { AlertIcon, LinkIcon, PlayIcon, StopIcon } from './icons.jsx';
 
@@ -62,7 +62,7 @@ export function FeedView({ connection, name, isWide, onMenu }) {
     const command = `parley pub${serverOption()} ${source.channel}`;
     return (
         <main class="main">
-            <Head
+            <FeedHead
                 {...{ connection, isWide, onMenu }}
                 title={source.channel}
                 detail={isGenerating ? 'Sample data from this window' : 'Live'}>
@@ -70,8 +70,8 @@ export function FeedView({ connection, name, isWide, onMenu }) {
                 <CopyButton text={location.href} label="Copy the link to this feed" icon={LinkIcon} class="button">
                     Share link
                 </CopyButton>
-            </Head>
-            <Banner connection={connection} keeps="What comes meanwhile is caught up on." />
+            </FeedHead>
+            <FeedBanner connection={connection} keeps="What comes meanwhile is caught up on." />
             {trouble && (
                 <p class="strip" role="alert">
                     <AlertIcon />

@@ -1,4 +1,4 @@
-import { useEffect, useReducer, useState } from 'preact/hooks';
+import { useEffect, useReducer, useRef, useState } from 'preact/hooks';
 
 const HIDDEN_MS = 200;
 
@@ -71,4 +71,11 @@ export function useAttention() {
         };
     }, []);
     return isLooking;
+}
+
+// The array as it was, for as long as it has the same members.
+export function useSame(list) {
+    const kept = useRef(list);
+    if (kept.current.length !== list.length || list.some((one, i) => one !== kept.current[i])) kept.current = list;
+    return kept.current;
 }
