@@ -7,9 +7,9 @@
 #include "tests/fuzz/fuzz.h"
 
 static struct chat_cutter cutter;
+static sqlite3 *db; /* kept for as long as the process, and known to whoever looks for leaks */
 
 static void open_once(void) {
-    sqlite3 *db;
     if (cutter.instance)
         return;
     int r = database_open(":memory:", NULL, DATABASE_WRITER, &db);

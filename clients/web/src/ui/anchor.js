@@ -10,18 +10,22 @@ export const NEAR_END_PX = 100;
 export class Anchor {
     isAtEnd = true; // and follows it
     hasEnd = true; // the last row is the newest
-    #held = null; // {key, node, top}: a row and where its top was
+    #held = null; // {key, node, offset}: a row in sight, and where in the content it was
+    #top = 0; // of the box, when that was noted
+    #height = 0;
 
     attach(box, list) {
         this.box = box;
         this.list = list;
     }
 
-    // Remembers what is looked at. Called when somebody has scrolled, and when we have.
+    // Notes what is looked at.
     capture() {
         const { box } = this;
         const { scrollTop, scrollHeight, clientHeight } = box;
         this.isAtEnd = this.hasEnd && scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+        this.#top = scrollTop;
+        this.#height = scrollHeight;
         const rows = this.list.children;
         // The first row that begins inside of the window; of the very first the head may go when history comes.
         let at = firstAt(rows, scrollTop);
@@ -31,24 +35,35 @@ export class Anchor {
             while (at > 0 && !rows[at].dataset.key) at--;
         }
         const node = rows[at];
-        this.#held = node?.dataset.key ? { key: node.dataset.key, node, top: node.offsetTop - scrollTop } : null;
+        this.#held = node?.dataset.key ? { key: node.dataset.key, node, offset: node.offsetTop } : null;
     }
 
-    // Puts it back. Called after every change, before it is painted.
+    // The content has changed: as far as what is looked at has moved in it, the box follows, from wherever somebody
+    // may have scrolled it meanwhile. Before it is painted.
     restore() {
         const { box } = this;
         if (!box) return;
-        if (this.isAtEnd && this.hasEnd) {
-            this.#move(box.scrollHeight);
-            return;
+        const held = this.#held;
+        // Whoever has begun to scroll up from the end is let go.
+        if (this.isAtEnd && this.hasEnd && box.scrollTop >= this.#top - 1) box.scrollTop = box.scrollHeight;
+        else if (held) {
+            if (!held.node.isConnected) held.node = this.nodeOf(held.key) ?? held.node;
+            if (held.node.isConnected && held.node.offsetTop !== held.offset) {
+                box.scrollTop += held.node.offsetTop - held.offset;
+                held.offset = held.node.offsetTop;
+            }
         }
-        if (!this.#held) return;
-        const node = this.#held.node.isConnected ? this.#held.node : this.nodeOf(this.#held.key);
-        if (node) this.#move(node.offsetTop - this.#held.top);
+        this.#top = box.scrollTop;
+        this.#height = box.scrollHeight;
     }
 
-    #move(top) {
-        if (Math.abs(this.box.scrollTop - top) >= 1) this.box.scrollTop = top;
+    // The box has been scrolled, by somebody or by us. The content may have changed since it was last looked at, and
+    // nobody have been told yet: that is put right first, or it would be taken for what somebody wanted.
+    scrolled() {
+        const { scrollTop, scrollHeight } = this.box;
+        const isFollowing = this.isAtEnd && this.hasEnd;
+        if (!isFollowing || (scrollHeight !== this.#height && scrollTop >= this.#top - 1)) this.restore();
+        this.capture();
     }
 
     nodeOf(key) {

@@ -46,7 +46,7 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
     const look = () => {
         const { current: element } = box;
         if (!element || !isOpen) return;
-        anchor.capture();
+        anchor.scrolled();
         if (anchor.isAtEnd !== isAtEnd) setAtEnd(anchor.isAtEnd);
         room.follow(anchor.isAtEnd);
         const { scrollTop, scrollHeight, clientHeight } = element;
@@ -83,8 +83,7 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
         if (isNew && before.generation !== timeline.generation) {
             before.generation = timeline.generation;
             const unread = list.current.querySelector('.row-unread');
-            anchor.isAtEnd = true;
-            anchor.restore();
+            if (anchor.hasEnd) anchor.toEnd();
             if (unread && timeline.anchor === timeline.firstUnread) {
                 // A little of what was read before it; no further than to the end.
                 box.current.scrollTop = unread.offsetTop - box.current.clientHeight * 0.2;
