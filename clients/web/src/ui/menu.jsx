@@ -42,7 +42,7 @@ export function Menu({ label, items, anchor, onClose }) {
     const list = useRef();
     usePlacement(list, anchor);
     useAway(list, anchor, () => onClose(false));
-    useEffect(() => list.current.querySelector('[role=menuitem]')?.focus(), []);
+    useLayoutEffect(() => list.current.querySelector('[role=menuitem]')?.focus(), []);
 
     const onKeyDown = (event) => {
         const all = [...list.current.querySelectorAll('[role=menuitem]')];
