@@ -1,4 +1,5 @@
-// Every page and state by axe-core, light and dark, wide and on a phone, each with its picture.
+// Every page and state by axe-core, light and dark, wide and on a phone, each with its picture. A check takes two of the four
+// looks, which have each colour and each width once; PARLEY_LOOKS=all takes all of them.
 import { after, afterEach, before, describe, test } from 'node:test';
 import { isSound } from './lib/axe.mjs';
 import { Visits, eventually, picture } from './lib/page.mjs';
@@ -26,11 +27,12 @@ describe('axe-core', () => {
     after(() => team?.stop());
 
     for (const [how, options] of Object.entries({
-        'light-wide': {},
+        'light-wide': { isQuick: true },
         'dark-wide': { dark: true },
         'light-phone': { width: 390, height: 844, phone: true },
-        'dark-phone': { width: 390, height: 844, phone: true, dark: true },
+        'dark-phone': { width: 390, height: 844, phone: true, dark: true, isQuick: true },
     })) {
+        if (!options.isQuick && process.env.PARLEY_LOOKS !== 'all') continue;
         test(`axe-core finds nothing: ${how}`, async () => {
             const isPhone = options.phone;
             const page = await team.window(await team.browserOf(options), '');
