@@ -44,8 +44,7 @@ export class Anchor {
         const { box } = this;
         if (!box) return;
         const held = this.#held;
-        // Whoever has begun to scroll up from the end is let go.
-        if (this.isAtEnd && this.hasEnd && box.scrollTop >= this.#top - 1) box.scrollTop = box.scrollHeight;
+        if (this.isAtEnd && this.hasEnd && this.#isLeftNearEnd()) box.scrollTop = box.scrollHeight;
         else if (held) {
             if (!held.node.isConnected) held.node = this.nodeOf(held.key) ?? held.node;
             if (held.node.isConnected && held.node.offsetTop !== held.offset) {
@@ -60,10 +59,17 @@ export class Anchor {
     // The box has been scrolled, by somebody or by us. The content may have changed since it was last looked at, and
     // nobody have been told yet: that is put right first, or it would be taken for what somebody wanted.
     scrolled() {
-        const { scrollTop, scrollHeight } = this.box;
+        const { scrollHeight } = this.box;
         const isFollowing = this.isAtEnd && this.hasEnd;
-        if (!isFollowing || (scrollHeight !== this.#height && scrollTop >= this.#top - 1)) this.restore();
+        if (!isFollowing || (scrollHeight !== this.#height && this.#isLeftNearEnd())) this.restore();
         this.capture();
+    }
+
+    // Whoever has scrolled up from the end since it was noted, further than it is followed from, is let go. What has
+    // come below in the meantime, or a window that has become smaller, does not count.
+    #isLeftNearEnd() {
+        const { scrollTop, clientHeight } = this.box;
+        return scrollTop >= this.#top - 1 || this.#height - scrollTop - clientHeight < NEAR_END_PX;
     }
 
     nodeOf(key) {
