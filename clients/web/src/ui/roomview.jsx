@@ -1,5 +1,5 @@
 // A room on screen.
-import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { explain } from '../logic/errors.js';
 import { summaryOf } from '../logic/markdown.js';
 import { hashOfRoom } from '../logic/route.js';
@@ -119,7 +119,7 @@ export function RoomView({ room, seq }) {
         room.markRead();
     }, [room]);
 
-    useEffect(() => {
+    useLayoutEffect(() => {
         const key = (event) => {
             if (hasDialog() || event.defaultPrevented) return;
             if (event.key === 'Escape' && !event.target.closest?.('.popover, .menu, .panel')) {

@@ -1,5 +1,5 @@
 // The chat of somebody who is in: rooms at the left, the room in the middle, what belongs to it at the right.
-import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks';
 import { hashOfRoom, routeOf } from '../logic/route.js';
 import { browserStore } from '../net/store.js';
 import { Banner } from './banner.jsx';
@@ -83,7 +83,8 @@ export function Shell({ chat, route, onSignOut }) {
     }, [chat]);
     const openHelp = useCallback(() => openDialog('Keyboard', () => <Help />), []);
 
-    useEffect(() => {
+    // Before anything is painted: a key that follows at once is about the room that is seen.
+    useLayoutEffect(() => {
         const key = (event) => {
             const isTyping = event.target.closest?.('input, textarea, select, [contenteditable]');
             if (
