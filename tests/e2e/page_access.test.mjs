@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { eventually } from './lib/page.mjs';
 import { png } from './lib/png.mjs';
-import { PASSWORD, Team, composer, inRoom, row, rows, say, sees, sent, texts } from './lib/team.mjs';
+import { PASSWORD, harbour, composer, inRoom, row, rows, say, sees, sent, texts } from './lib/team.mjs';
 
 const focused = (page) =>
     page.evaluate(() => {
@@ -15,20 +15,7 @@ const focused = (page) =>
 describe('the page for everybody', () => {
     let team, ada, bo, room;
     before(async () => {
-        team = await Team.start();
-        ada = await team.own();
-        bo = await team.invite('bo', 'Bo Chen');
-        room = await team.room('harbour', [ada, bo], { topic: 'Ships, and those on them' });
-        await bo.say(room, 'Good morning. **Power** is back, see https://example.com/status');
-        await ada.say(room, 'Thanks @bo!\n\n```\nuptime: 3 d\n```\n\n> quoted\n\n1. one\n2. two', { reply_to: 1 });
-        await bo.say(room, 'to be deleted');
-        await bo.call('message.delete', { room, seq: 3 });
-        await bo.say(room, 'ذهب إلى الميناء');
-        await ada.call('reaction.add', { room, seq: 1, emoji: '🎉' });
-        await ada.call('pin.add', { room, seq: 1 });
-        await team.room('design', [ada, bo]);
-        const { room: direct } = await ada.call('room.create', { kind: 'direct', users: [bo.id] });
-        await bo.say(direct.id, 'Hello there');
+        ({ team, ada, bo, room } = await harbour());
     });
     afterEach(() => team.leave());
     after(() => team?.stop());

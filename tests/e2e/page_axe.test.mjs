@@ -3,25 +3,12 @@
 import { after, afterEach, before, describe, test } from 'node:test';
 import { isSound } from './lib/axe.mjs';
 import { Visits, eventually, picture } from './lib/page.mjs';
-import { PASSWORD, Team, composer, row, sees } from './lib/team.mjs';
+import { PASSWORD, harbour, composer, row, sees } from './lib/team.mjs';
 
 describe('axe-core', () => {
     let team, ada, bo, room;
     before(async () => {
-        team = await Team.start();
-        ada = await team.own();
-        bo = await team.invite('bo', 'Bo Chen');
-        room = await team.room('harbour', [ada, bo], { topic: 'Ships, and those on them' });
-        await bo.say(room, 'Good morning. **Power** is back, see https://example.com/status');
-        await ada.say(room, 'Thanks @bo!\n\n```\nuptime: 3 d\n```\n\n> quoted\n\n1. one\n2. two', { reply_to: 1 });
-        await bo.say(room, 'to be deleted');
-        await bo.call('message.delete', { room, seq: 3 });
-        await bo.say(room, 'ذهب إلى الميناء');
-        await ada.call('reaction.add', { room, seq: 1, emoji: '🎉' });
-        await ada.call('pin.add', { room, seq: 1 });
-        await team.room('design', [ada, bo]);
-        const { room: direct } = await ada.call('room.create', { kind: 'direct', users: [bo.id] });
-        await bo.say(direct.id, 'Hello there');
+        ({ team, ada, bo, room } = await harbour());
     });
     afterEach(() => team.leave());
     after(() => team?.stop());

@@ -63,7 +63,6 @@ struct arguments {
 void arguments_begin(struct arguments *g);
 void arguments_text(struct arguments *g, const char *name, struct str value);
 void arguments_number(struct arguments *g, const char *name, uint64_t value);
-void arguments_flag(struct arguments *g, const char *name);
 void arguments_room(struct arguments *g, const struct room *r);
 
 /* Sends; the arguments are finished whatever happens. What goes wrong at once is a notice, and

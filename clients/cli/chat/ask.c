@@ -28,11 +28,6 @@ void arguments_number(struct arguments *g, const char *name, uint64_t value) {
     buffer_append_uint(&g->json, value);
 }
 
-void arguments_flag(struct arguments *g, const char *name) {
-    put_name(g, name);
-    buffer_append_str(&g->json, STR("true"));
-}
-
 void arguments_room(struct arguments *g, const struct room *r) {
     arguments_text(g, "room", str_of(r->id));
 }

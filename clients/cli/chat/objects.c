@@ -36,7 +36,6 @@ static const struct json_field user_fields[] = {
     JSON_FIELD(struct user_object, login),
     JSON_FIELD(struct user_object, name),
     JSON_FIELD(struct user_object, role),
-    JSON_FIELD_NAMED(struct user_object, is_deactivated, "deactivated"),
 };
 
 /* Where only who it is matters, an id stands for the object. */
@@ -96,7 +95,6 @@ static void decode_members(struct json *j, struct arena *a, void *at) {
         decode_member(j, a, member);
     }
     object->members = (struct user_list){ list.items, list.n };
-    object->has_members = true;
 }
 
 /* ---- rooms ---- */
@@ -118,7 +116,6 @@ static const struct json_field room_fields[] = {
     JSON_FIELD(struct room_object, unread),
     JSON_FIELD(struct room_object, mentions),
     JSON_FIELD(struct room_object, members_n),
-    JSON_FIELD_NAMED(struct room_object, is_archived, "archived"),
 };
 
 static void decode_room(struct json *j, struct arena *a, void *at) {
@@ -169,7 +166,6 @@ static const struct json_field message_fields[] = {
     JSON_FIELD(struct message_object, client_id),
     JSON_FIELD_NAMED(struct message_object, edited_at_ms, "edited_at"),
     JSON_FIELD_NAMED(struct message_object, is_deleted, "deleted"),
-    JSON_FIELD(struct message_object, deleted_by),
     JSON_FIELD_NAMED(struct message_object, is_pinned, "pinned"),
     JSON_WHOLE_BY("reply_to", decode_reply, NULL),
     JSON_FIELD_BY(struct message_object, reactions, "reactions", decode_reactions, NULL),
@@ -244,8 +240,6 @@ static const struct json_field object_fields[] = {
     JSON_WHOLE_BY("unread", decode_unread, NULL),
     JSON_FIELD(struct chat_object, mentions),
     JSON_FIELD(struct chat_object, has_before),
-    JSON_FIELD(struct chat_object, has_after),
-    JSON_FIELD_NAMED(struct chat_object, is_duplicate, "duplicate"),
     JSON_FIELD_NAMED(struct chat_object, has_more, "more"),
     JSON_FIELD_NAMED(struct chat_object, is_reset, "reset"),
     JSON_WHOLE_BY("error", decode_error, NULL),

@@ -11,7 +11,6 @@
 
 struct user_object {
     struct str id, login, name, role;
-    bool is_deactivated;
 };
 
 /* Lists are arrays in the arena. */
@@ -29,7 +28,6 @@ struct room_object {
     uint64_t ver, last_seq, read_seq;
     int64_t last_at_ms;
     uint32_t unread, mentions, members_n;
-    bool is_archived;
 };
 
 struct room_list {
@@ -58,7 +56,7 @@ struct attachment_list {
 };
 
 struct message_object {
-    struct str room, user, text, client_id, deleted_by;
+    struct str room, user, text, client_id;
     uint64_t seq, ver;
     int64_t at_ms, edited_at_ms;
     bool is_deleted, is_pinned;
@@ -91,7 +89,7 @@ struct chat_object {
     uint64_t ver, seq, last_seq, read_seq;
     int64_t at_ms, last_at_ms;
     uint32_t unread, mentions;
-    bool has_before, has_after, is_duplicate, has_more, is_reset, has_members;
+    bool has_before, has_more, is_reset;
     bool has_unread; /* unread and mentions were there */
     struct {
         struct str message; /* of an answer by HTTP */

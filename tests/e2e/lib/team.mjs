@@ -163,3 +163,22 @@ export const topOf = (page, text) =>
     row(page, text).evaluate(
         (element) => element.getBoundingClientRect().top - element.closest('.messages').getBoundingClientRect().top,
     );
+
+// A team whose room has something of everything: Markdown, a reply, a stub, a reaction, a pin, two directions of writing.
+export async function harbour() {
+    const team = await Team.start();
+    const ada = await team.own();
+    const bo = await team.invite('bo', 'Bo Chen');
+    const room = await team.room('harbour', [ada, bo], { topic: 'Ships, and those on them' });
+    await bo.say(room, 'Good morning. **Power** is back, see https://example.com/status');
+    await ada.say(room, 'Thanks @bo!\n\n```\nuptime: 3 d\n```\n\n> quoted\n\n1. one\n2. two', { reply_to: 1 });
+    await bo.say(room, 'to be deleted');
+    await bo.call('message.delete', { room, seq: 3 });
+    await bo.say(room, 'ذهب إلى الميناء');
+    await ada.call('reaction.add', { room, seq: 1, emoji: '🎉' });
+    await ada.call('pin.add', { room, seq: 1 });
+    await team.room('design', [ada, bo]);
+    const { room: direct } = await ada.call('room.create', { kind: 'direct', users: [bo.id] });
+    await bo.say(direct.id, 'Hello there');
+    return { team, ada, bo, room };
+}
