@@ -13,6 +13,7 @@
 #include "daemon/session/control.h"
 #include "daemon/session/impl.h"
 #include "protocol/json.h"
+#include "protocol/plain.h"
 #include "storage/chat/permission.h"
 #include "storage/chat/room.h"
 #include "storage/chat/user.h"
@@ -45,26 +46,29 @@ static struct str name_of(struct bytes info, struct arena *a) {
     return json_result(&j) == 0 ? name : (struct str){ 0 };
 }
 
-/* As the chat has names: of so many characters, on one line, without spaces around. */
+/* As the chat has names: of so many characters, on one line, without spaces around, and with spaces
+ * for what is not seen. Empty: there is nothing of it. */
 static struct str tidy(struct str name, struct arena *a) {
     enum { CHARACTERS_MAX = 64 };
     char *copy = arena_alloc(a, name.len + 1);
     size_t n = 0, end = 0, characters = 0;
 
-    for (size_t i = 0; copy && i < name.len; i++) {
-        unsigned char c = (unsigned char) name.data[i];
-        if ((c & 0xc0) != 0x80 && characters++ == CHARACTERS_MAX)
-            break;
-        if (c < ' ' || c == 0x7f)
-            c = ' ';
-        if (c == ' ' && n == 0) {
-            characters--;
+    for (size_t i = 0, next = 0; copy && i < name.len && characters < CHARACTERS_MAX; i = next) {
+        uint32_t c = plain_next(name, &next);
+        if (c == ' ' || !plain_is_character(c)) {
+            if (n > 0) {
+                copy[n++] = ' ';
+                characters++;
+            }
             continue;
         }
-        copy[n++] = (char) c;
-        end = c == ' ' ? end : n;
+        memcpy(copy + n, name.data + i, next - i);
+        n += next - i;
+        end = n;
+        characters++;
     }
-    return (struct str){ copy, copy ? end : 0 };
+    struct str tidied = { copy, copy ? end : 0 };
+    return plain_has_ink(tidied) ? tidied : (struct str){ 0 };
 }
 
 static int look_up(struct chat_work *w, struct chat_tx *tx) {

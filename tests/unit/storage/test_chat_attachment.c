@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "storage/chat/query.h"
 #include "tests/unit/storage/chat_scene.h"
 
 static char dir[96], den[CHAT_ID_MAX + 1], hall[CHAT_ID_MAX + 1];
@@ -107,11 +108,48 @@ static void somebodys_picture_is_for_all(void **state) {
     assert_int_equal(get(s, "dan", id), 0);
 }
 
+static void a_picture_is_ones_own(void **state) {
+    struct chat_scene *s = *state;
+    char id[CHAT_ID_MAX + 1];
+    upload(s, "ann", "plan", id);
+    (void) scene_send(s, "ann", den, "secret", id);
+    struct chat_actor cat = scene_actor(s, "cat");
+    struct str avatar = str_of(id), none = STR("");
+    struct chat_user user;
+    assert_int_equal(
+            chat_user_update(&s->tx, &cat, &(struct chat_user_change){ .avatar = &avatar }, &user),
+            CHAT_BAD_REQUEST);
+    assert_string_equal(s->work.refusal.field, "avatar");
+    assert_int_equal(
+            chat_user_update(&s->tx, &cat, &(struct chat_user_change){ .avatar = &none }, &user),
+            0);
+    /* Nor by one that was kept before this was looked at. */
+    assert_int_equal(chat_run(&s->tx, "UPDATE user SET avatar = ?1 WHERE id = 'cat'",
+                              SQL_VALUES(TEXT(avatar))),
+                     0);
+    assert_int_equal(get(s, "cat", id), CHAT_NOT_FOUND);
+    char draft[CHAT_ID_MAX + 1];
+    upload(s, "bob", "draft", draft);
+    assert_int_equal(chat_run(&s->tx, "UPDATE user SET avatar = ?1 WHERE id = 'cat'",
+                              SQL_VALUES(TEXT(str_of(draft)))),
+                     0);
+    assert_int_equal(get(s, "cat", draft), CHAT_NOT_FOUND);
+    s->tx.now_ms += CHAT_UNSENT_MS + 1;
+    assert_int_equal(purge(s).unsent, 1); /* nobody else's picture keeps it */
+}
+
 static void what_it_is_called_is_no_path_and_no_header(void **state) {
     struct chat_scene *s = *state;
-    static const char *const bad[] = {
-        "", ".", "..", "a/b", "a\\b", "a\nb", "a\x7f", "\xff\xfe.txt"
-    };
+    static const char *const bad[] = { "",
+                                       ".",
+                                       "..",
+                                       "a/b",
+                                       "a\\b",
+                                       "a\nb",
+                                       "a\x7f",
+                                       "\xff\xfe.txt",
+                                       "\xe2\x80\xaegpj.exe",
+                                       "a\xc2\x9b.txt" };
     struct chat_actor by = scene_actor(s, "ann");
     for (size_t i = 0; i < ELEMENTS_OF(bad); i++) {
         struct chat_upload u = upload_of("x", bad[i]);
@@ -226,6 +264,7 @@ int main(void) {
         IN_SCENE(one_that_is_not_sent_is_its_uploaders),
         IN_SCENE(one_that_is_sent_is_for_who_may_see_the_message),
         IN_SCENE(somebodys_picture_is_for_all),
+        IN_SCENE(a_picture_is_ones_own),
         IN_SCENE(what_it_is_called_is_no_path_and_no_header),
         IN_SCENE(a_file_that_went_meanwhile_is_noticed),
         IN_SCENE(what_no_message_names_within_a_day_goes),
