@@ -191,16 +191,6 @@ int chat_user_provision(struct chat_tx *tx, struct str id, struct str name, stru
 
 /* ---- changing ---- */
 
-/* None, or what they have uploaded themselves: it is shown to all. */
-static int check_avatar(struct chat_tx *tx, const struct chat_actor *by, struct str avatar) {
-    int64_t found;
-    if (avatar.len == 0)
-        return 0;
-    int r = FETCH(tx, &found, "SELECT 1 FROM attachment WHERE id = ?1 AND user = ?2", TEXT(avatar),
-                  NUMBER(by->key));
-    return r > 0 ? 0 : r == 0 ? chat_refuse(tx, CHAT_BAD_REQUEST, "avatar", 0) : r;
-}
-
 int chat_user_update(struct chat_tx *tx, const struct chat_actor *by,
                      const struct chat_user_change *change, struct chat_user *ret) {
     int r = 0;
@@ -211,7 +201,7 @@ int chat_user_update(struct chat_tx *tx, const struct chat_actor *by,
                     TEXT(*change->name));
     }
     if (r == 0 && change->avatar) {
-        r = check_avatar(tx, by, *change->avatar);
+        r = chat_check_line(tx, "avatar", *change->avatar, 0, CHAT_ID_MAX);
         if (r == 0)
             r = RUN(tx, "UPDATE user SET avatar = ?2 WHERE key = ?1", NUMBER(by->key),
                     TEXT(*change->avatar));

@@ -39,7 +39,7 @@ MUST_CHECK int chat_users_find(struct chat_tx *tx, const struct chat_actor *by, 
                                struct str after, size_t limit, struct chat_users *ret);
 
 struct chat_user_change {
-    const struct str *name, *avatar; /* NULL: stays. An avatar: an attachment of theirs, or empty */
+    const struct str *name, *avatar; /* NULL: stays. An avatar: the id of an attachment, or empty */
 };
 MUST_CHECK int chat_user_update(struct chat_tx *tx, const struct chat_actor *by,
                                 const struct chat_user_change *change, struct chat_user *ret);
