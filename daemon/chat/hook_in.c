@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/chat/auth_request.h"
 #include "daemon/chat/call.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/files.h"
@@ -90,6 +91,9 @@ static int read_body(struct http_exchange *x, struct buffer *out) {
     }
     if (!json_end(&j))
         return chat_files_refuse(x, 400, "the body has to be a JSON object", NULL);
+    const char *why = name.len > 0 ? auth_name_problem(name) : NULL;
+    if (why) /* it is shown beside what people are called */
+        return chat_files_refuse(x, 400, why, "name");
 
     out_open(out, '{');
     out_text(out, "text", text);
