@@ -126,6 +126,10 @@ static void count_refusal(struct worker *w, int code) {
         metrics_count(m, COUNT_CHAT_CONFLICT);
     else if (code == CHAT_NOT_FOUND || code == CHAT_DENIED)
         metrics_count(m, COUNT_CHAT_DENIED);
+    else if (code == CHAT_EDIT_WINDOW)
+        metrics_count(m, COUNT_CHAT_EDIT_WINDOW);
+    else if (code == CHAT_BAD_REQUEST)
+        metrics_count(m, COUNT_CHAT_BAD_REQUEST);
     else if (code == CHAT_STORAGE)
         metrics_count(m, COUNT_CHAT_STORAGE);
 }
@@ -184,6 +188,7 @@ static int judge(struct chat_call *c, const struct chat_asked *asked, struct cha
     for (unsigned i = 0; missing && i < CHAT_FIELDS; i++) {
         if (missing & HAS(i)) {
             (void) bad_request(ret, chat_field_name((enum chat_field) i));
+            count_refusal(c->worker, CHAT_BAD_REQUEST);
             return CHAT_BAD_REQUEST;
         }
     }

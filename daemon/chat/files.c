@@ -52,8 +52,10 @@ int chat_files_result(struct http_exchange *x, const struct chat_work *w, int r)
     case CHAT_BAD_REQUEST:
         return chat_files_refuse(x, 400, "it cannot be that", field);
     case CHAT_TOO_LONG:
+        metrics_count(&x->worker->metrics, COUNT_CHAT_UPLOADS_FULL);
         return chat_files_refuse(x, 413, "there is no more room for files", field);
     case CHAT_CONFLICT:
+        metrics_count(&x->worker->metrics, COUNT_CHAT_UPLOADS_FULL);
         return chat_files_refuse(x, 429, "too many files that no message has", field);
     case -ENOSPC:
     case -EDQUOT:
