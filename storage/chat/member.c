@@ -42,6 +42,8 @@ int chat_member_add(struct chat_tx *tx, const struct chat_actor *by, struct str 
     if (r == 0)
         r = chat_user_active(tx, user, &user_key, &team);
     if (r == 0)
+        r = chat_user_check_known(tx, by, user_key);
+    if (r == 0)
         r = member_check_ban(tx, room.key, user_key);
     return r != 0 ? r : chat_member_put(tx, room.key, user_key, CHAT_ROOM_MEMBER, ret_member, ret);
 }
@@ -198,10 +200,15 @@ int chat_member_list(struct chat_tx *tx, const struct chat_actor *by, struct str
     struct chat_room room;
     int64_t after_key = 0;
     int r = room_load(tx, by, room_id, CHAT_ACT_READ, &room);
-    if (r == 0 && after.len > 0)
-        r = chat_user_key(tx, after, &after_key);
     if (r != 0)
         return r;
+    if (after.len > 0) /* who is in the room, or was: of others it does not tell whether they are */
+        r = FETCH(tx, &after_key,
+                  "SELECT m.user FROM user u JOIN member m ON m.user = u.key AND m.room = ?1"
+                  " WHERE u.id = ?2",
+                  NUMBER(room.key), TEXT(after));
+    if (after.len > 0 && r <= 0)
+        return r < 0 ? r : CHAT_NOT_FOUND;
     limit = chat_page_limit(tx, limit);
     struct rows rows;
     r = QUERY(tx, &rows,

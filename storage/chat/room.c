@@ -28,19 +28,6 @@ struct guests {
     size_t n;
 };
 
-/* Guests write only to people they know already. */
-static int check_known(struct chat_tx *tx, const struct chat_actor *by, int64_t user) {
-    int64_t found;
-    if (by->role != CHAT_GUEST || user == by->key)
-        return 0;
-    int r = FETCH(tx, &found,
-                  "SELECT 1 FROM member mine JOIN member theirs ON theirs.room = mine.room"
-                  " AND theirs.user = ?2 AND theirs.role > 0"
-                  " WHERE mine.user = ?1 AND mine.role > 0 LIMIT 1",
-                  NUMBER(by->key), NUMBER(user));
-    return r > 0 ? 0 : r == 0 ? CHAT_NOT_FOUND : r;
-}
-
 static int find_guests(struct chat_tx *tx, const struct chat_actor *by,
                        const struct chat_room_new *new, struct guests *ret) {
     if (new->users_n > GROUP_USERS_MAX)
@@ -50,7 +37,7 @@ static int find_guests(struct chat_tx *tx, const struct chat_actor *by,
         enum chat_role role;
         int r = chat_user_active(tx, new->users[i], &key, &role);
         if (r == 0)
-            r = check_known(tx, by, key);
+            r = chat_user_check_known(tx, by, key);
         if (r != 0)
             return r;
         bool is_known = key == by->key;

@@ -119,6 +119,29 @@ static void guests_write_only_to_whom_they_know(void **state) {
     assert_int_equal(TRY(t->s, chat_users_find(&t->s->tx, &t->gus, STR(""), STR(""), 0, &users)),
                      0);
     assert_int_equal(users.n, 3); /* not the team's owner */
+    struct chat_members members;
+    assert_int_equal(TRY(t->s, chat_users_find(&t->s->tx, &t->gus, STR(""), t->own.id, 0, &users)),
+                     CHAT_NOT_FOUND);
+    assert_int_equal(
+            TRY(t->s, chat_member_list(&t->s->tx, &t->gus, t->room, t->own.id, 0, &members)),
+            CHAT_NOT_FOUND);
+    assert_int_equal(
+            TRY(t->s, chat_member_list(&t->s->tx, &t->gus, t->room, t->ann.id, 0, &members)), 0);
+    assert_int_equal(members.n, 2);
+    /* Nor by way of a group. */
+    struct chat_member member;
+    struct chat_change change;
+    new.kind = CHAT_ROOM_GROUP;
+    assert_int_equal(lobby_create(t, &t->gus, new, &room, &is_new), 0);
+    assert_int_equal(
+            TRY(t->s, chat_member_add(&t->s->tx, &t->gus, room.id, STR("own"), &member, &change)),
+            CHAT_NOT_FOUND);
+    assert_int_equal(
+            TRY(t->s, chat_member_add(&t->s->tx, &t->gus, room.id, STR("ann"), &member, &change)),
+            0);
+    assert_int_equal(
+            TRY(t->s, chat_member_add(&t->s->tx, &t->ben, room.id, STR("own"), &member, &change)),
+            0);
     assert_int_equal(TRY(t->s, chat_users_find(&t->s->tx, &t->ann, STR("be"), STR(""), 0, &users)),
                      0);
     assert_int_equal(users.n, 1);
