@@ -66,7 +66,7 @@ static bool everybody_comes(struct chat_scene *s) {
 static const struct line teams[] = {
     { 'b', "sync", "{}",
       "{'me':{'id':'b','name':'b','role':'member'},'team':{'name':'*'},'users':[*'id':'a'*],"
-      "'rooms':[],'epoch':'*','limits':{'text_bytes':16384,*}}" },
+      "'rooms':[],'epoch':'*','limits':{'text_bytes':16384,*},'online':[*]}" },
     { 'b', "sync", "[]", "!107 bad request" },
     { 'b', "user.get", "{'ids':['a','nobody']}", "{'users':[{'id':'a',*}]}" },
     { 'b', "user.get", "{'q':'c'}", "{'users':[{'id':'c',*}]}" },

@@ -64,7 +64,8 @@ export function Members({ room, state, isMod }) {
     }, [room, membersVer]);
 
     const ids = (members ?? []).map(({ user }) => (typeof user === 'object' ? user.id : user));
-    const seen = useLastSeen(chat, ids, isLooking && value.connection.status === 'online');
+    const seen = useLastSeen(chat, ids, !value.online && isLooking && value.connection.status === 'online');
+    const lastSeen = (user) => Math.max(chat.lastSeen(user.id), seen[user.id] ?? 0);
     const lines = useMemo(() => {
         const here = new Set(online);
         return (members ?? [])
@@ -76,11 +77,11 @@ export function Members({ room, state, isMod }) {
                     ...member,
                     user,
                     isHere: here.has(id),
-                    isOn: here.has(id) || id === value.me?.id || isOnline(user, seen, now),
+                    isOn: here.has(id) || id === value.me?.id || isOnline(user, value.online, seen, now),
                 };
             })
             .sort((a, b) => b.isOn - a.isOn || nameOfUser(a.user).localeCompare(nameOfUser(b.user)));
-    }, [members, people, online, seen, now]);
+    }, [members, people, online, value.online, seen, now]);
     const on = lines.filter((line) => line.isOn);
     const off = lines.filter((line) => !line.isOn);
     const draw = ({ user, role, muted_until, isOn, isHere }) => (
@@ -99,8 +100,8 @@ export function Members({ room, state, isMod }) {
                               ? `muted until ${shortDateOf(muted_until)}`
                               : isHere
                                 ? 'has this room open'
-                                : (seen[user.id] || user.last_seen) && !isOn
-                                  ? `seen ${agoOf(seen[user.id] || user.last_seen, now)}`
+                                : lastSeen(user) && !isOn
+                                  ? `seen ${agoOf(lastSeen(user), now)}`
                                   : (user.status?.text ?? (user.login ? `@${user.login}` : ''))}
                     </span>
                 </span>
@@ -218,6 +219,7 @@ function Hit({ message, people, rooms, children, showsRoom, onTake }) {
         <li>
             <button type="button" class="hit" onClick={onTake}>
                 <span class="hit-head">
+                    <Avatar user={user} size="is-tiny" />
                     <bdi class="hit-name">{nameOfUser(user)}</bdi>
                     {showsRoom && room && (
                         <span>{room.kind === 'direct' || room.kind === 'group' ? room.title : `#${room.title}`}</span>

@@ -34,8 +34,11 @@ export function Shell({ chat, route, onSignOut }) {
     const roomId = route.view === 'room' ? route.room : null;
     const [here, setHere] = useState([]); // who has the room on screen open
     const peers = useMemo(() => groups.direct.map(({ peerId }) => peerId).filter(Boolean), [groups]);
-    const seen = useLastSeen(chat, peers, isLooking && value.connection.status === 'online');
-    const isOn = useCallback((user, now) => here.includes(user.id) || isOnline(user, seen, now), [here, seen]);
+    const seen = useLastSeen(chat, peers, !value.online && isLooking && value.connection.status === 'online');
+    const isOn = useCallback(
+        (user, now) => here.includes(user.id) || isOnline(user, value.online, seen, now),
+        [here, value.online, seen],
+    );
 
     const go = useCallback((room, seq) => {
         setMenuOpen(false);
