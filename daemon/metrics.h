@@ -86,6 +86,11 @@
       "Events that were given up: more than 10000 waited for one webhook.")                        \
     X(COUNT_CHAT_FILES_PURGED, "chat_files_purged_total",                                          \
       "Files removed from the disk, which no message had any more.")                               \
+    X(COUNT_CHAT_PASSED, "chat_passed_total",                                                      \
+      "HTTP requests passed on to the node that keeps the chat.")                                  \
+    X(COUNT_CHAT_PASS_FAILED, "chat_pass_failed_total",                                            \
+      "HTTP requests that could not be: it was away, or did not answer.")                          \
+    X(COUNT_CHAT_PASS_LIMIT, "chat_pass_limit_total", "Of them, refused: chat.pass_max.")          \
     X(COUNT_CHANNEL_LIMIT, "client_channel_limit_total", "Subscriptions over channel_limit.")      \
     X(COUNT_CHANNEL_LENGTH, "client_channel_length_total", "Names over channel.max_length.")       \
     X(COUNT_PONG_TIMEOUTS, "client_pong_timeouts_total",                                           \
@@ -303,6 +308,7 @@ void metrics_count_error(struct metrics *m, uint32_t code);
 void metrics_count_unsubscribe(struct metrics *m, uint32_t code);
 
 struct archive_stats;
+struct chat_lease_stats;
 struct chat_pump_stats;
 struct chat_store_stats;
 struct engine_stats;
@@ -322,6 +328,7 @@ struct metrics_node {
     const struct archive_stats *archive;
     const struct chat_store_stats *chat_store;
     const struct chat_pump_stats *chat_pump;
+    const struct chat_lease_stats *chat_lease;
     size_t workers;
     size_t workers_alive;
     int64_t uptime_ms;

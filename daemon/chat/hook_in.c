@@ -8,6 +8,8 @@
 #include "daemon/chat/files.h"
 #include "daemon/chat/hooks.h"
 #include "daemon/chat/json_out.h"
+#include "daemon/chat/own.h"
+#include "daemon/chat/pass.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/transport/connection.h"
@@ -150,16 +152,15 @@ static int answer(struct http_exchange *x, const struct chat_answer *a) {
 }
 
 int chat_hooks_serve(struct http_exchange *x) {
-    if (!x->worker->daemon->chat->store)
-        return chat_files_refuse(x, 503, "another node keeps the chat", NULL);
+    if (!chat_is_here(x->worker->daemon->chat))
+        return chat_pass(x);
     CLEANUP(hook_in_finishp) struct hook_in *h = calloc(1, sizeof *h);
     if (!h)
         return -ENOMEM;
     h->secret = http_exchange_rest(x);
     h->work = CHAT_WORK(run_find);
-    int r = h->secret.len == CHAT_WEBHOOK_SECRET_SIZE
-                    ? chat_store_read(x->worker->daemon->chat->store, &h->work)
-                    : CHAT_NOT_FOUND;
+    int r = h->secret.len == CHAT_WEBHOOK_SECRET_SIZE ? chat_read(x->worker->daemon->chat, &h->work)
+                                                      : CHAT_NOT_FOUND;
     if (r != 0)
         return chat_files_result(x, &h->work, r);
     r = read_body(x, &h->send);

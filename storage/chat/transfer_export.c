@@ -16,7 +16,7 @@
 
 static const char *const QUERIES[] = {
     "SELECT json_object('type', 'setting', 'name', name, 'value', value) FROM setting"
-    " WHERE ?1 IS NOT NULL ORDER BY name",
+    " WHERE ?1 IS NOT NULL AND name <> 'generation' ORDER BY name",
 
     "SELECT " WITHOUT_NULLS(
             "json_object('type', 'user', 'id', id, 'login', login, 'name', name,"
