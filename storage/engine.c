@@ -156,12 +156,18 @@ const struct table_seed *engine_seed(const struct engine *e) {
     return &e->seed;
 }
 
-int engine_broadcast(struct engine *e, struct publication *p) {
+int engine_broadcast_here(struct engine *e, struct publication *p) {
     p->time_ms = loop_wall_ms();
     p->position = (struct position){ 0 };
-    uint64_t hash = engine_hash(e, p->channel);
-    return e->class->broadcast ? e->class->broadcast(e, hash, p)
-                               : distribution_send(&e->distribution, hash, p);
+    return distribution_send(&e->distribution, engine_hash(e, p->channel), p);
+}
+
+int engine_broadcast(struct engine *e, struct publication *p) {
+    if (!e->class->broadcast)
+        return engine_broadcast_here(e, p);
+    p->time_ms = loop_wall_ms();
+    p->position = (struct position){ 0 };
+    return e->class->broadcast(e, engine_hash(e, p->channel), p);
 }
 
 /* ---- sinks ---- */

@@ -104,6 +104,7 @@ static void came_up(void *arg) {
     struct shard *s = arg;
     s->is_up = true;
     shard_came_up(s);
+    script_tell_generation(s);
     atomic_store(&s->engine->counts.last_error, 0);
     note_problem(s->engine);
     if (s->index == 0 && !s->engine->is_closing)
@@ -222,6 +223,9 @@ static void redis_stats(struct engine *e, struct engine_stats *ret) {
         .rejected = atomic_load(&c->rejected),
         .duplicates = atomic_load(&c->duplicates),
         .stale = atomic_load(&c->stale),
+        .suppressed = atomic_load(&e->ephemera.suppressed),
+        .map_keys_expired = atomic_load(&e->ephemera.keys_expired),
+        .map_keys_refused = atomic_load(&e->ephemera.keys_refused),
         .denials_refused = atomic_load(&e->ephemera.denials_refused),
         .messages_refused = atomic_load(&c->messages_refused),
         .events = events,
@@ -259,27 +263,7 @@ static void redis_tick(struct engine *e) {
     note_problem(re);
     note_stats(re);
     archive_care(re);
-}
-
-static int refuse_map_read(struct engine *e, const struct map_query *q, struct map_page *ret) {
-    (void) e;
-    (void) q;
-    (void) ret;
-    return -ENOTSUP;
-}
-
-static int refuse_map_count(struct engine *e, struct str channel, uint64_t *ret) {
-    (void) e;
-    (void) channel;
-    (void) ret;
-    return -ENOTSUP;
-}
-
-static int refuse_map_clear(struct engine *e, struct str channel, const struct keep *keep) {
-    (void) e;
-    (void) channel;
-    (void) keep;
-    return -ENOTSUP;
+    map_expire(re);
 }
 
 /* ---- events ---- */
@@ -368,9 +352,9 @@ static const struct engine_class redis_class = {
     .history_remove = redis_history_remove,
     .position = redis_position,
     .stats = redis_stats,
-    .map_read = refuse_map_read,
-    .map_count = refuse_map_count,
-    .map_clear = refuse_map_clear,
+    .map_read = redis_map_read,
+    .map_count = redis_map_count,
+    .map_clear = redis_map_clear,
     .event_append = redis_event_append,
     .events_next = redis_events_next,
     .events_done = redis_events_done,

@@ -17,6 +17,8 @@ import { Wire } from './lib/wire.mjs';
 const everything = Object.fromEntries(['subscribe', 'publish', 'presence', 'history'].flatMap((what) =>
     [[`allow_${what}_for_client`, true], [`allow_${what}_for_anonymous`, true]]));
 
+const visible = { allow_subscribe_for_client: true, allow_subscribe_for_anonymous: true };
+
 const config = {
     http_api: { insecure: true },
     client: {
@@ -30,6 +32,8 @@ const config = {
             { name: 'kept', ...everything, history_size: 1000, history_ttl: '300s', force_recovery: true, presence: true,
                 join_leave: true, force_push_join_leave: true },
             { name: 'live', ...everything },
+            { name: 'map', ...visible, subscription_type: 'map', map: { mode: 'recoverable' } },
+            { name: 'brief', ...visible, subscription_type: 'map', map: { mode: 'ephemeral' } },
         ],
     },
 };
@@ -206,6 +210,21 @@ describe('two nodes', () => {
         assert.equal((await ask(b, 'history', { channel, limit: -1 })).publications.length, 1);
     });
 
+    test('a map that is cleared on one is so for those who follow it on the other', async () => {
+        for (const namespace of ['map', 'brief']) {
+            const channel = fresh(namespace);
+            await ask(a, 'map_publish', { channel, key: 'k', data: 1 });
+            const peer = await Peer.of(b);
+            const { state } = await peer.subscribe(channel, { type: 1, phase: 2, limit: 100 });
+            assert.deepEqual(state.map(({ key, data }) => [key, data]), [['k', 1]]);
+            await ask(a, 'map_clear', { channel });
+            await peer.push((push) => push.channel === channel
+                && (namespace === 'map' ? push.unsubscribe?.code === 2500 : push.pub?.removed), 'to be told');
+            assert.deepEqual(await ask(b, 'map_stats', { channel }), { num_keys: 0 });
+            peer.close();
+        }
+    });
+
     test('a node that is gone is forgotten', async () => {
         await b.kill('SIGTERM');
         await until('one node', async () => (await ask(a, 'info')).nodes.length === 1);
@@ -287,6 +306,20 @@ describe('a Redis that goes away and comes back', () => {
             }
         }
         assert.deepEqual(seen, Array.from({ length: 50 }, (_, i) => i + 1));
+        one.close();
+    });
+
+    test('who follows a map without a stream reads it again after a cut', async () => {
+        const channel = fresh('brief');
+        const one = await Peer.of(a);
+        const follow = () => one.subscribe(channel, { type: 1, phase: 2, limit: 100 });
+        await ask(b, 'map_publish', { channel, key: 'k', data: 1 });
+        await follow();
+        await redis.ask('CLIENT', 'KILL', 'TYPE', 'pubsub');
+        await ask(b, 'map_publish', { channel, key: 'k', data: 2 });
+        const { code } = (await one.push((push) => push.unsubscribe && push.channel === channel, 'to be told')).unsubscribe;
+        assert.equal(code, 2500);
+        assert.deepEqual((await follow()).state.map(({ data }) => data), [2]);
         one.close();
     });
 });
