@@ -151,6 +151,47 @@ describe('two people in a room', () => {
         await sees(b, 'great 🎉');
     });
 
+    test('type on at once after a completion, and nothing is out of place', async () => {
+        const [, a] = await both('fast');
+        for (let i = 0; i < 5; i++) {
+            await composer(a).pressSequentially('@bo');
+            await a.getByRole('listbox', { name: 'Suggestions' }).waitFor();
+            // In one go: no frame is drawn between the keys.
+            await a.evaluate(() => {
+                const field = document.activeElement;
+                field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }));
+                for (const letter of 'are you there') document.execCommand('insertText', false, letter);
+            });
+            await eventually(
+                () => composer(a).inputValue(),
+                (text) => text === '@bo are you there',
+                'as it was typed',
+            );
+            await eventually(
+                () => composer(a).evaluate((field) => field.selectionStart),
+                (at) => at === '@bo are you there'.length,
+                'the caret is at the end',
+            );
+            await composer(a).fill('');
+        }
+    });
+
+    test('have what can be done with a message below it where fingers are, and a tap does not hit it', async () => {
+        const id = await team.room('fingers', [ada, bo]);
+        for (const text of ['first', 'second', 'third']) await ada.say(id, text);
+        const page = await team.at(ada, `#/room/${id}`, { width: 390, height: 844, phone: true });
+        await sees(page, 'third');
+        for (const text of ['second', 'third', 'first', 'second']) {
+            const box = await row(page, text).boundingBox();
+            await page.touchscreen.tap(box.x + box.width * 0.8, box.y + Math.min(box.height / 2, 12));
+            const tools = row(page, text).getByRole('toolbar');
+            await tools.waitFor();
+            const words = await row(page, text).locator('.prose').boundingBox();
+            assert.ok((await tools.boundingBox()).y >= words.y + words.height - 1, 'below the text');
+            assert.equal(await page.locator('.popover, .menu, dialog').count(), 0, 'nothing has opened');
+        }
+    });
+
     test('pin, and find what is pinned', async () => {
         const [, a, b] = await both('pins');
         await say(a, 'the address of the office');
