@@ -7,22 +7,25 @@ import { Team, choose, composer, inRoom, row, rows, say, scroller, sees, sent, t
 
 describe('two people in a room', () => {
     let team, ada, bo;
+    let open = []; // two windows, which go from room to room with the tests
     before(async () => {
         team = await Team.start();
         ada = await team.own();
         bo = await team.invite('bo', 'Bo Chen');
     });
-    afterEach(() => team.leave());
+    afterEach(() => team.leave({ stay: open }));
     after(() => team?.stop());
 
-    const both = async (name, options = {}) => {
+    const both = async (name) => {
         const id = await team.room(name, [ada, bo]);
-        const pages = [
-            await team.at(ada, `#/room/${id}`, options),
-            await team.at(bo, `#/room/${id}`, { dark: true, ...options }),
-        ];
-        for (const page of pages) await inRoom(page, `#${name}`);
-        return [id, ...pages];
+        if (!open.length) open = [await team.at(ada), await team.at(bo, '', { dark: true })];
+        for (const page of open) {
+            await page.evaluate((hash) => {
+                location.hash = hash;
+            }, `#/room/${id}`);
+            await inRoom(page, `#${name}`);
+        }
+        return [id, ...open];
     };
 
     test('talk, and see each other write', async () => {
