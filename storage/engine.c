@@ -339,6 +339,14 @@ int engine_signal(struct engine *e, struct str to, struct bytes message) {
     return e->class->signal ? e->class->signal(e, to, message) : 0;
 }
 
+bool engine_leases(const struct engine *e) {
+    return e->class->lease;
+}
+
+int engine_lease(struct engine *e, const struct lease_claim *c, struct lease *ret) {
+    return e->class->lease ? e->class->lease(e, c, ret) : -ENOSYS;
+}
+
 int engine_listen(struct engine *e, struct engine_ear *ear) {
     return e->class->listen ? e->class->listen(e, ear) : 0;
 }

@@ -13,6 +13,7 @@
 #include "storage/engine.h"
 #include "storage/ephemera.h"
 #include "storage/event.h"
+#include "storage/lease.h"
 #include "storage/node.h"
 #include "storage/presence.h"
 
@@ -67,6 +68,7 @@ struct engine_class {
     int (*signal)(struct engine *e, struct str to, struct bytes message);
     int (*listen)(struct engine *e, struct engine_ear *ear);
     void (*unlisten)(struct engine *e, struct engine_ear *ear);
+    int (*lease)(struct engine *e, const struct lease_claim *c, struct lease *ret);
     void (*tick)(struct engine *e);  /* every ENGINE_TICK_MS, on the loop that opened it */
     void (*close)(struct engine *e); /* suspends; frees everything */
 };

@@ -391,6 +391,7 @@ static const struct engine_class redis_class = {
     .signal = redis_signal,
     .listen = redis_listen,
     .unlisten = redis_unlisten,
+    .lease = redis_lease,
     .tick = redis_tick,
     .close = redis_close,
 };

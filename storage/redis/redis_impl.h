@@ -7,7 +7,7 @@
  * Keys and channels, P being the prefix: P.meta.CH, a hash of epoch e, top offset s, generation g,
  * version v and its epoch w; P.stream.CH, entries OFFSET-TIME of one field p, a publication
  * (message.h); P.once.KEYLENGTH.KEY.CH; P.presence.CH, P.presence_until.CH, P.presence_users.CH;
- * P.run, P.generation; P.denials; P.nodes, P.node_infos. Distributed: P.c.CH, and between nodes
+ * P.run, P.generation; P.denials; P.nodes, P.node_infos; P.lease.NAME, P.owned.NAME. Distributed: P.c.CH, and between nodes
  * P.signal, P.signal.ID, P.fence.ID.
  */
 #pragma once
@@ -32,6 +32,7 @@ enum script {
     SCRIPT_PRESENCE_READ,
     SCRIPT_DENIAL_PUT,
     SCRIPT_BEAT,
+    SCRIPT_LEASE,
     SCRIPTS
 };
 
@@ -236,6 +237,9 @@ int redis_presence_stats(struct engine *e, struct str channel, size_t *ret_clien
 int redis_denial_put(struct engine *e, const struct denial *d);
 int redis_denial_remove(struct engine *e, enum denial_kind kind, struct str key);
 int redis_denials(struct engine *e, struct denials *ret);
+
+/* lease.c */
+int redis_lease(struct engine *e, const struct lease_claim *c, struct lease *ret);
 
 /* node.c */
 void node_beat(struct redis_engine *re);

@@ -20,4 +20,5 @@ redis_script_\name\()_end:
     script presence_read
     script denial_put
     script beat
+    script lease
     .section .note.GNU-stack,"",%progbits

@@ -214,6 +214,22 @@ static void unread_counts_are_told_once_a_second_and_then_as_they_are(void **sta
     assert_null(play(many_messages));
 }
 
+static int an_edit(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    STORY_EXPECT(w, s && begin(s));
+    ASKS(s, 'a', "message.send", "{'room':'$1','client_id':'1','text':'hi'}", "{*}");
+    HEARS_PUSH(s, 'c', TO_USER("c", "{'type':'unread.changed',*'unread':1,'mentions':0}"));
+    ASKS(s, 'a', "message.edit", "{'room':'$1','seq':1,'text':'hi @c'}", "{*}");
+    HEARS_PUSH(s, 'c', TO_USER("c", "{'type':'unread.changed',*'unread':1,'mentions':1}"));
+    ASKS(s, 'a', "message.edit", "{'room':'$1','seq':1,'text':'hi'}", "{*}");
+    HEARS_PUSH(s, 'c', TO_USER("c", "{'type':'unread.changed',*'unread':1,'mentions':0}"));
+    return 0;
+}
+
+static void an_edit_that_mentions_others_changes_their_counts(void **state) {
+    assert_null(play(an_edit));
+}
+
 static int own_devices(struct world *w, void *arg) {
     CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
     STORY_EXPECT(w, s && begin(s));
@@ -259,6 +275,37 @@ static int writing(struct world *w, void *arg) {
     ASKS(s, 'a', "typing.start", "{'room':'$1'}", "{}");
     HEARS_PUSH(s, 'b', started);
     return 0;
+}
+
+static int silenced(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    STORY_EXPECT(w, s && begin(s));
+    ASKS(s, 'a', "moderation.mute", "{'room':'$1','user':'c','until':32503680000000}", "{*}");
+    ASKS(s, 'c', "typing.start", "{'room':'$1'}", "!430 muted;until=32503680000000");
+    ASKS(s, 'a', "room.archive", "{'room':'$1'}", "{*}");
+    ASKS(s, 'a', "typing.start", "{'room':'$1'}", "!423 archived");
+    STORY_EXPECT(w, chat_scene_count(s, 'b', "*typing*") == 0);
+    return 0;
+}
+
+static void who_may_not_send_does_not_write(void **state) {
+    assert_null(play(silenced));
+}
+
+static int the_owner_is_put_out(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    STORY_EXPECT(w, s && chat_scene_user(s, 'd', CHAT_ADMIN) && begin(s));
+    STORY_EXPECT(w, chat_scene_connect(s, 'd'));
+    ASKS(s, 'd', "moderation.ban", "{'room':'$1','user':'a'}", "{'ver':5}");
+    HEARS_PUSH(s, 'b', IN_ROOM("{'type':'member.removed','ver':5,'user':'a',*'reason':'banned'}"));
+    HEARS_PUSH(s, 'b',
+               IN_ROOM("{'type':'member.updated','ver':6,'user':{'id':'b',*},'role':'owner',*"));
+    ASKS(s, 'b', "room.update", "{'room':'$1','retain_d':3}", "{'room':{*}}");
+    return 0;
+}
+
+static void a_room_whose_owner_is_put_out_goes_on_to_another(void **state) {
+    assert_null(play(the_owner_is_put_out));
 }
 
 static void writing_is_told_while_it_lasts(void **state) {
@@ -389,7 +436,10 @@ int main(void) {
         cmocka_unit_test(when_they_are_too_many_nobody_is_told),
         cmocka_unit_test(unread_counts_are_told_once_a_second_and_then_as_they_are),
         cmocka_unit_test(reading_is_told_to_ones_own_devices_and_where_it_shows_to_the_room),
+        cmocka_unit_test(an_edit_that_mentions_others_changes_their_counts),
         cmocka_unit_test(writing_is_told_while_it_lasts),
+        cmocka_unit_test(who_may_not_send_does_not_write),
+        cmocka_unit_test(a_room_whose_owner_is_put_out_goes_on_to_another),
         cmocka_unit_test(who_is_taken_out_hears_it_and_nothing_more),
         cmocka_unit_test(what_is_called_otherwise_is_told_to_those_who_know_it),
         cmocka_unit_test(a_publish_into_a_room_is_a_message),

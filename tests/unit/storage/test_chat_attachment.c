@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "storage/chat/query.h"
 #include "tests/unit/storage/chat_scene.h"
 
 static char dir[96], den[CHAT_ID_MAX + 1], hall[CHAT_ID_MAX + 1];
@@ -139,11 +140,38 @@ static void somebodys_picture_is_for_all(void **state) {
     assert_int_equal(get(s, "dan", id), 0);
 }
 
+static void what_others_call_their_picture_opens_nothing(void **state) {
+    struct chat_scene *s = *state;
+    char id[CHAT_ID_MAX + 1];
+    upload(s, "ann", "plan", id);
+    (void) scene_send(s, "ann", den, "secret", id);
+    struct str avatar = str_of(id);
+    assert_int_equal(chat_run(&s->tx, "UPDATE user SET avatar = ?1 WHERE id = 'cat'",
+                              SQL_VALUES(TEXT(avatar))),
+                     0);
+    assert_int_equal(get(s, "cat", id), CHAT_NOT_FOUND);
+    char draft[CHAT_ID_MAX + 1];
+    upload(s, "bob", "draft", draft);
+    assert_int_equal(chat_run(&s->tx, "UPDATE user SET avatar = ?1 WHERE id = 'cat'",
+                              SQL_VALUES(TEXT(str_of(draft)))),
+                     0);
+    assert_int_equal(get(s, "cat", draft), CHAT_NOT_FOUND);
+    s->tx.now_ms += CHAT_UNSENT_MS + 1;
+    assert_int_equal(purge(s).unsent, 1); /* nobody else's picture keeps it */
+}
+
 static void what_it_is_called_is_no_path_and_no_header(void **state) {
     struct chat_scene *s = *state;
-    static const char *const bad[] = {
-        "", ".", "..", "a/b", "a\\b", "a\nb", "a\x7f", "\xff\xfe.txt"
-    };
+    static const char *const bad[] = { "",
+                                       ".",
+                                       "..",
+                                       "a/b",
+                                       "a\\b",
+                                       "a\nb",
+                                       "a\x7f",
+                                       "\xff\xfe.txt",
+                                       "\xe2\x80\xaegpj.exe",
+                                       "a\xc2\x9b.txt" };
     struct chat_actor by = scene_actor(s, "ann");
     for (size_t i = 0; i < ELEMENTS_OF(bad); i++) {
         struct chat_upload u = upload_of("x", bad[i]);
@@ -260,6 +288,7 @@ int main(void) {
         IN_SCENE(somebodys_picture_is_their_own_and_a_picture),
         IN_SCENE(somebodys_picture_is_for_all),
         IN_SCENE(what_it_is_called_is_no_path_and_no_header),
+        IN_SCENE(what_others_call_their_picture_opens_nothing),
         IN_SCENE(a_file_that_went_meanwhile_is_noticed),
         IN_SCENE(what_no_message_names_within_a_day_goes),
         IN_SCENE(a_file_goes_with_the_last_message_that_has_it),
