@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "daemon/chat/chat.h"
+#include "daemon/chat/online.h"
 #include "storage/engine_impl.h"
 #include "tests/support/sim_vfs.h"
 #include "tests/unit/daemon/chat_scene.h"
@@ -155,6 +157,36 @@ static int coming_and_going(struct world *w, void *arg) {
     HEARS_PUSH(s, 'b', ONLINE("b", "'off':['d']"));
     STORY_EXPECT(w, loop_now() - from <= 4000);
     return 0;
+}
+
+static int too_many(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    struct chat_online *online = w->daemon->chat->online;
+    char id[24];
+    STORY_EXPECT(w, s && begin(s));
+    HEARS_PUSH(s, 'b', ONLINE("b", "'on':[*'b'*]"));
+    for (int i = 3; i < CHAT_ONLINE_TOLD_MAX; i++) {
+        (void) snprintf(id, sizeof id, "other%d", i);
+        STORY_EXPECT(w, chat_online_enter(online, str_of(id), CHAT_MEMBER) == 0);
+    }
+    HEARS_PUSH(s, 'b', ONLINE("b", "'on':[*'other199'*]"));
+    STORY_EXPECT(w, chat_scene_connect(s, 'd'));
+    HEARS_PUSH(s, 'b', ONLINE("b", "'more':true"));
+    ASKS(s, 'b', "sync", "{}", "{*'typing_lasts_ms':6000}}"); /* no `online` */
+    /* Not again as soon as it is one less. */
+    chat_online_leave(online, STR("other3"), 1);
+    STORY_EXPECT(w, chat_scene_count(s, 'b', "*online.changed*") == 0);
+    for (int i = 4; i < 55; i++) {
+        (void) snprintf(id, sizeof id, "other%d", i);
+        chat_online_leave(online, str_of(id), 1);
+    }
+    HEARS_PUSH(s, 'b', ONLINE("b", "'all':[*'other199'*]"));
+    STORY_EXPECT(w, chat_scene_count(s, 'b', "*online.changed*") == 0);
+    return 0;
+}
+
+static void when_they_are_too_many_nobody_is_told(void **state) {
+    assert_null(play(too_many));
 }
 
 static void who_comes_and_goes_is_told_within_seconds(void **state) {
@@ -401,6 +433,7 @@ int main(void) {
         cmocka_unit_test(who_reads_at_once_is_not_told_that_something_is_unread),
         cmocka_unit_test(what_the_engine_refuses_is_told_later_and_in_order),
         cmocka_unit_test(who_comes_and_goes_is_told_within_seconds),
+        cmocka_unit_test(when_they_are_too_many_nobody_is_told),
         cmocka_unit_test(unread_counts_are_told_once_a_second_and_then_as_they_are),
         cmocka_unit_test(reading_is_told_to_ones_own_devices_and_where_it_shows_to_the_room),
         cmocka_unit_test(an_edit_that_mentions_others_changes_their_counts),

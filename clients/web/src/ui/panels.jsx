@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { explain } from '../logic/errors.js';
 import { summaryOf } from '../logic/markdown.js';
 import { plural } from '../logic/text.js';
-import { agoOf, shortDateOf } from '../logic/time.js';
+import { agoOf, fullTimeOf, isoOf, shortDateOf, whenOf } from '../logic/time.js';
 import { Avatar, nameOfUser } from './avatar.jsx';
 import { attempt, usePage } from './context.js';
 import { dialogs } from './dialogs.js';
@@ -221,11 +221,15 @@ function Hit({ message, people, rooms, children, showsRoom, onTake }) {
                 <span class="hit-head">
                     <Avatar user={user} size="is-tiny" />
                     <bdi class="hit-name">{nameOfUser(user)}</bdi>
-                    {showsRoom && room && (
-                        <span>{room.kind === 'direct' || room.kind === 'group' ? room.title : `#${room.title}`}</span>
-                    )}
-                    <time>{shortDateOf(message.at)}</time>
+                    <time dateTime={isoOf(message.at)} title={fullTimeOf(message.at)}>
+                        {whenOf(message.at)}
+                    </time>
                 </span>
+                {showsRoom && room && (
+                    <bdi class="hit-room">
+                        {room.kind === 'direct' || room.kind === 'group' ? room.title : `#${room.title}`}
+                    </bdi>
+                )}
                 <span class="hit-text" dir="auto">
                     {children}
                 </span>

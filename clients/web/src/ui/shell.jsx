@@ -84,7 +84,7 @@ export function Shell({ chat, route, onSignOut }) {
     const openSwitcher = useCallback(() => {
         openDialog('Jump to', (close) => <Switcher chat={chat} go={go} close={close} />, { kind: 'switcher-dialog' });
     }, [chat]);
-    const openHelp = useCallback(() => openDialog('Keyboard', () => <Help />), []);
+    const openHelp = useCallback(() => openDialog('Keyboard', () => <Help />, { kind: 'is-wide' }), []);
 
     // Before anything is painted: a key that follows at once is about the room that is seen.
     useLayoutEffect(() => {
