@@ -64,10 +64,6 @@ void stream_disarm(struct stream *s, struct task *t) {
     s->reader_is_dormant = false;
 }
 
-static bool is_awaited(struct stream *s, enum stream_event event) {
-    return event == STREAM_READ ? stream_has_reader(s) : s->has_writer;
-}
-
 static void enter(struct stream *s, enum stream_event event, struct stream_waiter *w) {
     if (event == STREAM_READ) {
         stream_reader(s)->parked = w;
@@ -103,7 +99,7 @@ static SUSPENDS int stream_wait(struct stream *s, enum stream_event event) {
     int r = task_check();
     if (r < 0)
         return r;
-    assert(!s->is_wrapped && !is_awaited(s, event));
+    assert(!s->is_wrapped && !stream_is_awaited(s, event));
     r = s->ops->arm(s, event);
     if (r != 0)
         return r < 0 ? r : 0;
@@ -116,7 +112,7 @@ static SUSPENDS int stream_begin(struct stream *s, enum stream_event event) {
     int r = task_check();
     if (r < 0 || s->streak < STREAK_MAX)
         return r;
-    assert(!s->is_wrapped && !is_awaited(s, event));
+    assert(!s->is_wrapped && !stream_is_awaited(s, event));
     return stream_park(s, event, loop_now());
 }
 

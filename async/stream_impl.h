@@ -75,6 +75,10 @@ static inline bool stream_has_reader(struct stream *s) {
     return stream_reader(s)->parked != NULL;
 }
 
+static inline bool stream_is_awaited(struct stream *s, enum stream_event event) {
+    return event == STREAM_READ ? stream_has_reader(s) : s->has_writer;
+}
+
 /* A socket from accept4() with SOCK_NONBLOCK, of a listener that has TCP_NODELAY, which is
  * inherited: a stream without a system call. Owns fd on success. */
 MUST_CHECK int stream_from_accepted(int fd, struct stream **ret);

@@ -362,9 +362,13 @@ int task_yield(void) {
     return task_check();
 }
 
+static bool is_lingering(const struct task *t) {
+    return t->has_sleeper && t->on.sleeper->is_shielded;
+}
+
 void task_cancel(struct task *t) {
     t->is_cancelled = true;
-    if (t->state != TASK_WAITING && t->state != TASK_DORMANT)
+    if (t->state != TASK_WAITING && (t->state != TASK_DORMANT || is_lingering(t)))
         return;
     int error;
     (void) deadline_next(t, loop_of_thread->now_ms, &error);
@@ -399,7 +403,8 @@ static void sleeper_free(struct loop *l, struct sleeper *s) {
     free(s);
 }
 
-int task_dormant(struct stream *s, int64_t wake_at_ms, task_fn *resume, void *arg) {
+static int go_dormant(struct stream *s, int64_t wake_at_ms, bool is_shielded, task_fn *resume,
+                      void *arg) {
     struct loop *l = loop_of_thread;
     struct task *t = l->current;
     struct run *run = t->on.run;
@@ -410,6 +415,7 @@ int task_dormant(struct stream *s, int64_t wake_at_ms, task_fn *resume, void *ar
         until = sleeper_new(l, t, s, wake_at_ms);
         if (!until)
             return -ENOMEM;
+        until->is_shielded = is_shielded;
     }
     t->fn = resume;
     if (t->has_data)
@@ -422,10 +428,20 @@ int task_dormant(struct stream *s, int64_t wake_at_ms, task_fn *resume, void *ar
     return 0;
 }
 
+int task_dormant(struct stream *s, int64_t wake_at_ms, task_fn *resume, void *arg) {
+    return go_dormant(s, wake_at_ms, false, resume, arg);
+}
+
+int task_linger(struct stream *s, int64_t wake_at_ms, task_fn *resume, void *arg) {
+    assert(wake_at_ms != INT64_MAX);
+    return go_dormant(s, wake_at_ms, true, resume, arg);
+}
+
 /* What it waits for may have come meanwhile. */
 static bool sleep_on(struct loop *l, struct task *t, struct stream *s, struct sleeper *until) {
-    if (t->is_woken || t->is_cancelled || (until && until->timer.timer.at_ms <= l->now_ms) ||
-        (s && stream_arm(s, t)))
+    bool is_shielded = until && until->is_shielded;
+    if (t->is_woken || (t->is_cancelled && !is_shielded) ||
+        (until && until->timer.timer.at_ms <= l->now_ms) || (s && stream_arm(s, t)))
         return false;
     t->state = TASK_DORMANT;
     l->dormant++;

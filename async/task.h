@@ -45,5 +45,9 @@ void task_rename(const char *name);          /* the current one */
  * of group_spawn_with() its data, nothing else.
  */
 MUST_CHECK int task_dormant(struct stream *s, int64_t wake_at_ms, task_fn *resume, void *arg);
+/* The same as the last thing of a task that may have been cancelled, as behind a shield:
+ * cancellation neither wakes it nor keeps it from going dormant. For at most so long: wake_at_ms is
+ * a moment. When it is resumed suspending calls fail as they did before. */
+MUST_CHECK int task_linger(struct stream *s, int64_t wake_at_ms, task_fn *resume, void *arg);
 void task_wake(struct task *t); /* wakes a dormant task; one that is not dormant will not stay so:
                                    its next task_dormant() resumes at once. Never suspends. */

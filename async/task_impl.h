@@ -99,6 +99,7 @@ struct run {
 struct sleeper {
     struct task_timer timer;
     struct stream *stream; /* that it waits for besides; or NULL */
+    bool is_shielded;      /* task_linger(): cancellation does not wake it */
 };
 
 /* Kept small. */

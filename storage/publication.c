@@ -66,8 +66,9 @@ struct publication *publication_new(const struct publication_parts *parts) {
 }
 
 struct publication *publication_ref(struct publication *p) {
-    uint32_t before = atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
-    assert(before > 0 && before < UINT32_MAX);
+    /* Neither given up by all nor about to overflow. */
+    assert(atomic_load_explicit(&p->refs, memory_order_relaxed) - 1u < UINT32_MAX - 1u);
+    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
     return p;
 }
 

@@ -96,6 +96,7 @@ struct session {
     bool has_begun : 1;     /* session_init() */
     bool has_heard_close : 1;
     bool has_closed_too : 1; /* heard after we had decided to end it */
+    bool awaits_close : 1;   /* a goodbye was said, and the peer can be understood */
 };
 
 _Static_assert(sizeof(struct session) <= 152, "an idle session has grown");

@@ -137,13 +137,28 @@ static int read_and_handle(struct connection *conn) {
     }
 }
 
+static int connection_part(void *arg);
+
+/* Without memory for waiting the peer is not waited for. */
+static int part_or_finish(struct connection *conn, bool is_awaited) {
+    if (is_awaited &&
+        task_linger(conn->session.outbox.stream, loop_now() + connection_time_left_ms(conn),
+                    connection_part, conn) == 0)
+        return 0;
+    connection_finish(conn);
+    return 0;
+}
+
+static int connection_part(void *arg) {
+    struct connection *conn = arg;
+    return part_or_finish(conn, connection_hear_goodbye(conn));
+}
+
 /* opening: the terms, if the connect request has not been handled. */
 static int connection_end(struct connection *conn, const struct connection_terms *opening,
                           int why) {
-    if (conn->session.has_begun)
-        connection_say_goodbye(conn, opening, why);
-    connection_finish(conn);
-    return 0;
+    bool is_awaited = conn->session.has_begun && connection_say_goodbye(conn, opening, why);
+    return part_or_finish(conn, is_awaited);
 }
 
 /* ---- life ---- */

@@ -27,24 +27,18 @@ static bool is_garbled(int why) {
     return why == -EPROTO || why == -EILSEQ || why == -EBADMSG || why == -EMSGSIZE;
 }
 
-/* Waits for the peer's half of the close handshake; what else it sends is dropped. A socket that is
- * closed with unread bytes in it is reset, and the peer might never read our close frame. */
-static void await_close(struct connection *conn, bool is_readable) {
-    struct worker *w = conn->session.worker;
-    struct stream *stream = conn->session.outbox.stream;
-    ssize_t n = -EAGAIN;
-
-    /* Many may say goodbye at a time: none holds memory for input while it waits. */
-    while ((n > 0 || n == -EAGAIN) && !conn->session.has_heard_close &&
-           !conn->session.has_closed_too && stream_wait_readable(stream) == 0) {
-        struct input *input = worker_lend_input(w);
-        n = input ? stream_try_read(stream, input->bytes, sizeof input->bytes) : -ENOMEM;
-        if (n > 0 && is_readable)
-            connection_skip(conn, bytes_of(input->bytes, (size_t) n));
-        worker_return_input(w, input);
-        if (task_yield() < 0) /* however fast the peer is */
-            break;
-    }
+/* One look at whether the peer has said its half of the close handshake, or has gone; what else it
+ * sends is dropped. A socket that is closed with unread bytes in it is reset, and the peer might
+ * never read our close frame. Many may say goodbye at a time: none holds memory while it waits. */
+static bool has_gone_too(struct connection *conn) {
+    struct session *s = &conn->session;
+    struct input *input = worker_lend_input(s->worker);
+    ssize_t n =
+            input ? stream_try_read(s->outbox.stream, input->bytes, sizeof input->bytes) : -ENOMEM;
+    if (n > 0 && s->awaits_close)
+        connection_skip(conn, bytes_of(input->bytes, (size_t) n));
+    worker_return_input(s->worker, input);
+    return (n <= 0 && n != -EAGAIN) || s->has_closed_too;
 }
 
 /* ---- streams ---- */
@@ -164,25 +158,41 @@ static void last_words(struct connection *conn, const struct connection_terms *o
     frame_encode_close((uint16_t) bye.disconnect.code, bye.disconnect.reason, NULL, out);
 }
 
-void connection_say_goodbye(struct connection *conn, const struct connection_terms *opening,
+/* Without TLS, closing the socket, which comes next, says all that shutting it down would. */
+static void end_stream(struct session *s) {
+    if (s->awaits_close && s->is_tls && stream_shutdown(s->outbox.stream) < 0)
+        s->outbox.is_dead = true;
+}
+
+bool connection_say_goodbye(struct connection *conn, const struct connection_terms *opening,
                             int why) {
     CLEANUP(buffer_finish) struct buffer last = BUFFER_INIT;
-    struct outbox *o = &conn->session.outbox;
+    struct session *s = &conn->session;
+    struct outbox *o = &s->outbox;
 
     SHIELD(CLOSE_HANDSHAKE_MS);
+    s->deadline = wheel_tick_in(&s->worker->wheel, CLOSE_HANDSHAKE_MS);
     last_words(conn, opening, why, &last);
-    conn->session.state = SESSION_CLOSING;
+    s->state = SESSION_CLOSING;
     outbox_flush(o);
     outbox_end(o, buffer_error(&last) == 0 ? buffer_bytes(&last) : bytes_of(NULL, 0));
-    session_leave(&conn->session);
+    session_leave(s);
     if (outbox_drain(o) < 0 || last.len == 0 || o->is_dead)
-        return;
+        return false;
 
-    bool is_readable = conn->session.is_websocket && !is_garbled(why);
-    if (is_readable)
-        await_close(conn, true);
-    if (is_readable && !conn->session.is_tls)
-        return; /* closing the socket, which comes next, says all that shutting it down would */
-    if (stream_shutdown(conn->session.outbox.stream) == 0 && !is_readable)
-        await_close(conn, false);
+    s->awaits_close = s->is_websocket && !is_garbled(why);
+    if (!s->awaits_close)
+        return stream_shutdown(o->stream) == 0;
+    if (!s->has_heard_close && !s->has_closed_too)
+        return true;
+    end_stream(s);
+    return false;
+}
+
+bool connection_hear_goodbye(struct connection *conn) {
+    struct session *s = &conn->session;
+    if (!has_gone_too(conn) && connection_time_left_ms(conn) > 0)
+        return true;
+    end_stream(s);
+    return false;
 }

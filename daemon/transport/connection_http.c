@@ -175,14 +175,14 @@ static int accept_tls(struct connection *conn) {
     return r;
 }
 
-static int64_t time_left_ms(const struct connection *conn) {
+int64_t connection_time_left_ms(const struct connection *conn) {
     const struct wheel *w = &conn->session.worker->wheel;
     uint32_t now = wheel_now(w), deadline = conn->session.deadline;
     return deadline > now ? (int64_t) (deadline - now) * WHEEL_TICK_MS : 0;
 }
 
 static int read_first(struct connection *conn, struct opening *o) {
-    DEADLINE(opening_time, time_left_ms(conn));
+    DEADLINE(opening_time, connection_time_left_ms(conn));
     int r = conn->session.is_tls ? accept_tls(conn) : 0;
     return r < 0 ? r : read_request(conn, o);
 }

@@ -44,6 +44,9 @@ SUSPENDS MUST_CHECK int connection_exchange(struct connection *conn, struct open
 SUSPENDS MUST_CHECK int connection_write_out(struct connection *conn, struct opening *o,
                                              struct bytes body);
 
+/* Until the session's deadline, as long as that is the connection's own. */
+int64_t connection_time_left_ms(const struct connection *conn);
+
 /* As frame_next(). */
 MUST_CHECK int connection_next_frame(struct connection *conn, struct bytes *in,
                                      struct frame_event *ret);
@@ -52,9 +55,13 @@ MUST_CHECK int connection_next_frame(struct connection *conn, struct bytes *in,
 
 /* Cancelled or not, the peer hears why the connection ends, and others hear that it has gone.
  * opening: what it was to be, while its connect request has not been handled, which may be answered
- * by HTTP; or NULL. why: < 0, or 0. */
-SUSPENDS void connection_say_goodbye(struct connection *conn,
+ * by HTTP; or NULL. why: < 0, or 0. true: the peer is to be listened to until it has gone as well,
+ * for connection_time_left_ms(), which takes no stack. */
+SUSPENDS bool connection_say_goodbye(struct connection *conn,
                                      const struct connection_terms *opening, int why);
+
+/* There is something to be heard from it, or its time is over. true: that was not the end. */
+bool connection_hear_goodbye(struct connection *conn);
 
 /* What comes after the end is decoded for the peer's close frame alone. */
 void connection_skip(struct connection *conn, struct bytes in);

@@ -1,9 +1,12 @@
 #include "storage/sqlite/queue.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <time.h>
 
 #include "storage/clock.h"
+
+enum { SPIN_MAX_NS = 50000 }; /* about what waking a thread takes */
 
 void publish_queue_init(struct publish_queue *q, size_t max, size_t max_bytes) {
     *q = (struct publish_queue){ .max = max, .max_bytes = max_bytes };
@@ -56,8 +59,8 @@ bool publish_queue_put(struct publish_queue *q, struct publish_request *request)
 }
 
 struct publish_request *publish_queue_take(struct publish_queue *q, size_t max, size_t max_bytes,
-                                           size_t *ret_n) {
-    size_t n = 0, bytes = 0;
+                                           struct publish_run *run) {
+    size_t n = run->n, bytes = run->bytes;
     pthread_mutex_lock(&q->mutex);
     struct publish_request *first = q->first, **last = &q->first;
     while (*last && n < max) {
@@ -65,33 +68,52 @@ struct publish_request *publish_queue_take(struct publish_queue *q, size_t max, 
         if (n > 0 && bytes + size > max_bytes)
             break;
         bytes += size;
-        if (!publish_is_rejected(*last)) {
-            n++;
-            q->n--;
-            q->bytes -= size;
-        }
+        n += !publish_is_rejected(*last);
         last = &(*last)->next;
     }
-    struct publish_request *rest = *last;
-    *last = NULL;
-    q->first = rest;
-    if (!rest)
-        q->last = &q->first;
+    if (last == &q->first) {
+        first = NULL;
+    } else {
+        q->first = *last;
+        *last = NULL;
+        if (!q->first)
+            q->last = &q->first;
+        q->n -= n - run->n;
+        q->bytes -= bytes - run->bytes;
+    }
     pthread_mutex_unlock(&q->mutex);
 
-    *ret_n = n;
+    if (!first)
+        return NULL;
+    if (run->first)
+        *run->last = first;
+    else
+        run->first = first;
+    run->last = last;
+    run->n = n;
+    run->bytes = bytes;
     return first;
 }
 
-bool publish_queue_is_empty(struct publish_queue *q) {
-    pthread_mutex_lock(&q->mutex);
-    bool is_empty = !q->first;
-    pthread_mutex_unlock(&q->mutex);
-    return is_empty;
+/* ---- waiting ---- */
+
+static bool spin(struct publish_queue *q, size_t n, uint64_t until_ns) {
+    while (atomic_load_explicit(&q->n, memory_order_relaxed) < n) {
+        if (clock_ticks_ns() >= until_ns)
+            return false;
+        (void) sched_yield();
+    }
+    return true;
 }
 
-void publish_queue_await(struct publish_queue *q, size_t n, uint64_t at_most_ns) {
-    uint64_t until_ns = clock_ticks_ns() + at_most_ns;
+bool publish_queue_watch(struct publish_queue *q, uint64_t at_most_ns) {
+    return spin(q, 1, clock_ticks_ns() + at_most_ns);
+}
+
+bool publish_queue_await(struct publish_queue *q, size_t n, uint64_t at_most_ns) {
+    uint64_t now_ns = clock_ticks_ns(), until_ns = now_ns + at_most_ns;
+    if (spin(q, n, at_most_ns < SPIN_MAX_NS ? until_ns : now_ns + SPIN_MAX_NS))
+        return true;
     struct timespec until = { .tv_sec = (time_t) (until_ns / 1000000000u),
                               .tv_nsec = (long) (until_ns % 1000000000u) };
     pthread_mutex_lock(&q->mutex);
@@ -99,7 +121,9 @@ void publish_queue_await(struct publish_queue *q, size_t n, uint64_t at_most_ns)
     while (q->n < n && pthread_cond_timedwait(&q->enough, &q->mutex, &until) == 0)
         ;
     q->wanted = 0;
+    bool is_any = q->n > 0;
     pthread_mutex_unlock(&q->mutex);
+    return is_any;
 }
 
 void publish_queue_answered(struct publish_queue *q, size_t line) {

@@ -19,10 +19,17 @@ struct publish_queue {
     pthread_cond_t enough;
     size_t wanted; /* enough is signalled when n gets there; 0: nobody waits */
     struct publish_request *first, **last;
-    size_t n, bytes; /* that will be tried */
+    _Atomic size_t n; /* that will be tried; written with the mutex */
+    size_t bytes;
     size_t max, max_bytes;
     uint64_t rejected;
     _Atomic uint32_t lines[QUEUE_LINES]; /* not answered yet, by hash of the channel */
+};
+
+/* What was taken, linked by next. */
+struct publish_run {
+    struct publish_request *first, **last;
+    size_t n, bytes; /* that will be tried */
 };
 
 void publish_queue_init(struct publish_queue *q, size_t max, size_t max_bytes);
@@ -31,15 +38,17 @@ void publish_queue_finish(struct publish_queue *q);
 /* request->hash is set. true: it was empty, the writer is to be woken. */
 bool publish_queue_put(struct publish_queue *q, struct publish_request *request);
 
-/* The first ones, at most max of them and, after the first, max_bytes; linked by next. NULL: none.
- */
+/* Adds the first ones to a run, which has at most max of them then and, but for its first,
+ * max_bytes. The first that was added; NULL: none. */
 struct publish_request *publish_queue_take(struct publish_queue *q, size_t max, size_t max_bytes,
-                                           size_t *ret_n);
+                                           struct publish_run *run);
 
-bool publish_queue_is_empty(struct publish_queue *q);
+/* Waits without sleeping, so that nobody has to be woken: is anything there before the time is
+ * over? Others may have the core meanwhile. */
+bool publish_queue_watch(struct publish_queue *q, uint64_t at_most_ns);
 
-/* Waits, blocking, until n are there or the time is over. */
-void publish_queue_await(struct publish_queue *q, size_t n, uint64_t at_most_ns);
+/* Waits, blocking, until n are there or the time is over. Is anything there? */
+bool publish_queue_await(struct publish_queue *q, size_t n, uint64_t at_most_ns);
 
 static inline size_t publish_queue_line(uint64_t hash) {
     return hash % QUEUE_LINES;

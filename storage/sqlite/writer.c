@@ -11,6 +11,8 @@ enum {
     PATIENCE_MAX_NS = 1000000,
     EVENTS_PER_GROUP = 1024,
     ANSWERS_AT_ONCE = 32, /* handed to one loop together */
+    WATCH_NS = 100000,
+    WATCHES_MISSED_MAX = 6,
     ONCE_MAX = 1000000,
     MAP_KEYS_MAX = 100000,
 };
@@ -83,24 +85,80 @@ static bool is_kept(const struct publish_request *request) {
     return !publish_is_rejected(request) && !keep_is_nothing(&request->keep);
 }
 
-static int stage_group(struct writer *w, struct publish_request *group) {
-    int r = 0;
-    for (struct publish_request *q = group; r == 0 && q; q = q->next) {
+/* How long those that were just answered are waited for. */
+static uint64_t patience(const struct writer *w) {
+    uint64_t ns = w->last_group < 2 ? 0 : w->last_commit_ns / 8;
+    return ns < PATIENCE_MAX_NS ? ns : PATIENCE_MAX_NS;
+}
+
+/* What is committed together. */
+struct group {
+    struct publish_run run;
+    size_t n_kept;
+    bool is_begun; /* its transaction: with the first that is to be kept */
+    uint64_t began_ns, waited_ns;
+};
+
+static int begin_group(struct writer *w, struct group *g) {
+    if (g->is_begun)
+        return 0;
+    g->is_begun = true;
+    g->began_ns = clock_ticks_ns();
+    return transaction_begin(w);
+}
+
+static int stage(struct writer *w, struct publish_request *request) {
+    struct top *top = tops_pin(w->tops, request->hash, request->publication->channel);
+    if (!top)
+        return -ENOMEM;
+    request->place = top;
+    int r = transaction_stage(w, top);
+    if (r < 0)
+        return r;
+    return publish_is_plain(request)
+                   ? transaction_append(w, top, request->publication, &request->keep)
+                   : transaction_publish(w, top, request);
+}
+
+static int stage_all(struct writer *w, struct group *g, struct publish_request *first) {
+    int r = distribution_reserve(w->distribution, &w->reserve, g->run.n);
+    for (struct publish_request *q = first; r == 0 && q; q = q->next) {
         if (!is_kept(q))
             continue;
-        struct top *top = tops_pin(w->tops, q->hash, q->publication->channel);
-        if (!top)
-            return -ENOMEM;
-        q->place = top;
-        r = transaction_stage(w, top);
+        g->n_kept++;
+        r = begin_group(w, g);
         if (r == 0)
-            r = publish_is_plain(q) ? transaction_append(w, top, q->publication, &q->keep)
-                                    : transaction_publish(w, top, q);
+            r = stage(w, q);
     }
     return r;
 }
 
-static void note_result(struct writer *w, int r, size_t n, uint64_t began_ns) {
+/* Of those that were answered after the last group. Only on a thread of its own: a simulated lane
+ * would hold up those it waits for. */
+static bool await_the_rest(struct writer *w, struct group *g) {
+    size_t expected = w->last_group < w->group_max ? w->last_group : w->group_max;
+    uint64_t patience_ns = patience(w);
+    if (!g->run.first || g->run.n >= expected || g->waited_ns >= patience_ns || loop_current())
+        return false;
+    uint64_t began_ns = clock_ticks_ns();
+    bool is_any = publish_queue_await(&w->queue, expected - g->run.n, patience_ns - g->waited_ns);
+    g->waited_ns += clock_ticks_ns() - began_ns;
+    return is_any;
+}
+
+/* What comes while the first are being written is committed with them. */
+static int stage_what_comes(struct writer *w, struct group *g) {
+    int r = 0;
+    do {
+        struct publish_request *more;
+        while (r == 0 &&
+               (more = publish_queue_take(&w->queue, w->group_max, GROUP_MAX_BYTES, &g->run)))
+            r = stage_all(w, g, more);
+    } while (r == 0 && await_the_rest(w, g));
+    return r;
+}
+
+static void note_result(struct writer *w, const struct group *g, size_t n, int r) {
     atomic_store(&w->last_error, r);
     if (r < 0) {
         atomic_fetch_add(&w->commit_errors, 1);
@@ -109,7 +167,7 @@ static void note_result(struct writer *w, int r, size_t n, uint64_t began_ns) {
     atomic_fetch_add(&w->commits, 1);
     atomic_fetch_add(&w->publishes, n);
     w->last_group = n;
-    w->last_commit_ns = clock_ticks_ns() - began_ns;
+    w->last_commit_ns = clock_ticks_ns() - g->began_ns - g->waited_ns;
     atomic_fetch_add(&w->group_sizes[engine_group_bucket(n)], 1);
     atomic_fetch_add(&w->commit_times[engine_commit_bucket(w->last_commit_ns)], 1);
     atomic_fetch_add(&w->commit_ns, w->last_commit_ns);
@@ -117,16 +175,15 @@ static void note_result(struct writer *w, int r, size_t n, uint64_t began_ns) {
         atomic_store(&w->group_largest, n); /* this thread alone writes it */
 }
 
-static int commit_group(struct writer *w, struct publish_request *group, size_t n_kept,
-                        struct event_request *events) {
-    uint64_t began_ns = clock_ticks_ns();
-    int r = transaction_begin(w);
-    if (r == 0)
-        r = stage_group(w, group);
-    if (r == 0)
+static int commit_group(struct writer *w, struct group *g, struct event_request *events, int r) {
+    if (events && r == 0)
+        r = begin_group(w, g);
+    if (events && r == 0)
         r = transaction_add_events(w, events);
+    if (!g->is_begun)
+        return r;
     r = transaction_end(w, r);
-    note_result(w, r, n_kept - w->staged_nothing, began_ns);
+    note_result(w, g, g->n_kept - w->staged_nothing, r);
     return r;
 }
 
@@ -205,18 +262,7 @@ static struct publish_request *answer_some(struct writer *w, struct publish_requ
     return rest;
 }
 
-static void serve_group(struct writer *w, struct publish_request *group, size_t n,
-                        struct event_request *events) {
-    size_t n_kept = 0;
-    for (struct publish_request *q = group; q; q = q->next)
-        n_kept += is_kept(q);
-
-    int r = distribution_reserve(w->distribution, &w->reserve, n);
-    if (r == 0 && (n_kept > 0 || events))
-        r = commit_group(w, group, n_kept, events);
-
-    while (group)
-        group = answer_some(w, group, r);
+static void answer_events(struct writer *w, struct event_request *events, int r) {
     while (events) {
         struct event_request *next = events->next;
         if (r == 0)
@@ -226,6 +272,20 @@ static void serve_group(struct writer *w, struct publish_request *group, size_t 
         engine_event_answer(events, r);
         events = next;
     }
+}
+
+static bool serve_next_group(struct writer *w) {
+    struct group g = { 0 };
+    struct event_request *events = writer_take_events(w, EVENTS_PER_GROUP);
+    int r = stage_what_comes(w, &g);
+    if (!g.run.first && !events)
+        return false;
+    r = commit_group(w, &g, events, r);
+    struct publish_request *rest = g.run.first;
+    while (rest)
+        rest = answer_some(w, rest, r);
+    answer_events(w, events, r);
+    return true;
 }
 
 /* ---- orders ---- */
@@ -266,31 +326,27 @@ static void probe(struct writer *w) {
         atomic_store(&w->last_error, 0);
 }
 
-/* Only on a thread of its own: a simulated lane would hold up those it waits for. */
-static void await_the_answered(struct writer *w) {
-    if (w->last_group < 2 || loop_current())
+/* They publish again sooner than a thread that sleeps could be woken; if they do not, the next
+ * watches are left out, ever more of them. */
+static void watch_for_the_answered(struct writer *w) {
+    if (!w->has_answered || loop_current())
         return;
-    uint64_t patience_ns = w->last_commit_ns / 8;
-    publish_queue_await(&w->queue, w->last_group < w->group_max ? w->last_group : w->group_max,
-                        patience_ns < PATIENCE_MAX_NS ? patience_ns : PATIENCE_MAX_NS);
-}
-
-static bool serve_next_group(struct writer *w) {
-    size_t n;
-    struct publish_request *group =
-            publish_queue_take(&w->queue, w->group_max, GROUP_MAX_BYTES, &n);
-    struct event_request *events = writer_take_events(w, EVENTS_PER_GROUP);
-    if (!group && !events)
-        return false;
-    serve_group(w, group, n, events);
-    return true;
+    w->has_answered = false;
+    if (w->watches_to_skip > 0) {
+        w->watches_to_skip--;
+    } else if (publish_queue_watch(&w->queue, WATCH_NS)) {
+        w->watches_missed = 0;
+    } else {
+        if (w->watches_missed < WATCHES_MISSED_MAX)
+            w->watches_missed++;
+        w->watches_to_skip = (1u << w->watches_missed) - 1;
+    }
 }
 
 void writer_run(void *arg) {
     struct writer *w = arg;
-    if (!publish_queue_is_empty(&w->queue))
-        await_the_answered(w);
-    bool has_more = serve_next_group(w);
+    watch_for_the_answered(w);
+    bool has_more = w->has_answered = serve_next_group(w);
 
     while (errand_run_next(&w->errands, w))
         ;

@@ -1,7 +1,8 @@
 /*
  * The writer: the one thread that changes the database. It commits as one group whatever queued
- * while it was committing the group before, then distributes and answers. It never waits for more
- * to come.
+ * while it was committing the group before, and what comes while that is being written, then
+ * distributes and answers. Nobody who publishes alone waits for others: only after a group of two
+ * or more does it give those that it has just answered a moment to publish again.
  *
  * A group that cannot be committed leaves nothing behind: no offset is used, nobody has seen
  * anything, and each of its publishes is answered with the error. The next group is tried all the
@@ -105,6 +106,8 @@ struct writer {
     struct counts counts, staged_counts;
     size_t last_group;       /* publishes kept in it */
     uint64_t last_commit_ns; /* it took */
+    bool has_answered;       /* a group, just now */
+    unsigned watches_missed, watches_to_skip;
     struct delivery_reserve reserve;
     struct wakes wakes; /* of the workers that were handed something */
     struct buffer extra;

@@ -230,6 +230,45 @@ static void a_dormant_task_is_entered_when_woken_when_its_time_comes_and_when_ca
     assert_int_equal(s.at[3] - s.at[0], 180);
 }
 
+/* It stays through being cancelled, before and after it lies down, and goes when its time is over.
+ */
+static int lingerer_resume(void *arg) {
+    struct sleeper *s = arg;
+    s->at[s->entered++] = loop_now();
+    return task_sleep(1) == -ECANCELED ? 42 : -EILSEQ;
+}
+
+static int lingerer(void *arg) {
+    struct sleeper *s = arg;
+    s->at[s->entered++] = loop_now();
+    if (task_sleep(INT64_MAX) != -ECANCELED)
+        return -EILSEQ;
+    return task_linger(NULL, loop_now() + 100, lingerer_resume, s);
+}
+
+static int two_cancellations(void *arg) {
+    struct sleeper *s = arg;
+    GROUP(g);
+    int r = task_spawn(&g, "lingerer", lingerer, s, &s->task);
+    if (r < 0)
+        return r;
+    (void) task_sleep(30);
+    task_cancel(s->task); /* lies down at 30 */
+    (void) task_sleep(30);
+    task_cancel(s->task);
+    int result;
+    r = task_join(s->task, &result);
+    return r < 0 ? r : result;
+}
+
+static void a_lingering_task_is_not_woken_by_cancellation_but_by_its_time(void **state) {
+    (void) state;
+    struct sleeper s = { 0 };
+    assert_int_equal(run(two_cancellations, &s), 42);
+    assert_int_equal(s.entered, 2);
+    assert_int_equal(s.at[1] - s.at[0], 130);
+}
+
 static int wakes_itself(void *arg) {
     struct sleeper *s = arg;
     if (s->entered++ == 2)
@@ -369,6 +408,7 @@ int main(void) {
         cmocka_unit_test(a_task_cancelled_before_it_began_still_runs_to_free_what_it_owns),
         cmocka_unit_test(
                 a_dormant_task_is_entered_when_woken_when_its_time_comes_and_when_cancelled),
+        cmocka_unit_test(a_lingering_task_is_not_woken_by_cancellation_but_by_its_time),
         cmocka_unit_test(a_task_woken_while_it_runs_does_not_stay_dormant),
         cmocka_unit_test(a_thousand_tasks_keep_their_stacks_apart),
         cmocka_unit_test(tasks_that_nothing_can_wake_are_told_so_and_cancelled),

@@ -309,9 +309,47 @@ static void who_comes_and_says_nothing_holds_no_stack_and_goes_in_time(void **st
     assert_null(world_run(&o, says_nothing, NULL));
 }
 
+/* They are told why, and do not answer. One says something else meanwhile, one leaves. */
+static int closes_slowly(struct world *w, void *arg) {
+    enum { CROWD = 40, PATIENCE_MS = 5000 };
+    static const uint8_t nothing[] = { 0x89, 0x80, 0, 0, 0, 0 }; /* a ping */
+    struct worker *worker = &w->daemon->threads[0].worker;
+    struct peer *crowd[CROWD];
+    struct async_stats before, now;
+
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = peer_open(w, NULL);
+        STORY_EXPECT(w, crowd[i] && peer_connect(crowd[i], NULL));
+    }
+    STORY_EXPECT(w, task_sleep(10) == 0);
+    async_stats(&before);
+    for (int i = 0; i < CROWD; i++)
+        peer_say(crowd[i], "{\"id\":7,\"ping\":{}}");
+    STORY_EXPECT(w, task_sleep(10) == 0);
+    async_stats(&now);
+    STORY_EXPECT(w, now.dormant == before.dormant && now.stacks_in_use == before.stacks_in_use);
+    STORY_EXPECT(w, worker->n_connections == CROWD);
+
+    peer_close(crowd[0]);
+    STORY_EXPECT(w, peer_send_raw(crowd[1], bytes_of(nothing, sizeof nothing)) == 0);
+    STORY_EXPECT(w, task_sleep(PATIENCE_MS - 100) == 0);
+    STORY_EXPECT(w, worker->n_connections == CROWD - 1);
+    STORY_EXPECT(w, task_sleep(300) == 0);
+    STORY_EXPECT(w, worker->n_connections == 0);
+    for (int i = 1; i < CROWD; i++)
+        peer_close(crowd[i]);
+    return 0;
+}
+
+static void who_does_not_answer_a_goodbye_holds_no_stack_and_goes_in_time(void **state) {
+    struct world_options o = { .config = QUIET };
+    assert_null(world_run(&o, closes_slowly, NULL));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_comes_and_says_nothing_holds_no_stack_and_goes_in_time),
+        cmocka_unit_test(who_does_not_answer_a_goodbye_holds_no_stack_and_goes_in_time),
         cmocka_unit_test(who_leaves_while_a_whole_frame_waits_leaves_nothing_behind),
         cmocka_unit_test(what_fits_no_queue_is_refused_and_not_tried_for_ever),
         cmocka_unit_test(who_asks_for_much_gets_it_as_fast_as_it_reads),
