@@ -82,8 +82,19 @@ int auth_result(struct auth_call *c, int r) {
 
 /* ---- what is let in ---- */
 
+/* A page of client.allowed_origins, where it may ask at all, that brings a token: no browser does
+ * that by itself. */
+static bool brings_token(const struct http_exchange *x) {
+    const struct http_head *head = &x->request->head;
+    struct str origin;
+
+    return x->endpoint->flags & HTTP_CORS && http_head_count(head, STR("Authorization")) == 1 &&
+           http_head_find(head, STR("Origin"), &origin) == 1 &&
+           config_allows_origin(x->config, true, origin);
+}
+
 int auth_admits(struct http_exchange *x) {
-    if (visitor_is_own_page(x))
+    if (visitor_is_own_page(x) || brings_token(x))
         return 1;
     metrics_count(&x->worker->metrics, COUNT_REFUSED_ORIGIN);
     write_error(x, 403, "another site's page may not ask", NULL);

@@ -88,7 +88,7 @@ static int begin(struct pipe *p) {
 static const struct room *room_of(const struct pipe *p, const char *name) {
     const struct room *r = model_find_room(&p->model, str_of(name));
     if (!r)
-        cli_say("you are in no room called %s; see `parley chat rooms`", name);
+        cli_say("you are in no room called %s, or in several; see `parley chat rooms`", name);
     return r;
 }
 

@@ -11,6 +11,7 @@
 #include "storage/chat/moderation.h"
 #include "storage/chat/reaction.h"
 #include "storage/chat/user.h"
+#include "storage/chat/webhook.h"
 #include "tests/unit/chat/lobby.h"
 
 /* ---- order ---- */
@@ -103,6 +104,32 @@ static void who_is_put_out_does_not_come_back_by_their_own_link(void **state) {
     assert_int_equal(ACCEPT("eves"), CHAT_GONE);
     assert_int_equal(make_invite(t, &t->ben, STR("bens again")), CHAT_DENIED);
     assert_int_equal(ACCEPT("anns"), 0);
+}
+
+static void a_webhook_ends_whatever_became_of_its_room_and_bot(void **state) {
+    struct lobby *t = *state;
+    struct chat_webhook hook[2], found;
+    struct chat_member bot;
+    struct chat_change change;
+    struct chat_room room;
+    struct str secrets[2] = { STR("0123456789012345678901234567890123456789012"),
+                              STR("1123456789012345678901234567890123456789012") };
+    struct chat_webhook_new new = { .kind = CHAT_WEBHOOK_IN, .room = t->room, .name = STR("CI") };
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(TRY(t->s, chat_webhook_create(&t->s->tx, &t->ann, &new, secrets[i],
+                                                       &hook[i], &bot, &change)),
+                         0);
+    assert_int_equal(
+            TRY(t->s, chat_kick(&t->s->tx, &t->ann, t->room, hook[0].bot, STR(""), &change)), 0);
+    assert_int_equal(
+            TRY(t->s, chat_webhook_remove(&t->s->tx, &t->ann, hook[0].id, &found, &change)), 0);
+    assert_false(change.is_changed); /* nobody is removed twice */
+    assert_int_equal(
+            TRY(t->s, chat_room_archive(&t->s->tx, &t->ann, t->room, true, &room, &change)), 0);
+    assert_int_equal(
+            TRY(t->s, chat_webhook_remove(&t->s->tx, &t->ann, hook[1].id, &found, &change)), 0);
+    assert_false(change.is_changed);
+    assert_int_equal(scene_number(t->s, "SELECT count(*) FROM webhook"), 0);
 }
 
 static void who_is_muted_reads_only_and_leaving_does_not_help(void **state) {
@@ -239,6 +266,7 @@ int main(void) {
         LOBBY_STORY(nobody_acts_on_who_is_above_or_beside_them),
         LOBBY_STORY(who_is_banned_stays_out_until_it_is_over),
         LOBBY_STORY(who_is_put_out_does_not_come_back_by_their_own_link),
+        LOBBY_STORY(a_webhook_ends_whatever_became_of_its_room_and_bot),
         LOBBY_STORY(who_is_muted_reads_only_and_leaving_does_not_help),
         LOBBY_STORY(slow_mode_makes_members_wait_and_mods_not),
         LOBBY_STORY(people_are_made_once_and_provisioned_again),
