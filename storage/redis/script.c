@@ -17,6 +17,8 @@ SCRIPT_BYTES(presence_remove)
 SCRIPT_BYTES(presence_read)
 SCRIPT_BYTES(denial_put)
 SCRIPT_BYTES(beat)
+SCRIPT_BYTES(occupy)
+SCRIPT_BYTES(occupants)
 
 #define SCRIPT(name)                                                                               \
     { redis_script_##name, redis_script_##name##_end }
@@ -33,6 +35,8 @@ static const struct {
     [SCRIPT_PRESENCE_READ] = SCRIPT(presence_read),
     [SCRIPT_DENIAL_PUT] = SCRIPT(denial_put),
     [SCRIPT_BEAT] = SCRIPT(beat),
+    [SCRIPT_OCCUPY] = SCRIPT(occupy),
+    [SCRIPT_OCCUPANTS] = SCRIPT(occupants),
 };
 
 static struct bytes script_text(enum script script) {

@@ -20,4 +20,6 @@ redis_script_\name\()_end:
     script presence_read
     script denial_put
     script beat
+    script occupy
+    script occupants
     .section .note.GNU-stack,"",%progbits
