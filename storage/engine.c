@@ -362,6 +362,28 @@ void engine_unlisten(struct engine *e, struct engine_ear *ear) {
         e->class->unlisten(e, ear);
 }
 
+/* ---- who is where, on all nodes ---- */
+
+bool engine_has_occupants(const struct engine *e) {
+    return e->class->occupants_open;
+}
+
+int engine_occupants_open(struct engine *e, struct engine_teller *t) {
+    return e->class->occupants_open(e, t);
+}
+
+int engine_occupants_change(struct engine *e, struct str channel, bool is_occupied) {
+    return e->class->occupants_change(e, channel, is_occupied);
+}
+
+void engine_occupants_told(struct engine *e, unsigned place) {
+    e->class->occupants_told(e, place);
+}
+
+void engine_occupants_close(struct engine *e) {
+    e->class->occupants_close(e);
+}
+
 /* ---- numbers ---- */
 
 const uint32_t engine_group_bounds[ENGINE_GROUP_BOUNDS] = { 1,  2,   4,   8,   16,  32,

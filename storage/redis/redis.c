@@ -61,6 +61,8 @@ static void hear(void *arg, struct str name, struct bytes payload) {
         node_hear(re, payload);
     else if (take_prefix(&name, ".fence.") && message_take_number(&payload, &fence) == 0)
         shard_fence_seen(s, fence);
+    else if (take_prefix(&name, ".occupied"))
+        occupants_hear(s, payload);
 }
 
 /* ---- the lines ---- */
@@ -109,6 +111,7 @@ static void came_up(void *arg) {
     note_problem(s->engine);
     if (s->index == 0 && !s->engine->is_closing)
         node_beat(s->engine);
+    occupants_came_up(s);
 }
 
 static void went_down(void *arg, int error) {
@@ -256,6 +259,7 @@ static void redis_tick(struct engine *e) {
         queued += s->n_ops;
         if (s->fence_seen < s->fence && now - s->fence_at_ms >= FENCE_MS)
             shard_release_fences(s);
+        occupants_tend(s);
     }
     atomic_store(&re->counts.queued, queued);
     if (now - atomic_load(&re->counts.failed_ms) >= FAILURE_MS)
@@ -298,6 +302,8 @@ static int redis_events_keep_queues(struct engine *e, const struct str *queues, 
 /* ---- making and ending ---- */
 
 static void redis_free(struct redis_engine *re) {
+    for (unsigned i = 0; i < re->n_shards; i++)
+        occupants_free(&re->shards[i]);
     assert(table_size(&re->readings) == 0);
     table_finish(&re->readings);
     pthread_mutex_destroy(&re->queue_mutex);
@@ -376,6 +382,10 @@ static const struct engine_class redis_class = {
     .listen = redis_listen,
     .unlisten = redis_unlisten,
     .lease = redis_lease,
+    .occupants_open = redis_occupants_open,
+    .occupants_change = redis_occupants_change,
+    .occupants_told = redis_occupants_told,
+    .occupants_close = redis_occupants_close,
     .tick = redis_tick,
     .close = redis_close,
 };

@@ -9,18 +9,20 @@
  * (message.h); of a map also what it keeps k, P.map.CH, a hash of values by key (map.lua),
  * P.map_order.CH, P.map_times.CH, and of all of them P.maps_due; P.once.KEYLENGTH.KEY.CH;
  * P.presence.CH, P.presence_until.CH, P.presence_users.CH; P.run, P.generation; P.denials; P.nodes,
- * P.node_infos; P.lease.NAME, P.owned.NAME. Distributed: P.c.CH, and between nodes P.signal,
- * P.signal.ID, P.fence.ID.
+ * P.node_infos; P.lease.NAME, P.owned.NAME; P.occupied and P.occupied_* (occupants.lua).
+ * Distributed: P.c.CH, and between nodes P.signal, P.signal.ID, P.fence.ID, P.occupied.
  */
 #pragma once
 
 #include "async/group.h"
 #include "protocol/buffer.h"
 #include "storage/engine_impl.h"
+#include "storage/occupants.h"
 #include "storage/redis/options.h"
 #include "storage/redis/server.h"
 #include "storage/redis/stats.h"
 
+struct occupants;
 struct redis_engine;
 struct redisReply;
 
@@ -38,6 +40,8 @@ enum script {
     SCRIPT_MAP_DUE,
     SCRIPT_BEAT,
     SCRIPT_LEASE,
+    SCRIPT_OCCUPY,
+    SCRIPT_OCCUPANTS,
     SCRIPTS
 };
 
@@ -93,6 +97,8 @@ struct shard {
     uint64_t fence, fence_seen; /* the last that was wanted; that has come back */
     bool is_fence_wanted;
     int64_t fence_at_ms; /* since when the oldest is waited for */
+
+    struct occupants *occupants; /* or NULL */
 };
 
 struct ear_slot;
@@ -276,3 +282,13 @@ int redis_nodes(struct engine *e, struct nodes *ret);
 int redis_signal(struct engine *e, struct str to, struct bytes message);
 int redis_listen(struct engine *e, struct engine_ear *ear);
 void redis_unlisten(struct engine *e, struct engine_ear *ear);
+
+/* occupants.c */
+int redis_occupants_open(struct engine *e, struct engine_teller *t);
+int redis_occupants_change(struct engine *e, struct str channel, bool is_occupied);
+void redis_occupants_told(struct engine *e, unsigned place);
+SUSPENDS void redis_occupants_close(struct engine *e);
+void occupants_tend(struct shard *s);    /* with each tick */
+void occupants_came_up(struct shard *s); /* what was asked for before may be lost */
+void occupants_hear(struct shard *s, struct bytes payload);
+void occupants_free(struct shard *s);

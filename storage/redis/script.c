@@ -21,6 +21,8 @@ SCRIPT_BYTES(map_read)
 SCRIPT_BYTES(map_due)
 SCRIPT_BYTES(beat)
 SCRIPT_BYTES(lease)
+SCRIPT_BYTES(occupy)
+SCRIPT_BYTES(occupants)
 
 #define SCRIPT(name)                                                                               \
     { redis_script_##name, redis_script_##name##_end }
@@ -41,6 +43,8 @@ static const struct {
     [SCRIPT_MAP_DUE] = SCRIPT(map_due),
     [SCRIPT_BEAT] = SCRIPT(beat),
     [SCRIPT_LEASE] = SCRIPT(lease),
+    [SCRIPT_OCCUPY] = SCRIPT(occupy),
+    [SCRIPT_OCCUPANTS] = SCRIPT(occupants),
 };
 
 static struct bytes script_text(enum script script) {

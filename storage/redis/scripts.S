@@ -24,4 +24,6 @@ redis_script_\name\()_end:
     script map_due
     script beat
     script lease
+    script occupy
+    script occupants
     .section .note.GNU-stack,"",%progbits

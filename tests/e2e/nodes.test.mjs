@@ -7,7 +7,6 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Backend } from './lib/backend.mjs';
 import { Cluster } from './lib/cluster.mjs';
 import { claimPort } from './lib/ports.mjs';
 import { Redis } from './lib/redis.mjs';
@@ -321,70 +320,6 @@ describe('a Redis that goes away and comes back', () => {
         assert.equal(code, 2500);
         assert.deepEqual((await follow()).state.map(({ data }) => data), [2]);
         one.close();
-    });
-});
-
-// As docs/webhooks.md says it.
-function note(event, channels) {
-    const [process] = event.id.split('-');
-    const there = channels.get(event.channel) ?? new Set();
-    channels.set(event.channel, there);
-    if (event.type === 'channel_occupied') there.add(process);
-    else there.delete(process);
-}
-
-describe('two nodes with webhooks', () => {
-    let cluster, backend, channels, told;
-    const processes = (channel) => channels.get(channel)?.size ?? 0;
-    const isOccupied = (channel) => processes(channel) > 0;
-    before(async () => {
-        channels = new Map();
-        told = [];
-        backend = await Backend.start();
-        backend.answer('/hook', ({ events }) => {
-            for (const event of events) {
-                note(event, channels);
-                told.push(event);
-            }
-            return {};
-        });
-        cluster = await Cluster.start({ config: { ...config, webhooks: { vacated_delay: '50ms', endpoints: [
-            { name: 'main', endpoint: backend.url('/hook'), events: ['channel_occupied', 'channel_vacated'] }] } } });
-    });
-    after(async () => {
-        await cluster?.stop();
-        await backend?.stop();
-    });
-
-    test('each tells of its own, and together they say if anybody is there', async () => {
-        const channel = fresh('live');
-        const [one, two] = [await Peer.of(cluster.nodes[0]), await Peer.of(cluster.nodes[1])];
-        await one.subscribe(channel);
-        await two.subscribe(channel);
-        await until('both', () => processes(channel) === 2);
-        one.close();
-        await until('the other alone', () => processes(channel) === 1);
-        two.close();
-        await until('nobody', () => !isOccupied(channel));
-    });
-
-    test('a node that is killed is made up for by its next start, and the other is not believed gone', async () => {
-        const channel = fresh('live');
-        const [one, two] = [await Peer.of(cluster.nodes[0]), await Peer.of(cluster.nodes[1])];
-        await one.subscribe(channel);
-        await two.subscribe(channel);
-        await until('both', () => processes(channel) === 2);
-        await cluster.nodes[0].restart();
-        await until('the other alone', () => processes(channel) === 1);
-        const end = told.findLast((event) => event.channel === channel);
-        assert.equal(end.type, 'channel_vacated');
-        assert.equal(told.some((event) => event.channel === channel && `${event.id}-end` === end.id), true);
-        const again = await Peer.of(cluster.nodes[0]);
-        await again.subscribe(channel);
-        await until('both again', () => processes(channel) === 2);
-        two.close();
-        again.close();
-        await until('nobody', () => !isOccupied(channel));
     });
 });
 
