@@ -118,6 +118,7 @@
             { "chat.pass_ca_file",                                                                 \
               OPTION_FILE,                                                                         \
               AT(chat.pass_ca_file),                                                               \
+              .max = 4096,                                                                         \
               .initial = "",                                                                       \
               .needs_restart = true,                                                               \
               .help = "Certificates (PEM) that are trusted where such an address is `https://`; "  \

@@ -1,8 +1,10 @@
 // The chat on nodes that may take it over from each other: who keeps it when one is killed, stopped for a while, or has another
 // database, and what becomes of what people ask meanwhile.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import os from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -30,7 +32,10 @@ const here = (nodes) => until(async () => {
     for (const node of nodes) if (await health(node) === 'here') return node;
     return null;
 }, 'one of them keeps the chat');
-const says = (node, what) => until(() => node.log.find((line) => line.includes(what)), `${node.config.node.name} says ${what}`);
+const says = (node, what, ask = () => {}) => until(async () => {
+    await ask();
+    return node.log.find((line) => line.includes(what));
+}, `${node.config.node.name} says ${what}`);
 
 // Sends as long as it takes; what is acknowledged is in acked, by seq.
 class Writer {
@@ -267,4 +272,31 @@ describe('the lease of the chat', () => {
         assert.equal(await health(first), 'another database');
         fs.rmSync(copy, { recursive: true, force: true });
     });
+});
+
+test('between nodes that have TLS it is passed on over TLS, to nobody whose certificate is not trusted', async () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'parley-tls-'));
+    const [cert, key, foreign] = ['cert.pem', 'key.pem', 'foreign.pem'].map((name) => path.join(folder, name));
+    const make = (key, cert) => execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
+        '-days', '2', '-subj', '/CN=parley', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert], { stdio: 'ignore' });
+    make(key, cert);
+    make(path.join(folder, 'foreign.key'), foreign);
+    const state = (node) => new Promise((resolve, reject) => https.get(node.url('/auth/state', 'https'), { agent: false,
+        rejectUnauthorized: false }, (response) => {
+        response.resume().on('end', () => resolve(response.statusCode));
+    }).on('error', reject));
+    const cluster = await Cluster.start({ chatDir: path.join(folder, 'chat'), nodes: 2, config: { ...config,
+        chat: { ...config.chat, pass_ca_file: cert },
+        http_server: { tls: { enabled: true, cert_pem_file: cert, key_pem_file: key } } } });
+    try {
+        const [, asked] = cluster.nodes; // the first one was there first
+        await until(async () => await state(asked) === 200, 'it is passed on');
+        asked.config = { ...asked.config, chat: { ...asked.config.chat, pass_ca_file: foreign } };
+        await asked.restart();
+        await says(asked, 'a request for the node that keeps the chat failed', () => state(asked));
+        assert.equal(await state(asked), 503);
+    } finally {
+        await cluster.stop();
+        fs.rmSync(folder, { recursive: true, force: true });
+    }
 });
