@@ -140,6 +140,9 @@ struct redis_engine {
     bool is_queue_posted;
     struct post queue_post;
 
+    struct op *spare_ops; /* publish.c's */
+    size_t n_spare_ops;
+
     struct list attachings; /* that wait for a task */
     unsigned n_attaching;
 
@@ -215,6 +218,7 @@ void publish_init(struct redis_engine *re);
 void publish_drain(struct redis_engine *re); /* what was handed over and not begun */
 void publish_answer(struct redis_engine *re, struct publish_request *request);
 void publish_flush(struct redis_engine *re);
+void publish_end(struct redis_engine *re);
 
 /* archive.c */
 SUSPENDS int archive_begin(struct redis_engine *re, const struct engine_options *o, char **ret_why);
