@@ -95,7 +95,7 @@ describe('axe-core', () => {
                 await side();
                 await page.getByRole('button', { name: 'Add', exact: true }).click();
                 await page.getByRole('menuitem', { name: item }).click();
-                await page.getByRole('dialog', { name: title }).getByLabel(ready).waitFor();
+                await page.getByRole('dialog', { name: title }).getByLabel(ready).first().waitFor();
                 await isSound(page, title);
                 await picture(page, `${title.toLowerCase().replaceAll(' ', '-')}-${how}`);
                 await page.keyboard.press('Escape');

@@ -30,16 +30,17 @@ export function CopyButton({ text, children, label, icon: Icon, class: name = 'b
         clearTimeout(timer.current);
         timer.current = setTimeout(() => setState(''), 2000);
     };
+    const words = state || children;
     return (
         <button
             type="button"
             class={name}
             onClick={onClick}
-            aria-label={state ? `${state}: ${label}` : label}
+            aria-label={!words || label.startsWith(words) ? label : `${words}: ${label}`}
             title={label}>
             {state === 'Copied' ? <CheckIcon /> : <Icon />}
             <span class="button-text" aria-live="polite">
-                {state || children}
+                {words}
             </span>
         </button>
     );
