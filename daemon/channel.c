@@ -62,14 +62,6 @@ static struct channel *channel_new(struct channels *all, struct str name) {
     return c;
 }
 
-void channels_missed(struct channels *all) {
-    TABLE_FOREACH (&all->table, e) {
-        struct channel *c = CONTAINER_OF(e, struct channel, entry);
-        LIST_FOREACH_SAFE (&c->joiners, k, after)
-            CONTAINER_OF(k, struct joiner, link)->is_overrun = true;
-    }
-}
-
 int channel_hold(struct channels *all, struct str name, struct channel **ret) {
     struct channel *c = channel_find(all, name);
     if (!c)
@@ -166,6 +158,27 @@ static void lose_all_before(struct channel *c, uint64_t next) {
 
 static void lose_all(struct channel *c) {
     lose_all_before(c, UINT64_MAX);
+}
+
+static void lose_unnumbered(struct channel *c) {
+    run_out(c);
+    for (uint32_t i = c->n; i-- > 0;)
+        if (c->subscribers[i].flags & SUBSCRIBER_UNNUMBERED)
+            c->all->lost(c->subscribers[i].session, c);
+    for (uint32_t i = c->specials ? c->specials->n : 0; i-- > 0;)
+        if (c->specials->items[i].subscriber.flags & SUBSCRIBER_UNNUMBERED)
+            c->all->lost(c->specials->items[i].subscriber.session, c);
+}
+
+void channels_missed(struct channels *all) {
+    TABLE_FOREACH (&all->table, e) {
+        struct channel *c = CONTAINER_OF(e, struct channel, entry);
+        LIST_FOREACH_SAFE (&c->joiners, k, after)
+            CONTAINER_OF(k, struct joiner, link)->is_overrun = true;
+        c->users++; /* the last subscriber may be lost */
+        lose_unnumbered(c);
+        channel_release(c);
+    }
 }
 
 static void stream_begins(struct channel *c, const char *epoch) {

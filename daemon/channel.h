@@ -29,6 +29,8 @@ enum subscriber_flag {
     SUBSCRIBER_POSITIONED = 1, /* gets every offset in order, or loses the subscription */
     SUBSCRIBER_JOINS = 2,      /* wants joins and leaves */
     SUBSCRIBER_DELTA = 4,      /* gets patches on what it was sent before; not with a filter */
+    SUBSCRIBER_UNNUMBERED = 8, /* of a map without a stream: it could not tell that it missed
+                                  something */
 };
 
 /* How a session subscribes. */
@@ -134,7 +136,8 @@ void channels_init(struct channels *all, struct engine *e, struct engine_sink *s
 void channels_finish(struct channels *all); /* none may be held */
 
 /* What was published may not have come, for a while: who is reading the past to go on from it must
- * read it again. Those who have gone on are for channel_check(). */
+ * read it again, and who follows a map without a stream is lost. Those who have gone on in a stream
+ * are for channel_check(). */
 void channels_missed(struct channels *all);
 
 /*

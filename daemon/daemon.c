@@ -15,6 +15,8 @@
 #include "daemon/backend/webhook.h"
 #include "daemon/chat/auth.h"
 #include "daemon/chat/chat.h"
+#include "daemon/chat/lease.h"
+#include "daemon/chat/own.h"
 #include "daemon/chat/pump.h"
 #include "daemon/config/redis.h"
 #include "daemon/cpus.h"
@@ -244,18 +246,20 @@ int daemon_open(const struct daemon_options *o, struct daemon **ret, char **ret_
         r = webhooks_open(d, &d->webhooks);
     if (r == 0)
         r = chat_open(d, o->engine_vfs, &d->chat, &why);
-    if (r == 0 && d->chat && d->chat->store)
+    if (r == 0 && d->chat && d->config->chat.owner)
         r = auth_open(d, &d->auth);
+    if (r == 0 && d->auth && d->chat->store)
+        r = auth_look(d->auth);
     if (r == 0)
         r = start_workers(d);
     if (r == 0)
-        r = chat_start(d->chat);
+        r = chat_start(d->chat, &why);
     if (r == 0)
         node_desk_start(d->nodes);
     if (r == 0 && !o->has_no_listeners)
         r = daemon_listen(d, o->fds, o->n_fds, &why);
-    if (r == 0 && d->auth)
-        auth_say_setup_link(d->auth);
+    if (r == 0)
+        chat_listens(d->chat);
     if (r < 0) {
         daemon_close(d);
         if (!why && asprintf(&why, "cannot start: %s", strerror(-r)) < 0)
@@ -404,11 +408,15 @@ int daemon_write_health(struct worker *asker, struct buffer *out) {
     if (r < 0)
         return r;
     engine_stats(d->engine, &stats);
+    struct chat_lease_stats lease;
+    if (d->chat && d->chat->lease)
+        chat_lease_stats(d->chat->lease, &lease);
     struct health h = {
         .version = PARLEY_VERSION,
         .engine = daemon_engine_name(d->engine_kind),
         .engine_stats = &stats,
         .delivery = &delivery,
+        .chat = d->chat && d->chat->lease ? chat_lease_word(lease.state) : NULL,
         .workers = d->n_workers,
         .workers_alive = workers_alive(d, ALIVE_MS),
         .is_stopping = d->is_stopping,
@@ -429,10 +437,15 @@ void daemon_write_metrics(struct daemon *d, struct buffer *out) {
     struct chat_store_stats chat_store;
     struct chat_pump_stats chat_pump;
     node_desk_stats(d, &nodes);
-    bool has_chat = d->chat && d->chat->store;
-    if (has_chat) {
-        chat_store_stats(d->chat->store, &chat_store);
+    struct chat_store *store = d->chat ? chat_enter(d->chat) : NULL;
+    bool has_chat = store;
+    struct chat_lease_stats chat_lease;
+    if (d->chat && d->chat->lease)
+        chat_lease_stats(d->chat->lease, &chat_lease);
+    if (store) {
+        chat_store_stats(store, &chat_store);
         chat_pump_stats(d->chat->pump, &chat_pump);
+        chat_leave(d->chat);
     }
     for (size_t i = 0; i < d->n_workers; i++)
         all[i] = &d->threads[i].worker.metrics;
@@ -447,6 +460,7 @@ void daemon_write_metrics(struct daemon *d, struct buffer *out) {
         .archive = engine_archive_stats(d->engine, &archive) ? &archive : NULL,
         .chat_store = has_chat ? &chat_store : NULL,
         .chat_pump = has_chat ? &chat_pump : NULL,
+        .chat_lease = d->chat && d->chat->lease ? &chat_lease : NULL,
         .workers = d->n_workers,
         .workers_alive = workers_alive(d, ALIVE_MS),
         .uptime_ms = loop_now() - d->started_ms,

@@ -58,6 +58,8 @@ int health_write(const struct health *h, struct buffer *out) {
         }
         buffer_append_byte(out, '}');
     }
+    if (h->chat)
+        buffer_printf(out, ",\"chat\":\"%s\"", h->chat);
     if (h->delivery)
         write_delivery(h->delivery, out);
     buffer_append_str(out, STR("}\n"));

@@ -13,6 +13,7 @@ struct health {
     const char *engine;
     const struct engine_stats *engine_stats;
     const struct probe_result *delivery; /* of the last probe; NULL: there was none */
+    const char *chat;                    /* does this node keep it? NULL: no others might */
     size_t workers;                      /* configured */
     size_t workers_alive;                /* of them have turned lately */
     bool is_stopping;                    /* told to stop: new work should go elsewhere */

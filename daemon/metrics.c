@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/backend/webhook.h"
+#include "daemon/chat/lease.h"
 #include "daemon/chat/pump.h"
 #include "daemon/node/desk.h"
 #include "storage/chat/store.h"
@@ -414,6 +415,28 @@ static void write_archive(const struct archive_stats *s, struct buffer *out) {
                  "counter", s->errors, out);
 }
 
+static void write_lease(const struct chat_lease_stats *s, struct buffer *out) {
+    write_number("chat_here", "1: this node keeps the chat.", "gauge", s->state == CHAT_LEASE_HERE,
+                 out);
+    write_number(
+            "chat_lease_waits",
+            "1: it has the lease, and waits for the lock on chat.db, which another process has.",
+            "gauge", s->state == CHAT_LEASE_WAITS, out);
+    write_number("chat_lease_is_refused",
+                 "1: its chat.db is another one than the nodes had last, or an old copy.", "gauge",
+                 s->state == CHAT_LEASE_REFUSED, out);
+    write_number("chat_generation", "Of chat.db, where it is kept: grows with each taking over.",
+                 "gauge", s->generation, out);
+    write_number("chat_leases_taken_total", "Times that this node began to keep the chat.",
+                 "counter", s->taken, out);
+    write_number("chat_leases_lost_total", "Times that it had to end it before its own end.",
+                 "counter", s->lost, out);
+    write_number("chat_leases_refused_total", "Times that its chat.db was the wrong one.",
+                 "counter", s->refused, out);
+    write_number("chat_lease_errors_total", "Times that Redis did not answer about the lease.",
+                 "counter", s->errors, out);
+}
+
 static void write_chat(const struct chat_store_stats *s, const struct chat_pump_stats *p,
                        struct buffer *out) {
     write_number("chat_writes_total", "Changes that chat.db was asked for.", "counter", s->works,
@@ -513,6 +536,8 @@ static void write_node(const struct metrics_node *node, struct buffer *out) {
         write_archive(node->archive, out);
     if (node->chat_store && node->chat_pump)
         write_chat(node->chat_store, node->chat_pump, out);
+    if (node->chat_lease)
+        write_lease(node->chat_lease, out);
 }
 
 void metrics_write(const struct metrics *const *workers, size_t n, const struct metrics_node *node,
@@ -599,6 +624,7 @@ void metrics_document(struct buffer *out) {
     struct archive_stats archive = { 0 };
     struct chat_store_stats chat_store = { 0 };
     struct chat_pump_stats chat_pump = { 0 };
+    struct chat_lease_stats chat_lease = { 0 };
     struct buffer text = BUFFER_INIT;
     metrics_write(NULL, 0,
                   &(struct metrics_node){ .engine_stats = &stats,
@@ -608,7 +634,8 @@ void metrics_document(struct buffer *out) {
                                           .n_redis = 1,
                                           .archive = &archive,
                                           .chat_store = &chat_store,
-                                          .chat_pump = &chat_pump },
+                                          .chat_pump = &chat_pump,
+                                          .chat_lease = &chat_lease },
                   &text);
     buffer_append_byte(&text, '\0');
 

@@ -52,6 +52,8 @@
     X(COUNT_CHAT_RATE_WRITE, "chat_write_rate_limit_total", "Of them, over chat.write_rate.")      \
     X(COUNT_CHAT_RATE_READ, "chat_read_rate_limit_total", "Of them, over chat.read_rate.")         \
     X(COUNT_CHAT_RATE_SEARCH, "chat_search_rate_limit_total", "Of them, over chat.search_rate.")   \
+    X(COUNT_CHAT_SEARCH_PARTIAL, "chat_search_partial_total",                                      \
+      "Searches that chat.search_work ended, answered in part.")                                   \
     X(COUNT_CHAT_TOO_LONG, "chat_too_long_total",                                                  \
       "Of them, with a text or list over its limit (error 413).")                                  \
     X(COUNT_CHAT_CONFLICT, "chat_conflicts_total",                                                 \
@@ -59,6 +61,10 @@
     X(COUNT_CHAT_SLOW_MODE, "chat_slow_mode_total", "Of them, held up by slow mode (error 429).")  \
     X(COUNT_CHAT_DENIED, "chat_denied_total",                                                      \
       "Of them, for what the user may not do or know of (errors 103, 404).")                       \
+    X(COUNT_CHAT_EDIT_WINDOW, "chat_edit_window_total",                                            \
+      "Of them, edits of what is too old (chat.edit_window, error 433).")                          \
+    X(COUNT_CHAT_BAD_REQUEST, "chat_bad_requests_total",                                           \
+      "Of them, with a member that cannot be so, or that is missing (error 107).")                 \
     X(COUNT_CHAT_STORAGE, "chat_storage_errors_total",                                             \
       "Of them, that the database could not do (error 434).")                                      \
     X(COUNT_CHAT_UPLOADS, "chat_uploads_total", "Files that were uploaded.")                       \
@@ -66,6 +72,8 @@
     X(COUNT_CHAT_UPLOADS_FAILED, "chat_uploads_failed_total",                                      \
       "Uploads that began and were refused, cut short or not written.")                            \
     X(COUNT_CHAT_UPLOADS_LIMIT, "chat_uploads_limit_total", "Refused: chat.uploads_max.")          \
+    X(COUNT_CHAT_UPLOADS_FULL, "chat_uploads_full_total",                                          \
+      "Refused: chat.files_max_mib, or 100 files of the user that no message has.")                \
     X(COUNT_CHAT_DOWNLOADS, "chat_downloads_total", "Files that were asked for and sent.")         \
     X(COUNT_CHAT_DOWNLOAD_BYTES, "chat_download_bytes_total", "Bytes of them.")                    \
     X(COUNT_CHAT_DOWNLOADS_LIMIT, "chat_downloads_limit_total", "Refused: chat.downloads_max.")    \
@@ -80,6 +88,11 @@
       "Events that were given up: more than 10000 waited for one webhook.")                        \
     X(COUNT_CHAT_FILES_PURGED, "chat_files_purged_total",                                          \
       "Files removed from the disk, which no message had any more.")                               \
+    X(COUNT_CHAT_PASSED, "chat_passed_total",                                                      \
+      "HTTP requests passed on to the node that keeps the chat.")                                  \
+    X(COUNT_CHAT_PASS_FAILED, "chat_pass_failed_total",                                            \
+      "HTTP requests that could not be: it was away, or did not answer.")                          \
+    X(COUNT_CHAT_PASS_LIMIT, "chat_pass_limit_total", "Of them, refused: chat.pass_max.")          \
     X(COUNT_CHANNEL_LIMIT, "client_channel_limit_total", "Subscriptions over channel_limit.")      \
     X(COUNT_CHANNEL_LENGTH, "client_channel_length_total", "Names over channel.max_length.")       \
     X(COUNT_PONG_TIMEOUTS, "client_pong_timeouts_total",                                           \
@@ -297,6 +310,7 @@ void metrics_count_error(struct metrics *m, uint32_t code);
 void metrics_count_unsubscribe(struct metrics *m, uint32_t code);
 
 struct archive_stats;
+struct chat_lease_stats;
 struct chat_pump_stats;
 struct chat_store_stats;
 struct engine_stats;
@@ -316,6 +330,7 @@ struct metrics_node {
     const struct archive_stats *archive;
     const struct chat_store_stats *chat_store;
     const struct chat_pump_stats *chat_pump;
+    const struct chat_lease_stats *chat_lease;
     size_t workers;
     size_t workers_alive;
     int64_t uptime_ms;

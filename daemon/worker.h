@@ -61,6 +61,7 @@ struct worker {
     struct config *config;         /* a reference; replaced as a whole by a reload */
     struct keys *keys;             /* whose tokens are believed */
     struct jwks *jwks;             /* keys of others; NULL until one is needed */
+    size_t passes;                 /* requests on their way to the node that keeps the chat */
     struct chat_files *chat_files; /* what people upload; NULL until somebody does */
     struct pool *checkers;         /* of signatures that take long; NULL until there is one */
     struct pool *hashers;          /* of passwords; the same */

@@ -156,12 +156,18 @@ const struct table_seed *engine_seed(const struct engine *e) {
     return &e->seed;
 }
 
-int engine_broadcast(struct engine *e, struct publication *p) {
+int engine_broadcast_here(struct engine *e, struct publication *p) {
     p->time_ms = loop_wall_ms();
     p->position = (struct position){ 0 };
-    uint64_t hash = engine_hash(e, p->channel);
-    return e->class->broadcast ? e->class->broadcast(e, hash, p)
-                               : distribution_send(&e->distribution, hash, p);
+    return distribution_send(&e->distribution, engine_hash(e, p->channel), p);
+}
+
+int engine_broadcast(struct engine *e, struct publication *p) {
+    if (!e->class->broadcast)
+        return engine_broadcast_here(e, p);
+    p->time_ms = loop_wall_ms();
+    p->position = (struct position){ 0 };
+    return e->class->broadcast(e, engine_hash(e, p->channel), p);
 }
 
 /* ---- sinks ---- */
@@ -339,6 +345,14 @@ int engine_signal(struct engine *e, struct str to, struct bytes message) {
     return e->class->signal ? e->class->signal(e, to, message) : 0;
 }
 
+bool engine_leases(const struct engine *e) {
+    return e->class->lease;
+}
+
+int engine_lease(struct engine *e, const struct lease_claim *c, struct lease *ret) {
+    return e->class->lease ? e->class->lease(e, c, ret) : -ENOSYS;
+}
+
 int engine_listen(struct engine *e, struct engine_ear *ear) {
     return e->class->listen ? e->class->listen(e, ear) : 0;
 }
@@ -346,6 +360,28 @@ int engine_listen(struct engine *e, struct engine_ear *ear) {
 void engine_unlisten(struct engine *e, struct engine_ear *ear) {
     if (e->class->unlisten)
         e->class->unlisten(e, ear);
+}
+
+/* ---- who is where, on all nodes ---- */
+
+bool engine_has_occupants(const struct engine *e) {
+    return e->class->occupants_open;
+}
+
+int engine_occupants_open(struct engine *e, struct engine_teller *t) {
+    return e->class->occupants_open(e, t);
+}
+
+int engine_occupants_change(struct engine *e, struct str channel, bool is_occupied) {
+    return e->class->occupants_change(e, channel, is_occupied);
+}
+
+void engine_occupants_told(struct engine *e, unsigned place) {
+    e->class->occupants_told(e, place);
+}
+
+void engine_occupants_close(struct engine *e) {
+    e->class->occupants_close(e);
 }
 
 /* ---- numbers ---- */

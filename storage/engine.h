@@ -142,6 +142,8 @@ const struct table_seed *engine_seed(const struct engine *e);
 /* Hands a publication (a join, a leave) to every worker with subscribers, of every node, keeping
  * nothing; it is not waited for. Borrowed. 0, -ENOMEM. */
 MUST_CHECK int engine_broadcast(struct engine *e, struct publication *p);
+/* The same, to this node's workers alone. */
+MUST_CHECK int engine_broadcast_here(struct engine *e, struct publication *p);
 
 /*
  * A worker's end of distribution. deliver runs on the inbox's loop, in stream order per channel,

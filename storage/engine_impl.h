@@ -13,7 +13,9 @@
 #include "storage/engine.h"
 #include "storage/ephemera.h"
 #include "storage/event.h"
+#include "storage/lease.h"
 #include "storage/node.h"
+#include "storage/occupants.h"
 #include "storage/presence.h"
 
 /* As the calls of engine.h of the same names, which hand on to them. */
@@ -67,6 +69,12 @@ struct engine_class {
     int (*signal)(struct engine *e, struct str to, struct bytes message);
     int (*listen)(struct engine *e, struct engine_ear *ear);
     void (*unlisten)(struct engine *e, struct engine_ear *ear);
+    int (*lease)(struct engine *e, const struct lease_claim *c, struct lease *ret);
+    /* All or none of them: it is not asked of this engine (storage/occupants.h). */
+    int (*occupants_open)(struct engine *e, struct engine_teller *t);
+    int (*occupants_change)(struct engine *e, struct str channel, bool is_occupied);
+    void (*occupants_told)(struct engine *e, unsigned place);
+    void (*occupants_close)(struct engine *e);
     void (*tick)(struct engine *e);  /* every ENGINE_TICK_MS, on the loop that opened it */
     void (*close)(struct engine *e); /* suspends; frees everything */
 };

@@ -239,9 +239,7 @@ int ephemera_publish(struct engine *e, struct publish_request *request, uint64_t
 
 /* ---- expiry ---- */
 
-/* With the value's tags: whom a filter let have the value shall hear of its end. */
-static struct publication *removal_of(const struct map_item *i) {
-    const struct publication *p = i->publication;
+struct publication *map_removal_of(const struct publication *p) {
     return publication_new(&(struct publication_parts){
             .channel = p->channel,
             .key = p->key,
@@ -253,7 +251,7 @@ static struct publication *removal_of(const struct map_item *i) {
 
 static int expire_key(struct engine *e, struct map_table *maps, struct map_item *i,
                       int64_t now_ms) {
-    struct publication *p = removal_of(i);
+    struct publication *p = map_removal_of(i->publication);
     if (!p)
         return -ENOMEM;
     p->time_ms = now_ms;

@@ -81,6 +81,10 @@ bool version_is_stale(uint64_t version, struct str epoch, uint64_t last, struct 
 enum map_suppression map_decide(const struct publish_request *request,
                                 const struct map_known *known);
 
+/* What says that a value's time is over. With its tags: whom a filter let have the value shall hear
+ * of its end. NULL: no memory. */
+struct publication *map_removal_of(const struct publication *value);
+
 static inline int64_t publish_idempotency_ttl_ms(const struct publish_request *request) {
     return request->idempotency_ttl_ms > 0 ? request->idempotency_ttl_ms
                                            : IDEMPOTENCY_TTL_DEFAULT_MS;

@@ -188,8 +188,8 @@ static void help(FILE *to) {
           "0: as fast as\n"
           "      acknowledged), --channel CHANNEL, --server-pid PID (to see its CPU and memory)\n"
           "\nDATA that is not JSON is sent as a JSON string.\n"
-          "exit codes: 0 done; 64 usage; 65 bad data; 66 no input; 69 no server, channel or "
-          "function;\n"
+          "exit codes: 0 done; 64 usage; 65 bad data; 66 no input; 68 no such room; 69 no server, "
+          "channel or function;\n"
           "71 system error; 74 output failed; 75 try again later; 76 protocol error; 77 not "
           "allowed;\n"
           "78 certificates\n",

@@ -8,14 +8,29 @@
 #include "clients/cli/cli.h"
 #include "protocol/json.h"
 
+/* Part of it may be a server's words: no terminal is to obey them. C1 is two bytes in UTF-8. */
+static void print_harmless(const char *text) {
+    for (; *text; text++) {
+        unsigned char c = (unsigned char) *text, next = (unsigned char) text[1];
+        bool is_c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;
+        bool is_control = (c < ' ' && c != '\n' && c != '\t') || c == 0x7f;
+        fputc(is_c1 || is_control ? '?' : c, stderr);
+        text += is_c1;
+    }
+}
+
 void cli_say(const char *format, ...) {
     va_list args;
+    char *text = NULL;
 
     va_start(args, format);
-    fputs("parley: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
     va_end(args);
+    fputs("parley: ", stderr);
+    print_harmless(text ? text : "out of memory");
+    fputc('\n', stderr);
+    free(text);
 }
 
 int cli_flush(void) {

@@ -91,6 +91,8 @@ export interface ChatState {
     readonly team: { readonly name: string } | null;
     readonly limits: Limits;
     readonly users: ReadonlyMap<string, User>;
+    /** Ids of who is connected, of those that I may know; null: not known, they are too many (`user.get` has `last_seen`). */
+    readonly online: ReadonlySet<string> | null;
     /** Mine; the one with the newest message first. */
     readonly rooms: readonly RoomInfo[];
     /** Of all rooms that are not set to `none`: for the title of a window. */
@@ -326,6 +328,8 @@ export class Chat extends Observable<ChatState> {
     room(id: string): Room;
     /** Undefined: not known; it is asked for, and `users` changes. */
     user(id: string): User | undefined;
+    /** When somebody was last there, as far as is known; 0: it is not. Unix ms. */
+    lastSeen(id: string): number;
     on<Type extends keyof ChatEvents>(type: Type, listener: (event: ChatEvents[Type]) => void): () => void;
 
     call<M extends keyof Methods>(method: M, ...request: Nothing extends Methods[M][0] ? [Methods[M][0]?] : [Methods[M][0]]): Promise<Methods[M][1]>;

@@ -165,7 +165,7 @@ export type Nothing = Record<string, never>;
 
 /** Every RPC of the protocol: what it is asked and what it answers. */
 export interface Methods {
-    sync: [Nothing, { me: User; team: { name: string }; users: User[]; rooms: RoomWire[]; epoch: string; limits?: Limits; more?: boolean }];
+    sync: [Nothing, { me: User; team: { name: string }; users: User[]; rooms: RoomWire[]; epoch: string; limits?: Limits; online?: string[]; more?: boolean }];
     'user.get': [{ ids: string[] } | { q?: string; after?: string; limit?: number }, { users: User[]; more?: boolean }];
     'user.update': [{ name?: string; avatar?: string }, { user: User }];
     'presence.set': [{ status: Status | null }, { user: User }];

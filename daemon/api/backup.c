@@ -8,6 +8,8 @@
 
 #include "async/offload.h"
 #include "daemon/api/impl.h"
+#include "daemon/chat/chat.h"
+#include "daemon/chat/own.h"
 #include "daemon/log.h"
 #include "protocol/json.h"
 #include "storage/chat/backup.h"
@@ -53,8 +55,13 @@ static int run(struct copying *c) {
     return r;
 }
 
+/* The chat's, if that is apart: of what else there is then, nothing is for long. */
+static struct str dir_of(const struct config *c) {
+    return c->chat.enabled ? c->chat.data_dir : c->data_dir;
+}
+
 static int copy(struct api_call *call, struct copying *c) {
-    struct str data_dir = call->config->data_dir;
+    struct str data_dir = dir_of(call->config);
     (void) snprintf(c->data_dir, sizeof c->data_dir, "%.*s", (int) data_dir.len, data_dir.data);
     int r = run(c);
     if (r == -ENOENT)
@@ -77,7 +84,10 @@ static int copy(struct api_call *call, struct copying *c) {
 
 int api_backup(struct api_call *call) {
     struct daemon *d = call->worker->daemon;
-    if (call->config->data_dir.len == 0)
+    const struct chat *chat = d->chat;
+    if (chat && chat->lease && !chat_is_here(chat))
+        return api_error(call, ERROR_NOT_AVAILABLE, "another node keeps the chat: ask that one");
+    if (dir_of(call->config).len == 0)
         return api_error(call, ERROR_NOT_AVAILABLE, "there is no data_dir");
     if (atomic_exchange(&d->is_copying, true))
         return api_error(call, ERROR_TOO_MANY_REQUESTS, "a copy is being made");

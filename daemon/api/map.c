@@ -205,7 +205,8 @@ static int remove_keys(struct api_call *c, const struct namespace *ns, struct ke
         int r = engine_map_read(c->worker->daemon->engine,
                                 &(struct map_query){ .channel = c->params->channel,
                                                      .keep = keep,
-                                                     .limit = REMOVED_AT_ONCE },
+                                                     .limit = REMOVED_AT_ONCE,
+                                                     .is_ordered = true },
                                 &page);
         if (r < 0 || page.n == 0)
             return r;

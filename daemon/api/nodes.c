@@ -20,6 +20,7 @@ static enum part part_of(enum api_method_id id) {
     case API_DISCONNECT:
     case API_REFRESH:
     case API_MAP_CLEAR:
+    case API_SHARED_POLL_PUBLISH:
     case API_BLOCK_USER:
     case API_UNBLOCK_USER:
     case API_REVOKE_TOKEN:

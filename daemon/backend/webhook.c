@@ -24,15 +24,6 @@ struct pending_event {
 
 /* ---- into the line: any thread ---- */
 
-/* What one event is to all endpoints. */
-struct happening {
-    enum webhook_event event;
-    bool is_end;
-    struct str subject;
-    struct str channel; /* empty: it is not about one */
-    struct buffer payload, end;
-};
-
 static char *put(char *at, const void *data, size_t len) {
     if (len)
         memcpy(at, data, len);
@@ -47,7 +38,8 @@ static struct pending_event *pending_new(struct str queue, enum event_effect eff
     if (!p)
         return NULL;
     char *at = p->text;
-    *p = (struct pending_event){ .item = { .effect = effect, .time_ms = clock_wall_ms() } };
+    *p = (struct pending_event){ .item = { .effect = effect,
+                                           .time_ms = h->time_ms ? h->time_ms : clock_wall_ms() } };
     p->item.queue = (struct str){ at, queue.len };
     at = put(at, queue.data, queue.len);
     p->item.subject = (struct str){ at, h->subject.len };
@@ -73,6 +65,7 @@ static bool enqueue(struct webhooks *w, struct str queue, enum event_effect effe
     }
     *w->last = p;
     w->last = &p->next;
+    w->n_taken++;
     atomic_store(&w->waiting, ++w->n_pending);
     return true;
 }
@@ -81,6 +74,10 @@ static bool enqueue(struct webhooks *w, struct str queue, enum event_effect effe
  */
 static bool effect_on(const struct config_webhook *hook, const struct happening *h,
                       enum event_effect *ret) {
+    if (h->is_of_cluster) {
+        *ret = EVENT_ONLY;
+        return webhook_wants(hook, h->event);
+    }
     bool begins = !h->is_end && webhook_wants(hook, h->event);
     bool ends = webhook_wants(hook, h->is_end ? h->event : h->event + 1);
     if (h->is_end)
@@ -90,8 +87,7 @@ static bool effect_on(const struct config_webhook *hook, const struct happening 
     return begins || ends;
 }
 
-/* false: nobody will hear of it. */
-static bool happen(struct webhooks *w, const struct happening *h) {
+bool webhook_happen(struct webhooks *w, const struct happening *h) {
     bool is_told = false;
     pthread_mutex_lock(&w->mutex);
     bool has_channel = h->channel.len > 0;
@@ -119,7 +115,7 @@ static void make_id(struct webhooks *w, char id[static WEBHOOK_ID_MAX]) {
                     atomic_fetch_add(&w->last_id, 1) + 1);
 }
 
-static void happening_finish(struct happening *h) {
+void happening_finish(struct happening *h) {
     buffer_finish(&h->payload);
     buffer_finish(&h->end);
 }
@@ -137,7 +133,7 @@ static bool happen_to_client(struct webhooks *w, enum webhook_event e, const str
     webhook_write_client(&h.payload, id, e, s);
     if (!h.is_end)
         webhook_write_lost(&h.end, id, s);
-    return happen(w, &h);
+    return webhook_happen(w, &h);
 }
 
 /* Who hears of ends only hears of each, and therefore of those that nobody saw. */
@@ -153,32 +149,40 @@ void webhooks_disconnected(struct webhooks *w, const struct session *s) {
 
 /* ---- channels ---- */
 
-static bool happen_to_channel(void *arg, struct str channel, bool is_occupied) {
-    struct webhooks *w = arg;
-    enum webhook_event e = is_occupied ? WEBHOOK_OCCUPIED : WEBHOOK_VACATED;
+bool webhook_happen_to_channel(struct webhooks *w, struct happening *h, const char *id,
+                               uint64_t number) {
     CLEANUP(buffer_finish) struct buffer subject = BUFFER_INIT;
-    CLEANUP(happening_finish)
-    struct happening h = { .event = e, .is_end = !is_occupied, .channel = channel };
-    char id[WEBHOOK_ID_MAX];
-    make_id(w, id);
     buffer_append_str(&subject, STR("channel:"));
-    buffer_append_str(&subject, channel);
+    buffer_append_str(&subject, h->channel);
     if (buffer_error(&subject) < 0) {
         atomic_fetch_add(&w->dropped, 1);
         return false;
     }
-    h.subject = (struct str){ (const char *) subject.data, subject.len };
-    webhook_write_channel(&h.payload, id, e, channel);
-    if (is_occupied)
-        webhook_write_channel(&h.end, id, WEBHOOK_VACATED, channel);
-    return happen(w, &h);
+    h->subject = (struct str){ (const char *) subject.data, subject.len };
+    webhook_write_channel(&h->payload, id, h->event, h->channel, number);
+    if (!h->is_end)
+        webhook_write_channel(&h->end, id, WEBHOOK_VACATED, h->channel, number);
+    return webhook_happen(w, h);
+}
+
+static bool channel_changed(void *arg, struct str channel, bool is_occupied) {
+    struct webhooks *w = arg;
+    if (w->cluster)
+        return webhook_cluster_changed(w, channel, is_occupied);
+    CLEANUP(happening_finish)
+    struct happening h = { .event = is_occupied ? WEBHOOK_OCCUPIED : WEBHOOK_VACATED,
+                           .is_end = !is_occupied,
+                           .channel = channel };
+    char id[WEBHOOK_ID_MAX];
+    make_id(w, id);
+    return webhook_happen_to_channel(w, &h, id, 0);
 }
 
 int webhooks_entered(struct webhooks *w, struct str channel) {
     return occupancy_enter(w->occupancy, channel);
 }
 
-static void post_vacating(struct webhooks *w) {
+void webhook_post(struct webhooks *w) {
     pthread_mutex_lock(&w->mutex);
     if (!w->is_posted) {
         w->is_posted = true;
@@ -190,7 +194,7 @@ static void post_vacating(struct webhooks *w) {
 void webhooks_left(struct webhooks *w, struct str channel) {
     int64_t delay_ms = atomic_load(&w->vacated_delay_ms);
     if (occupancy_leave(w->occupancy, channel, clock_wall_ms(), delay_ms))
-        post_vacating(w);
+        webhook_post(w);
 }
 
 /* On the main loop. Without memory for the timer whatever happens next makes up for it. */
@@ -218,6 +222,7 @@ static void drop_flying(struct webhooks *w) {
     }
     pthread_mutex_lock(&w->mutex);
     w->n_pending -= n;
+    w->n_stored += n;
     atomic_store(&w->waiting, w->n_pending);
     pthread_mutex_unlock(&w->mutex);
 }
@@ -246,6 +251,8 @@ static void submitted(struct event_request *request) {
     drop_flying(w);
     for (size_t i = 0; i < w->n_endpoints; i++)
         endpoint_wake(w->endpoints[i]);
+    if (w->cluster)
+        webhook_cluster_stored(w);
     submit(w);
 }
 
@@ -279,6 +286,8 @@ static void on_post(struct post *post) {
     w->is_posted = false;
     pthread_mutex_unlock(&w->mutex);
     vacate(w);
+    if (w->cluster)
+        webhook_cluster_stored(w);
     submit(w);
 }
 
@@ -362,7 +371,7 @@ int webhooks_configure(struct webhooks *w, struct config *c) {
     w->n_endpoints = c->webhooks.n;
     for (size_t i = 0; r == 0 && i < w->n_endpoints; i++)
         r = endpoint_begin(w->endpoints[i]);
-    return r;
+    return r < 0 ? r : webhook_cluster_configure(w, c);
 }
 
 /* ---- life ---- */
@@ -383,7 +392,7 @@ static struct webhooks *webhooks_new(struct daemon *d) {
     w->vacating.run = on_vacating;
     pthread_mutex_init(&w->mutex, NULL);
     outbound_init(&w->outbound, d->http);
-    w->occupancy = occupancy_new(&seed, happen_to_channel, w);
+    w->occupancy = occupancy_new(&seed, channel_changed, w);
     if (!w->occupancy) {
         pthread_mutex_destroy(&w->mutex);
         free(w);
@@ -425,7 +434,10 @@ static bool is_posted(struct webhooks *w) {
 
 static void flush(struct webhooks *w) {
     SHIELD(INT64_MAX / 2); /* the engine answers */
-    (void) occupancy_sweep(w->occupancy, INT64_MAX);
+    if (w->cluster)
+        webhook_cluster_close(w);
+    else
+        (void) occupancy_sweep(w->occupancy, INT64_MAX);
     w->is_closing = true;
     if (w->flying && !w->is_flying)
         on_retry(&w->retry); /* once more */
@@ -452,6 +464,7 @@ struct webhooks *webhooks_close(struct webhooks *w) {
     }
     outbound_finish(&w->outbound);
     w->occupancy = occupancy_free(w->occupancy);
+    free(w->cluster);
     config_unref(w->config);
     pthread_mutex_destroy(&w->mutex);
     free(w);
@@ -461,7 +474,7 @@ struct webhooks *webhooks_close(struct webhooks *w) {
 void webhooks_stats(const struct webhooks *w, struct webhook_stats *ret) {
     *ret = (struct webhook_stats){
         .events = atomic_load(&w->events),
-        .dropped = atomic_load(&w->dropped),
+        .dropped = atomic_load(&w->dropped) + webhook_cluster_dropped(w),
         .delivered = atomic_load(&w->delivered),
         .requests = atomic_load(&w->requests),
         .failed = atomic_load(&w->failed),

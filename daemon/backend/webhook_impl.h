@@ -1,5 +1,6 @@
 /* Webhooks from inside: backend/webhook.c collects events and hands them to the engine;
- * backend/webhook_text.c words them; backend/webhook_endpoint.c delivers them. */
+ * backend/webhook_text.c words them; backend/webhook_endpoint.c delivers them. What channels
+ * events are of where nodes share an engine is seen to by backend/webhook_cluster.c. */
 #pragma once
 
 #include <pthread.h>
@@ -30,6 +31,7 @@ struct pending_event;
 enum { WEBHOOK_GROUP_MAX = 512 }; /* handed to the engine together */
 
 struct endpoint;
+struct webhook_cluster;
 
 struct webhooks {
     struct daemon *daemon;
@@ -45,6 +47,7 @@ struct webhooks {
     struct config *config; /* a reference: whose endpoints there are */
     struct pending_event *first, **last;
     size_t n_pending;
+    uint64_t n_taken, n_stored; /* ever; of them by the engine */
     bool is_posted;
     struct post post; /* to the main loop */
 
@@ -57,7 +60,37 @@ struct webhooks {
     struct outbound outbound;
     struct endpoint **endpoints;
     size_t n_endpoints;
+    struct webhook_cluster *cluster; /* NULL: channels are this node's. Set before any is told */
 };
+
+/* ---- backend/webhook.c ---- */
+
+/* What one event is to all endpoints. */
+struct happening {
+    enum webhook_event event;
+    bool is_end, is_of_cluster; /* of the cluster: it stands for itself */
+    int64_t time_ms;            /* 0: now */
+    struct str subject;
+    struct str channel; /* empty: it is not about one */
+    struct buffer payload, end;
+};
+
+void happening_finish(struct happening *h);
+void webhook_post(struct webhooks *w); /* the main loop is to look. Any thread */
+/* Any thread. false: nobody will hear of it. */
+bool webhook_happen(struct webhooks *w, const struct happening *h);
+/* h: of a channel; its texts are made here. number: of webhook_write_channel(). */
+bool webhook_happen_to_channel(struct webhooks *w, struct happening *h, const char *id,
+                               uint64_t number);
+
+/* ---- backend/webhook_cluster.c: main loop, but for _changed() ---- */
+
+/* Before workers hear of the configuration. -ENOMEM. */
+MUST_CHECK int webhook_cluster_configure(struct webhooks *w, const struct config *c);
+SUSPENDS void webhook_cluster_close(struct webhooks *w); /* freed with w */
+bool webhook_cluster_changed(struct webhooks *w, struct str channel, bool is_occupied);
+void webhook_cluster_stored(struct webhooks *w); /* some events are */
+uint64_t webhook_cluster_dropped(const struct webhooks *w);
 
 /* ---- backend/webhook_text.c ---- */
 
@@ -70,8 +103,9 @@ void webhook_write_client(struct buffer *out, const char *id, enum webhook_event
                           const struct session *s);
 /* Of a client whose end nobody saw. */
 void webhook_write_lost(struct buffer *out, const char *id, const struct session *s);
+/* number: of two events of one channel the later has the greater one. 0: it is not told. */
 void webhook_write_channel(struct buffer *out, const char *id, enum webhook_event e,
-                           struct str channel);
+                           struct str channel, uint64_t number);
 
 /* The body of a request. */
 struct webhook_item {

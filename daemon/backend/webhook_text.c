@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,9 +83,11 @@ void webhook_write_lost(struct buffer *out, const char *id, const struct session
 }
 
 void webhook_write_channel(struct buffer *out, const char *id, enum webhook_event e,
-                           struct str channel) {
-    begin(out, id, e == WEBHOOK_VACATED ? "-end" : "", e);
+                           struct str channel, uint64_t number) {
+    begin(out, id, e == WEBHOOK_VACATED && number == 0 ? "-end" : "", e);
     member(out, "channel", channel);
+    if (number > 0)
+        buffer_printf(out, ",\"seq\":%" PRIu64, number);
 }
 
 void webhook_write_body(struct buffer *out, struct str endpoint, const struct webhook_item *items,

@@ -8,6 +8,7 @@
 #include "async/loop.h"
 #include "async/offload.h"
 #include "daemon/chat/chat.h"
+#include "daemon/chat/own.h"
 #include "daemon/chat/password.h"
 #include "daemon/chat/throttle.h"
 #include "daemon/config/config.h"
@@ -49,8 +50,9 @@ static int find_owner(struct auth *a) {
 /* A new one at each start: an old log lets nobody in. */
 static int make_setup_code(struct auth *a) {
     uint8_t random[AUTH_CODE_BYTES];
-    if (a->has_owner)
+    if (a->has_owner || a->has_setup_code)
         return 0;
+    a->has_setup_code = true;
     loop_random(random, sizeof random);
     secret_write(STR(""), bytes_of(random, sizeof random), a->setup_code);
     return secret_hash(str_of(a->setup_code), a->setup_hash);
@@ -64,15 +66,16 @@ int auth_open(struct daemon *d, struct auth **ret) {
     int r = password_gate_open(d->config->chat.passwords_at_once, &a->gate);
     if (r == 0)
         r = throttle_open(&a->throttle);
-    if (r == 0)
-        r = find_owner(a);
-    if (r == 0)
-        r = make_setup_code(a);
     if (r < 0)
         auth_close(a);
     else
         *ret = a;
     return r;
+}
+
+int auth_look(struct auth *a) {
+    int r = find_owner(a);
+    return r == 0 ? make_setup_code(a) : r;
 }
 
 struct auth *auth_close(struct auth *a) {
@@ -109,7 +112,11 @@ static void append_url(const struct daemon *d, struct buffer *out) {
         buffer_append_str(out, str_of(address));
 }
 
-static void keep_url(struct auth *a) {
+bool auth_listens(const struct auth *a) {
+    return atomic_load(&a->url);
+}
+
+void auth_keep_url(struct auth *a) {
     struct buffer url = BUFFER_INIT;
     append_url(a->daemon, &url);
     buffer_append_byte(&url, 0);
@@ -137,8 +144,7 @@ static void show(struct str link) {
 void auth_say_setup_link(struct auth *a) {
     struct buffer link = BUFFER_INIT;
 
-    keep_url(a);
-    if (a->setup_code[0] == '\0')
+    if (a->setup_code[0] == '\0' || !auth_listens(a))
         return;
     auth_append_link(a, "setup", str_of(a->setup_code), &link);
     explicit_bzero(a->setup_code, sizeof a->setup_code);
@@ -233,7 +239,7 @@ static int note_seen(struct worker *w, const struct auth_who *who) {
                           .login = who->login.key,
                           .at_ms = now,
                           .expires_at = auth_expiry_of(w->config, now) };
-    int r = chat_store_write(w->daemon->chat->store, &s.work);
+    int r = chat_write(w->daemon->chat, &s.work);
     chat_work_finish(&s.work);
     return r == -ECANCELED || r == -ETIMEDOUT ? r : 0;
 }
@@ -245,7 +251,7 @@ int auth_find(struct worker *w, struct str token, struct auth_who *ret) {
     if (r < 0)
         return r;
     ret->work = CHAT_WORK(find);
-    r = chat_store_read(w->daemon->chat->store, &ret->work);
+    r = chat_read(w->daemon->chat, &ret->work);
     return r == 0 ? note_seen(w, ret) : r;
 }
 
@@ -270,7 +276,7 @@ static int find_by_jwt(struct http_exchange *x, struct str token, struct auth_wh
         return CHAT_NOT_FOUND;
     ret->work = CHAT_WORK(find_user);
     ret->user.id = claims->user;
-    return chat_store_read(x->worker->daemon->chat->store, &ret->work);
+    return chat_read(x->worker->daemon->chat, &ret->work);
 }
 
 static bool bearer_of(const struct http_exchange *x, struct str *ret) {

@@ -37,15 +37,23 @@ struct auth {
     _Atomic(char *) url; /* where links lead, without a slash at its end; NULL before it listens */
     _Atomic bool has_owner;
     uint8_t setup_hash[SECRET_HASH_SIZE]; /* of this run's code, while there is no owner */
-    char setup_code[SECRET_TEXT_MAX];     /* until it was said; main loop */
+    char setup_code[SECRET_TEXT_MAX];     /* until it was said */
+    bool has_setup_code;                  /* one was made */
 };
 
-/* When the chat is open; on the main loop. -ENOMEM, as chat_store_read(). */
+/* Of a node that may keep the chat; on the main loop. -ENOMEM. */
 SUSPENDS MUST_CHECK int auth_open(struct daemon *d, struct auth **ret);
 struct auth *auth_close(struct auth *a); /* takes NULL; returns NULL */
 
-/* Once, when the daemon listens: now it is known where links lead. Logs the one by which the owner
- * comes in, if there is none yet; then nothing of its code is left but the hash. */
+/* When the store is open, before anybody else asks it: is there an owner? As chat_store_read(). */
+SUSPENDS MUST_CHECK int auth_look(struct auth *a);
+
+/* Once, on the main loop, when the daemon listens: now it is known where links lead. */
+void auth_keep_url(struct auth *a);
+bool auth_listens(const struct auth *a); /* it is known; any thread */
+
+/* When both are done: logs the link by which the owner comes in, if there is none yet; then nothing
+ * of its code is left but the hash. */
 void auth_say_setup_link(struct auth *a);
 
 /* Appends a link: "invite", and its code. Any thread. */

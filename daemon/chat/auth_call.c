@@ -7,6 +7,7 @@
 #include "daemon/chat/chat.h"
 #include "daemon/chat/encode.h"
 #include "daemon/chat/json_out.h"
+#include "daemon/chat/own.h"
 #include "daemon/chat/throttle.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
@@ -26,14 +27,14 @@ static void begin(struct auth_call *c, int (*run)(struct chat_work *, struct cha
 
 int auth_read(struct auth_call *c, int (*run)(struct chat_work *, struct chat_tx *)) {
     begin(c, run);
-    return auth_result(c, chat_store_read(c->worker->daemon->chat->store, &c->work));
+    return auth_result(c, chat_read(c->worker->daemon->chat, &c->work));
 }
 
 /* What has begun is waited for: of what ended, connections have to end. */
 int auth_write(struct auth_call *c, int (*run)(struct chat_work *, struct chat_tx *)) {
     begin(c, run);
     SHIELD(INT64_MAX / 2);
-    return auth_result(c, chat_store_write(c->worker->daemon->chat->store, &c->work));
+    return auth_result(c, chat_write(c->worker->daemon->chat, &c->work));
 }
 
 int auth_identify(struct auth_call *c) {

@@ -4,6 +4,8 @@
 
 #include "daemon/chat/auth_call.h"
 #include "daemon/chat/chat.h"
+#include "daemon/chat/own.h"
+#include "daemon/chat/pass.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
@@ -68,6 +70,9 @@ int auth_result(struct auth_call *c, int r) {
     case CHAT_GONE:
     case CHAT_ARCHIVED:
         return auth_refuse(c, 410, "it is over", NULL);
+    case -ENOTCONN:
+        http_exchange_header(c->x, STR("Retry-After"), STR("1"));
+        return auth_refuse(c, 503, "the node that keeps the chat is away", NULL);
     default:
         LOG_WARNING(c->worker->daemon->log, "signing in: the database failed", LOG_RESULT(r));
         http_exchange_header(c->x, STR("Retry-After"), STR("5"));
@@ -77,8 +82,19 @@ int auth_result(struct auth_call *c, int r) {
 
 /* ---- what is let in ---- */
 
+/* A page of client.allowed_origins, where it may ask at all, that brings a token: no browser does
+ * that by itself. */
+static bool brings_token(const struct http_exchange *x) {
+    const struct http_head *head = &x->request->head;
+    struct str origin;
+
+    return x->endpoint->flags & HTTP_CORS && http_head_count(head, STR("Authorization")) == 1 &&
+           http_head_find(head, STR("Origin"), &origin) == 1 &&
+           config_allows_origin(x->config, true, origin);
+}
+
 int auth_admits(struct http_exchange *x) {
-    if (visitor_is_own_page(x))
+    if (visitor_is_own_page(x) || brings_token(x))
         return 1;
     metrics_count(&x->worker->metrics, COUNT_REFUSED_ORIGIN);
     write_error(x, 403, "another site's page may not ask", NULL);
@@ -158,7 +174,10 @@ static int serve(struct http_exchange *x, const struct route *route) {
 
 int auth_serve(struct http_exchange *x) {
     const struct route *route = find_route(http_exchange_rest(x));
+    const struct chat *chat = x->worker->daemon->chat;
 
+    if (route && chat && !chat_is_here(chat))
+        return chat_pass(x);
     http_exchange_header(x, STR("Cache-Control"), STR("no-store"));
     http_exchange_header(x, STR("X-Content-Type-Options"), STR("nosniff"));
     x->content_type = STR("application/json");
@@ -170,8 +189,6 @@ int auth_serve(struct http_exchange *x) {
     }
     if (auth_admits(x) == 0)
         return 0;
-    if (x->worker->daemon->chat && !x->worker->daemon->auth)
-        return refuse(x, 503, "another node keeps the chat: people sign in there");
     if (!x->worker->daemon->auth) {
         if (route->serve != auth_state)
             return refuse(x, 404, "the chat is off");

@@ -10,6 +10,9 @@
 #include "daemon/worker.h"
 
 static int succeeded(struct auth_call *c, struct str room) {
+    if (c->login.pushed_out.len > 0) /* of too many */
+        auth_end(c->worker,
+                 &(struct auth_ending){ .user = c->arrival.user.id, .login = c->login.pushed_out });
     metrics_count(&c->worker->metrics, COUNT_AUTH_LOGINS);
     return auth_answer_signed_in(c, &c->arrival.user, room);
 }

@@ -7,6 +7,7 @@
 #include "daemon/chat/encode.h"
 #include "daemon/chat/json_out.h"
 #include "daemon/chat/method.h"
+#include "daemon/chat/own.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/worker.h"
@@ -57,6 +58,11 @@ int auth_state(struct auth_call *c) {
     out_open(out, '{');
     out_bool(out, "enabled", true);
     out_bool(out, "setup", !c->auth->has_owner);
+    struct chat_store *store = chat_enter(c->worker->daemon->chat);
+    if (!store)
+        return auth_result(c, -ENOTCONN);
+    struct chat_limits limits = *chat_store_limits(store);
+    chat_leave(c->worker->daemon->chat);
     if (is_known) {
         out_key(out, "user");
         chat_put_user(out, &c->who.user);
@@ -64,7 +70,7 @@ int auth_state(struct auth_call *c) {
     out_text(out, "registration", str_of(registration_word(c->settings.registration)));
     out_bool(out, "guests", c->settings.guests);
     out_text(out, "name", c->settings.name);
-    chat_put_limits(out, chat_store_limits(c->worker->daemon->chat->store));
+    chat_put_limits(out, &limits);
     out_close(out, '}');
     return 1;
 }

@@ -4,6 +4,7 @@
 
 #include "daemon/chat/password.h"
 #include "protocol/json.h"
+#include "protocol/plain.h"
 #include "storage/chat/account.h"
 
 enum { NAME_MAX_CHARACTERS = 64 };
@@ -124,11 +125,9 @@ const char *auth_password_problem(struct str password) {
 
 const char *auth_name_problem(struct str name) {
     size_t n = 0;
-    for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char) name.data[i];
-        n += (c & 0xc0) != 0x80;
-        if (c < ' ' || c == 0x7f)
-            return "a name has no control characters";
-    }
-    return n >= 1 && n <= NAME_MAX_CHARACTERS ? NULL : "a name has 1 to 64 characters";
+    if (!plain_is_line(name))
+        return "a name has no characters that are not seen, or that turn the others around";
+    for (size_t i = 0; i < name.len; n++)
+        (void) plain_next(name, &i);
+    return n <= NAME_MAX_CHARACTERS && plain_has_ink(name) ? NULL : "a name has 1 to 64 characters";
 }

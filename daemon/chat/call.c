@@ -9,6 +9,7 @@
 #include "daemon/chat/chat.h"
 #include "daemon/chat/json_out.h"
 #include "daemon/chat/method.h"
+#include "daemon/chat/own.h"
 #include "daemon/chat/remote.h"
 #include "daemon/daemon.h"
 #include "daemon/keys/rate.h"
@@ -111,9 +112,9 @@ static int run(struct chat_work *w, struct chat_tx *tx) {
 /* A change that has begun may be done: nobody can say it was not. */
 static int run_shielded(struct chat_call *c) {
     if (c->method->access == CHAT_READS)
-        return chat_store_read(c->chat->store, &c->work);
+        return chat_read(c->chat, &c->work);
     SHIELD(INT64_MAX / 2);
-    return chat_store_write(c->chat->store, &c->work);
+    return chat_write(c->chat, &c->work);
 }
 
 static void count_refusal(struct worker *w, int code) {
@@ -126,6 +127,10 @@ static void count_refusal(struct worker *w, int code) {
         metrics_count(m, COUNT_CHAT_CONFLICT);
     else if (code == CHAT_NOT_FOUND || code == CHAT_DENIED)
         metrics_count(m, COUNT_CHAT_DENIED);
+    else if (code == CHAT_EDIT_WINDOW)
+        metrics_count(m, COUNT_CHAT_EDIT_WINDOW);
+    else if (code == CHAT_BAD_REQUEST)
+        metrics_count(m, COUNT_CHAT_BAD_REQUEST);
     else if (code == CHAT_STORAGE)
         metrics_count(m, COUNT_CHAT_STORAGE);
 }
@@ -133,7 +138,9 @@ static void count_refusal(struct worker *w, int code) {
 static int settle(struct chat_call *c, int r, struct chat_answer *ret) {
     if (r == -ECANCELED || r == -ETIMEDOUT)
         return r;
-    if (r < 0) {
+    if (r == -ENOTCONN) { /* no longer, and nothing was done */
+        r = CHAT_OWNER_AWAY;
+    } else if (r < 0) {
         LOG_WARNING(c->worker->daemon->log, "a call of the chat failed in storage",
                     LOG_TEXT("method", c->method->name), LOG_RESULT(r));
         r = CHAT_STORAGE;
@@ -145,6 +152,8 @@ static int settle(struct chat_call *c, int r, struct chat_answer *ret) {
     }
     if (c->method->after)
         c->method->after(c);
+    if (c->is_partial)
+        metrics_count(&c->worker->metrics, COUNT_CHAT_SEARCH_PARTIAL);
     out_close(&c->out, '}');
     if (buffer_error(&c->out) < 0)
         return -ENOMEM;
@@ -184,6 +193,7 @@ static int judge(struct chat_call *c, const struct chat_asked *asked, struct cha
     for (unsigned i = 0; missing && i < CHAT_FIELDS; i++) {
         if (missing & HAS(i)) {
             (void) bad_request(ret, chat_field_name((enum chat_field) i));
+            count_refusal(c->worker, CHAT_BAD_REQUEST);
             return CHAT_BAD_REQUEST;
         }
     }
@@ -227,5 +237,6 @@ static int call_here(struct worker *w, const struct chat_asked *asked, struct ch
 
 int chat_call(struct worker *w, const struct chat_asked *asked, struct chat_answer *ret) {
     metrics_count(&w->metrics, COUNT_CHAT_CALLS);
-    return w->daemon->chat->store ? call_here(w, asked, ret) : chat_remote_call(w, asked, ret);
+    return chat_is_here(w->daemon->chat) ? call_here(w, asked, ret)
+                                         : chat_remote_call(w, asked, ret);
 }

@@ -17,13 +17,16 @@
 struct buffer;
 struct chat;
 struct chat_event;
+struct chat_lease;
 struct chat_online;
 struct chat_notices;
 struct chat_pump;
 struct chat_remote;
 struct chat_store;
 struct chat_typing;
+struct config;
 struct daemon;
+struct tls;
 struct worker;
 
 /* ---- the daemon's ---- */
@@ -33,8 +36,11 @@ struct worker;
  */
 SUSPENDS MUST_CHECK int chat_open(struct daemon *d, const char *vfs, struct chat **ret,
                                   char **ret_why);
-/* The workers are there: from now on what the store has committed is published. -ENOMEM. */
-SUSPENDS MUST_CHECK int chat_start(struct chat *c);
+/* The workers are there: from now on what the store has committed is published. -ENOMEM; where a
+ * lease says who keeps it, as of chat_store_open(). ret_why: as of it. */
+SUSPENDS MUST_CHECK int chat_start(struct chat *c, char **ret_why);
+/* It can be reached over the network, at the daemon's addresses. Main loop; takes NULL. */
+void chat_listens(struct chat *c);
 /* Before the workers go. Takes NULL, and one that was not started. */
 SUSPENDS void chat_stop(struct chat *c);
 /* After them. Takes NULL; returns NULL. */
@@ -44,19 +50,27 @@ SUSPENDS struct chat *chat_close(struct chat *c);
 
 struct chat {
     struct daemon *daemon;
-    struct chat_store *store;   /* NULL: it is another node's */
-    struct chat_online *online; /* any thread */
-    struct chat_typing *typing; /* any thread */
-    struct chat_pump *pump;
-    struct chat_notices *notices; /* the pump's worker's */
-    struct chat_remote *remote;   /* another node keeps it: there is no store, pump and notices */
+    struct config *config; /* as it was at the start; any thread */
+    const char *vfs;       /* of the store; NULL: the system's */
+    struct chat_store
+            *store; /* NULL: it is another node's. For all but those in own_tasks: own.h */
+    struct chat_online *online;   /* any thread */
+    struct chat_typing *typing;   /* any thread */
+    struct chat_pump *pump;       /* comes and goes with the store, as */
+    struct chat_notices *notices; /* they do; the pump's worker's */
+    struct chat_remote *remote;   /* who asks the node that keeps it; NULL: it is always this one */
+    struct tls *pass_tls;         /* to that node; NULL: not by https. pass.h */
+    struct chat_lease *lease;     /* says which one keeps it; NULL: that is configured */
+    _Atomic bool is_here;         /* own.h */
+    _Atomic unsigned inside;      /* how many are in the store */
     _Atomic uint64_t endings;     /* how often logins have been ended: auth_endings() */
     _Atomic uint64_t parted;      /* how many have been taken out of a room; see session.h */
     bool has_started;             /* the main loop's */
 
     char *files_dir; /* where what is uploaded lies; NULL: simulated, without files */
     _Atomic uint64_t hooks_dropped; /* events of webhooks that were too many */
-    struct group files_tasks;       /* the first worker's, of the node that keeps it */
+    struct group own_tasks;         /* the first worker's, of the node that keeps it */
+    bool has_own_tasks;
 };
 
 /* May there be a user of this id? The chat's own are made of fewer characters; those of an

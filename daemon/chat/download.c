@@ -11,6 +11,7 @@
 #include "daemon/chat/byte_range.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/files.h"
+#include "daemon/chat/own.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/worker.h"
@@ -97,7 +98,7 @@ static int find(struct download *d) {
     if (d->id.len == 0 || d->id.len > CHAT_ID_MAX)
         return chat_files_refuse(x, 404, "there is none", NULL);
     d->work = CHAT_WORK(run_get);
-    r = chat_store_read(d->chat->store, &d->work);
+    r = chat_read(d->chat, &d->work);
     return r == 0 ? 1 : chat_files_result(x, &d->work, r);
 }
 

@@ -8,6 +8,8 @@
 #include "async/offload.h"
 #include "daemon/chat/auth.h"
 #include "daemon/chat/chat.h"
+#include "daemon/chat/own.h"
+#include "daemon/chat/pass.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
@@ -52,13 +54,18 @@ int chat_files_result(struct http_exchange *x, const struct chat_work *w, int r)
     case CHAT_BAD_REQUEST:
         return chat_files_refuse(x, 400, "it cannot be that", field);
     case CHAT_TOO_LONG:
+        metrics_count(&x->worker->metrics, COUNT_CHAT_UPLOADS_FULL);
         return chat_files_refuse(x, 413, "there is no more room for files", field);
     case CHAT_CONFLICT:
+        metrics_count(&x->worker->metrics, COUNT_CHAT_UPLOADS_FULL);
         return chat_files_refuse(x, 429, "too many files that no message has", field);
     case -ENOSPC:
     case -EDQUOT:
     case -EFBIG:
         return chat_files_refuse(x, 507, "the disk is full", NULL);
+    case -ENOTCONN:
+        http_exchange_header(x, STR("Retry-After"), STR("1"));
+        return chat_files_refuse(x, 503, "the node that keeps the chat is away", NULL);
     case -ECANCELED:
     case -ETIMEDOUT:
     case -EPIPE:
@@ -79,8 +86,9 @@ static int open_dir(void *arg) {
 
 int chat_files_open(struct chat *c, char **ret_why) {
     struct pool *pool = NULL;
-    struct str data_dir = c->daemon->config->data_dir;
-    if (asprintf(&c->files_dir, "%.*s/files", (int) data_dir.len, data_dir.data) < 0) {
+    struct str data_dir = c->config->chat.data_dir;
+    if (!c->files_dir &&
+        asprintf(&c->files_dir, "%.*s/files", (int) data_dir.len, data_dir.data) < 0) {
         c->files_dir = NULL;
         return -ENOMEM;
     }
@@ -120,8 +128,10 @@ struct chat_files *chat_files_free(struct chat_files *f) {
 
 int chat_files_serve(struct http_exchange *x) {
     struct chat_files *f;
+    if (!chat_is_here(x->worker->daemon->chat))
+        return chat_pass(x);
     if (!x->worker->daemon->chat->files_dir)
-        return chat_files_refuse(x, 503, "another node keeps the chat", NULL);
+        return chat_files_refuse(x, 503, "there are no files", NULL);
     int r = auth_admits(x);
     if (r <= 0)
         return r;

@@ -2,11 +2,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/chat/auth_request.h"
 #include "daemon/chat/call.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/files.h"
 #include "daemon/chat/hooks.h"
 #include "daemon/chat/json_out.h"
+#include "daemon/chat/own.h"
+#include "daemon/chat/pass.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/transport/connection.h"
@@ -90,6 +93,9 @@ static int read_body(struct http_exchange *x, struct buffer *out) {
     }
     if (!json_end(&j))
         return chat_files_refuse(x, 400, "the body has to be a JSON object", NULL);
+    const char *why = name.len > 0 ? auth_name_problem(name) : NULL;
+    if (why) /* it is shown beside what people are called */
+        return chat_files_refuse(x, 400, why, "name");
 
     out_open(out, '{');
     out_text(out, "text", text);
@@ -146,16 +152,15 @@ static int answer(struct http_exchange *x, const struct chat_answer *a) {
 }
 
 int chat_hooks_serve(struct http_exchange *x) {
-    if (!x->worker->daemon->chat->store)
-        return chat_files_refuse(x, 503, "another node keeps the chat", NULL);
+    if (!chat_is_here(x->worker->daemon->chat))
+        return chat_pass(x);
     CLEANUP(hook_in_finishp) struct hook_in *h = calloc(1, sizeof *h);
     if (!h)
         return -ENOMEM;
     h->secret = http_exchange_rest(x);
     h->work = CHAT_WORK(run_find);
-    int r = h->secret.len == CHAT_WEBHOOK_SECRET_SIZE
-                    ? chat_store_read(x->worker->daemon->chat->store, &h->work)
-                    : CHAT_NOT_FOUND;
+    int r = h->secret.len == CHAT_WEBHOOK_SECRET_SIZE ? chat_read(x->worker->daemon->chat, &h->work)
+                                                      : CHAT_NOT_FOUND;
     if (r != 0)
         return chat_files_result(x, &h->work, r);
     r = read_body(x, &h->send);

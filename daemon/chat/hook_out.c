@@ -51,7 +51,13 @@ int chat_hooks_note(struct chat *c, struct chat_tx *tx, const char *type,
     return r;
 }
 
-/* ---- one webhook ---- */
+/* ---- what delivers ---- */
+
+/* One that was not taken waits, and keeps no place from others meanwhile. */
+struct rest {
+    int64_t key, until;
+    unsigned failures; /* one after another */
+};
 
 struct hooks {
     struct chat *chat;
@@ -59,6 +65,9 @@ struct hooks {
     struct http_client *http;
     struct group deliveries;
     int64_t busy[DELIVERIES_MAX]; /* keys of the webhooks that are being delivered; 0: free */
+    int64_t last;                 /* the key that was last begun: the next ones come after it */
+    struct rest *rests;
+    size_t n_rests, rests_cap;
 };
 
 struct delivery {
@@ -68,8 +77,55 @@ struct delivery {
     struct chat_work work;
     struct chat_webhook_dues dues;
     struct buffer body;
-    unsigned failures; /* one after another */
+    unsigned failures;
 };
+
+/* ---- those that wait ---- */
+
+static struct rest *find_rest(struct hooks *h, int64_t key) {
+    for (size_t i = 0; i < h->n_rests; i++)
+        if (h->rests[i].key == key)
+            return &h->rests[i];
+    return NULL;
+}
+
+static void end_rest(struct hooks *h, struct rest *rest) {
+    if (rest)
+        *rest = h->rests[--h->n_rests];
+}
+
+static int64_t pause_ms(unsigned failures) {
+    int64_t ms = failures < 16 ? (int64_t) RETRY_FIRST_MS << (failures - 1) : RETRY_LAST_MS;
+    return ms < RETRY_LAST_MS ? ms : RETRY_LAST_MS;
+}
+
+static int let_rest(struct hooks *h, int64_t key, unsigned failures) {
+    struct rest *rest = find_rest(h, key);
+    if (!rest && h->n_rests == h->rests_cap) {
+        size_t cap = h->rests_cap ? 2 * h->rests_cap : 16;
+        struct rest *rests = reallocarray(h->rests, cap, sizeof *rests);
+        if (!rests)
+            return -ENOMEM;
+        h->rests = rests;
+        h->rests_cap = cap;
+    }
+    rest = rest ? rest : &h->rests[h->n_rests++];
+    *rest = (struct rest){ key, loop_now() + pause_ms(failures), failures };
+    return 0;
+}
+
+/* Of webhooks that are gone, or have nothing to deliver any more. */
+static void forget_rests(struct hooks *h, const struct chat_webhook_dues *dues) {
+    for (size_t i = h->n_rests; i-- > 0;) {
+        bool is_due = false;
+        for (size_t k = 0; k < dues->n && !is_due; k++)
+            is_due = dues->items[k].hook.key == h->rests[i].key;
+        if (!is_due)
+            end_rest(h, &h->rests[i]);
+    }
+}
+
+/* ---- one webhook ---- */
 
 static int run_due(struct chat_work *w, struct chat_tx *tx) {
     struct delivery *d = CONTAINER_OF(w, struct delivery, work);
@@ -140,12 +196,7 @@ static int note_done(struct delivery *d, int64_t event) {
     return chat_store_write(d->hooks->chat->store, &d->work);
 }
 
-static int64_t pause_ms(unsigned failures) {
-    int64_t ms = failures < 16 ? (int64_t) RETRY_FIRST_MS << (failures - 1) : RETRY_LAST_MS;
-    return ms < RETRY_LAST_MS ? ms : RETRY_LAST_MS;
-}
-
-/* 1: go on; 0: nothing waits. */
+/* 1: go on; 0: nothing waits, or it was not taken. */
 static int deliver_next(struct delivery *d) {
     struct metrics *m = &d->hooks->worker->metrics;
     int r = find_due(d);
@@ -161,13 +212,16 @@ static int deliver_next(struct delivery *d) {
     if (r == 0) {
         metrics_count(m, COUNT_CHAT_HOOKS_OUT);
         d->failures = 0;
+        end_rest(d->hooks, find_rest(d->hooks, d->key));
         r = note_done(d, d->dues.items[0].event);
         return r == 0 ? 1 : r;
     }
     metrics_count(m, COUNT_CHAT_HOOKS_FAILED);
     if (r == -EACCES)
         metrics_count(m, COUNT_CHAT_HOOKS_PRIVATE);
-    r = task_sleep(pause_ms(++d->failures));
+    if (let_rest(d->hooks, d->key, ++d->failures) == 0)
+        return 0;
+    r = task_sleep(pause_ms(d->failures)); /* without memory it keeps its place */
     return r == 0 ? 1 : r;
 }
 
@@ -197,8 +251,12 @@ static int run_look(struct chat_work *w, struct chat_tx *tx) {
 }
 
 static int begin(struct hooks *h, int64_t key) {
+    const struct rest *rest = find_rest(h, key);
+    unsigned failures = rest ? rest->failures : 0;
     int64_t *place = NULL;
     void *data;
+    if (rest && rest->until > loop_now())
+        return 0;
     for (size_t i = 0; i < DELIVERIES_MAX; i++) {
         if (h->busy[i] == key)
             return 0;
@@ -211,16 +269,22 @@ static int begin(struct hooks *h, int64_t key) {
                              &data);
     if (r < 0)
         return r;
-    *place = key;
-    *(struct delivery *) data = (struct delivery){ .hooks = h, .busy = place, .key = key };
+    *place = h->last = key;
+    *(struct delivery *) data =
+            (struct delivery){ .hooks = h, .busy = place, .key = key, .failures = failures };
     return 0;
 }
 
 static int look(struct hooks *h) {
     struct looking l = { .work = CHAT_WORK(run_look) };
     int r = chat_store_read(h->chat->store, &l.work);
-    for (size_t i = 0; r == 0 && i < l.dues.n; i++)
-        r = begin(h, l.dues.items[i].hook.key);
+    int64_t last = h->last;
+    for (int pass = 0; pass < 2; pass++) /* those after the last one, then those before */
+        for (size_t i = 0; r == 0 && i < l.dues.n; i++)
+            if ((l.dues.items[i].hook.key > last) == (pass == 0))
+                r = begin(h, l.dues.items[i].hook.key);
+    if (r == 0)
+        forget_rests(h, &l.dues);
     chat_work_finish(&l.work);
     metrics_add(&h->worker->metrics, COUNT_CHAT_HOOKS_DROPPED,
                 atomic_exchange_explicit(&h->chat->hooks_dropped, 0, memory_order_relaxed));
@@ -253,6 +317,7 @@ int chat_hooks_deliver(void *arg) {
     }
     group_finish(&h->deliveries);
     h->http = http_client_close(h->http);
+    free(h->rests);
     free(h);
     return r;
 }

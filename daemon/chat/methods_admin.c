@@ -10,6 +10,7 @@
 #include "daemon/chat/json_out.h"
 #include "daemon/chat/method.h"
 #include "daemon/chat/online.h"
+#include "daemon/chat/own.h"
 #include "daemon/chat/page.h"
 #include "storage/chat/account.h"
 #include "storage/chat/audit.h"
@@ -63,7 +64,7 @@ int chat_before_admin_user(struct chat_call *c) {
         return 0;
     int (*run)(struct chat_work *, struct chat_tx *) = c->work.run;
     c->work.run = load_by;
-    int r = chat_store_read(c->chat->store, &c->work);
+    int r = chat_read(c->chat, &c->work);
     if (r == 0)
         r = judge(c);
     chat_work_finish(&c->work);

@@ -163,7 +163,14 @@ int chat_run_notify_set(struct chat_call *c, struct chat_tx *tx) {
 
 /* Who may not send has nothing to type. */
 int chat_run_typing(struct chat_call *c, struct chat_tx *tx) {
-    return chat_room_check(tx, &c->by, c->in.room, CHAT_ACT_SEND, NULL);
+    struct chat_room room;
+
+    int r = chat_room_check(tx, &c->by, c->in.room, CHAT_ACT_SEND, &room);
+    if (r == 0 && room.archived_at > 0)
+        r = CHAT_ARCHIVED;
+    if (r == 0 && room.mine.muted_until > chat_tx_now_ms(tx))
+        r = chat_refuse_until(tx, CHAT_MUTED, room.mine.muted_until);
+    return r;
 }
 
 static void tell_typing(struct chat_call *c, const char *type) {

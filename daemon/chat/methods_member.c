@@ -36,13 +36,25 @@ int chat_run_member_add(struct chat_call *c, struct chat_tx *tx) {
     return put_ver(c, r, &change);
 }
 
+/* The room may have lost its last owner. */
+static int tell_put_out(struct chat_call *c, struct chat_tx *tx, const char *reason,
+                        const struct chat_change *change) {
+    struct chat_member heir = { 0 };
+
+    int r = event_member_removed(tx, c->in.room, c->in.user, c->by.id, reason, change);
+    if (r == 0)
+        r = chat_member_hand_on(tx, c->in.room, &heir);
+    if (r == 0 && heir.role != CHAT_NO_MEMBER)
+        r = event_member_updated(tx, c->in.room, &heir, c->by.id,
+                                 &(struct chat_change){ .ver = heir.ver, .is_changed = true });
+    return put_ver(c, r, change);
+}
+
 int chat_run_member_remove(struct chat_call *c, struct chat_tx *tx) {
     struct chat_change change;
 
     int r = chat_member_remove(tx, &c->by, c->in.room, c->in.user, &change);
-    if (r == 0)
-        r = event_member_removed(tx, c->in.room, c->in.user, c->by.id, "removed", &change);
-    return put_ver(c, r, &change);
+    return r == 0 ? tell_put_out(c, tx, "removed", &change) : r;
 }
 
 int chat_run_member_update(struct chat_call *c, struct chat_tx *tx) {
@@ -90,18 +102,14 @@ int chat_run_kick(struct chat_call *c, struct chat_tx *tx) {
     struct chat_change change;
 
     int r = chat_kick(tx, &c->by, c->in.room, c->in.user, c->in.reason, &change);
-    if (r == 0)
-        r = event_member_removed(tx, c->in.room, c->in.user, c->by.id, "kicked", &change);
-    return put_ver(c, r, &change);
+    return r == 0 ? tell_put_out(c, tx, "kicked", &change) : r;
 }
 
 int chat_run_ban(struct chat_call *c, struct chat_tx *tx) {
     struct chat_change change;
 
     int r = chat_ban(tx, &c->by, c->in.room, c->in.user, c->in.until, c->in.reason, &change);
-    if (r == 0)
-        r = event_member_removed(tx, c->in.room, c->in.user, c->by.id, "banned", &change);
-    return put_ver(c, r, &change);
+    return r == 0 ? tell_put_out(c, tx, "banned", &change) : r;
 }
 
 int chat_run_unban(struct chat_call *c, struct chat_tx *tx) {

@@ -109,6 +109,8 @@ int chat_run_message_edit(struct chat_call *c, struct chat_tx *tx) {
                               &change);
     if (r == 0 && change.is_changed)
         r = tell_message(c, tx, "message.updated", &m);
+    if (r == 0 && change.is_changed) /* it may mention others than before */
+        r = tell_unread(tx, &m);
     if (r != 0)
         return r;
     out_uint(&c->out, "ver", m.ver);

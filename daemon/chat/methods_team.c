@@ -7,6 +7,7 @@
 #include "daemon/chat/json_out.h"
 #include "daemon/chat/method.h"
 #include "daemon/chat/page.h"
+#include "daemon/chat/presence.h"
 #include "daemon/chat/typing.h"
 #include "storage/chat/setting.h"
 #include "storage/chat/sync.h"
@@ -91,7 +92,7 @@ int chat_run_sync(struct chat_call *c, struct chat_tx *tx) {
     out_flag_if(&c->out, "more_rooms", !has_all_rooms);
     out_text(&c->out, "epoch", str_of(chat_tx_epoch(tx)));
     chat_put_limits(&c->out, chat_tx_limits(tx));
-    return 0;
+    return chat_presence_put(c->chat, tx, &c->by, &c->out);
 }
 
 int chat_run_user_get(struct chat_call *c, struct chat_tx *tx) {

@@ -12,6 +12,7 @@
 #include "daemon/chat/event.h"
 #include "daemon/chat/json_out.h"
 #include "daemon/chat/online.h"
+#include "daemon/chat/presence.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/worker.h"
@@ -35,6 +36,7 @@ struct subject {
     struct table_entry in_table;
     int64_t room_key;
     int64_t told_at;
+    int64_t due_at;               /* with something wanted */
     unsigned wants;               /* of all who are concerned */
     struct whom users[USERS_MAX]; /* with n: of whom WANT_UNREAD; more: of all */
     uint8_t n;
@@ -51,6 +53,7 @@ struct chat_notices {
     int64_t due_at; /* 0: the timer is not set */
     bool is_telling, is_stopping, is_noting_seen;
     int64_t seen_at;
+    struct chat_presence *presence;
 };
 
 static struct bytes key_of(const struct table_entry *e) {
@@ -210,11 +213,12 @@ static int64_t take(struct chat_notices *n, struct looking *l) {
     l->n = 0;
     TABLE_FOREACH (&n->subjects, e) {
         struct subject *s = CONTAINER_OF(e, struct subject, in_table);
-        int64_t due = s->told_at + CHAT_NOTICE_EVERY_MS;
-        if (due > now || (is_wanted(s) && l->n == SUBJECTS_PER_READ)) {
-            if (is_wanted(s))
+        bool is = is_wanted(s);
+        int64_t due = is ? s->due_at : s->told_at + CHAT_NOTICE_EVERY_MS;
+        if (due > now || (is && l->n == SUBJECTS_PER_READ)) {
+            if (is)
                 next = due < next ? due : next;
-        } else if (is_wanted(s)) {
+        } else if (is) {
             l->subjects[l->n++] = *s;
             s->wants = 0;
             s->n = 0;
@@ -237,8 +241,11 @@ static void put_back(struct chat_notices *n, const struct looking *l) {
     for (size_t i = 0; i < l->n; i++) {
         const struct subject *was = &l->subjects[i];
         struct subject *s = find(n, bytes_of(was->id, was->len));
-        if (s)
-            s->wants |= was->wants | (was->n > 0 ? WANT_UNREAD : 0);
+        if (!s)
+            continue;
+        if (!is_wanted(s))
+            s->due_at = s->told_at + CHAT_NOTICE_EVERY_MS;
+        s->wants |= was->wants | (was->n > 0 ? WANT_UNREAD : 0);
     }
 }
 
@@ -332,6 +339,15 @@ static void add_whom(struct subject *s, struct str user) {
     memcpy(s->users[s->n++].id, user.data, user.len);
 }
 
+/* Of a message those are not told who are just reading it: whoever has the room open says at once
+ * that it is read, and would hear first that there is one unread, then that there is none. */
+static int64_t due_of(const struct subject *s, const struct chat_order *o) {
+    bool is_message = o->kind == ORDER_UNREAD && o->user.len == 0;
+    int64_t may = s->told_at + CHAT_NOTICE_EVERY_MS;
+    int64_t due = loop_now() + (is_message ? CHAT_NOTICE_READING_MS : 0);
+    return due > may ? due : may;
+}
+
 void chat_notice_note(struct chat_notices *n, const struct chat_order *o) {
     char key[1 + CHAT_ID_MAX];
     struct str id = o->kind == ORDER_USER ? o->user : o->room;
@@ -343,8 +359,11 @@ void chat_notice_note(struct chat_notices *n, const struct chat_order *o) {
     if (!s)
         s = add(n, bytes_of(key, 1 + id.len));
     if (!s)
-        return; /* they hear of it with the next one, or when they come again */
-    s->room_key = o->room_key;
+        return;           /* they hear of it with the next one, or when they come again */
+    if (o->room_key != 0) /* what concerns one user does not have it */
+        s->room_key = o->room_key;
+    if (!is_wanted(s))
+        s->due_at = due_of(s, o);
     if (o->kind == ORDER_USER)
         s->wants |= WANT_USER;
     else if (o->kind == ORDER_ROOM)
@@ -354,7 +373,7 @@ void chat_notice_note(struct chat_notices *n, const struct chat_order *o) {
     else
         add_whom(s, o->user);
     if (!n->is_telling)
-        wait_until(n, s->told_at + CHAT_NOTICE_EVERY_MS);
+        wait_until(n, s->due_at);
 }
 
 /* ---- last_seen ---- */
@@ -407,6 +426,7 @@ static int seen_task(void *arg) {
 }
 
 void chat_notice_tick(struct chat_notices *n) {
+    chat_presence_tick(n->presence, n->worker, n->tasks);
     if (n->is_noting_seen || loop_now() - n->seen_at < CHAT_SEEN_EVERY_MS)
         return;
     n->seen_at = loop_now();
@@ -422,6 +442,10 @@ int chat_notices_new(struct chat *c, struct chat_notices **ret) {
         return -ENOMEM;
     n->chat = c;
     n->due.run = on_due;
+    if (chat_presence_new(c, &n->presence) < 0) {
+        free(n);
+        return -ENOMEM;
+    }
     loop_random(&seed, sizeof seed);
     table_init(&n->subjects, &seed, key_of);
     *ret = n;
@@ -436,6 +460,7 @@ struct chat_notices *chat_notices_free(struct chat_notices *n) {
         free(CONTAINER_OF(e, struct subject, in_table));
     }
     table_finish(&n->subjects);
+    n->presence = chat_presence_free(n->presence);
     free(n);
     return NULL;
 }

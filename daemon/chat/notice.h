@@ -16,7 +16,11 @@ struct chat_order;
 struct group;
 struct worker;
 
-enum { CHAT_NOTICE_EVERY_MS = 1000, CHAT_SEEN_EVERY_MS = 60 * 1000 };
+enum {
+    CHAT_NOTICE_EVERY_MS = 1000,
+    CHAT_NOTICE_READING_MS = 250, /* until those who read it at once have said so */
+    CHAT_SEEN_EVERY_MS = 60 * 1000,
+};
 
 MUST_CHECK int chat_notices_new(struct chat *c, struct chat_notices **ret); /* -ENOMEM */
 struct chat_notices *chat_notices_free(struct chat_notices *n); /* takes NULL; returns NULL */
@@ -27,7 +31,7 @@ void chat_notice_stop(struct chat_notices *n); /* before its group is finished *
 /* ORDER_UNREAD, ORDER_ROOM, ORDER_USER. */
 void chat_notice_note(struct chat_notices *n, const struct chat_order *o);
 
-void chat_notice_tick(struct chat_notices *n); /* once a second: is last_seen to be written? */
+void chat_notice_tick(struct chat_notices *n); /* once a second: last_seen, presence.h */
 
 /* Writes down who is here, and who was. Any loop. */
 SUSPENDS int chat_notice_seen(struct chat *c);

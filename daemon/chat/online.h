@@ -39,3 +39,31 @@ MUST_CHECK int chat_online_list(struct chat_online *o, struct arena *a,
 /* The same, and those who went since this was last asked, who are forgotten. */
 MUST_CHECK int chat_online_take_seen(struct chat_online *o, struct arena *a,
                                      struct chat_online_user **ret, size_t *ret_n);
+
+/* ---- what others are told ---- */
+
+/* With more than so many who are there, others are not told who comes and goes: each would be told
+ * of each. They ask (user.get, last_seen). Told again when it is three quarters. */
+enum { CHAT_ONLINE_TOLD_MAX = 200, CHAT_ONLINE_GONE_MS = 2000 };
+
+enum chat_online_kind {
+    CHAT_ONLINE_NOTHING,
+    CHAT_ONLINE_CHANGE,   /* who came, and who went CHAT_ONLINE_GONE_MS ago */
+    CHAT_ONLINE_ALL,      /* came: all who are there */
+    CHAT_ONLINE_TOO_MANY, /* from now on it is not known */
+};
+
+struct chat_online_news {
+    enum chat_online_kind kind;
+    struct str *came, *gone;
+    size_t n_came, n_gone;
+};
+
+/* What is new since it was last asked; in the arena. -ENOMEM: all is new the next time. */
+MUST_CHECK int chat_online_news(struct chat_online *o, struct arena *a,
+                                struct chat_online_news *ret);
+void chat_online_untold(struct chat_online *o); /* the news were lost: all is new */
+
+/* Who is there, as the news have it. 1; 0: that is not known, they are too many; -ENOMEM. */
+MUST_CHECK int chat_online_told(struct chat_online *o, struct arena *a, struct str **ret,
+                                size_t *ret_n);

@@ -4,9 +4,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "async/deadline.h"
 #include "async/group.h"
+#include "async/loop.h"
 #include "async/task.h"
 #include "daemon/chat/auth.h"
 #include "daemon/chat/chat.h"
@@ -18,11 +20,22 @@
 #include "daemon/publish.h"
 #include "daemon/worker_thread.h"
 #include "storage/chat/store.h"
+#include "storage/table.h"
 
-enum { RETRY_MS = 500, TICK_MS = 1000 };
+enum { RETRY_MIN_MS = 250, RETRY_MAX_MS = 8000, TICK_MS = 1000 };
 
 struct counts {
     _Atomic uint64_t published, repeated, failed, told, waiting;
+};
+
+/* The events of a channel that the engine has refused, or that came behind one of those: from the
+ * oldest on, for a room's are told in the order of their vers or not at all. */
+struct line {
+    struct table_entry in_table;
+    struct chat_event *first, *last;
+    bool is_trying; /* one of them, which is not in the list */
+    size_t len;
+    char channel[];
 };
 
 struct chat_pump {
@@ -38,9 +51,11 @@ struct chat_pump {
     /* the worker's */
     struct worker *worker;
     struct group tasks;
-    struct chat_event *failed, **failed_last; /* in the order in which they failed */
+    struct table lines;
+    struct chat_event *strays; /* for which there was no memory to make a line */
     struct timer retry, tick;
     bool is_retrying; /* the timer is set */
+    int64_t retry_ms;
     size_t flying;
 };
 
@@ -54,19 +69,92 @@ static void count(_Atomic uint64_t *n) {
     atomic_fetch_add_explicit(n, 1, memory_order_relaxed);
 }
 
-/* ---- publishing ---- */
+/* ---- what is to be tried again ---- */
+
+static struct bytes channel_of(const struct table_entry *e) {
+    const struct line *l = CONTAINER_OF(e, struct line, in_table);
+    return bytes_of(l->channel, l->len);
+}
+
+static struct line *line_of(struct chat_pump *p, struct str channel) {
+    struct table_entry *e = table_find(&p->lines, str_bytes(channel));
+    return e ? CONTAINER_OF(e, struct line, in_table) : NULL;
+}
+
+static struct line *line_add(struct chat_pump *p, struct str channel) {
+    struct line *l = calloc(1, sizeof *l + channel.len);
+    if (!l)
+        return NULL;
+    l->len = channel.len;
+    memcpy(l->channel, channel.data, channel.len);
+    if (table_add(&p->lines, &l->in_table) < 0) {
+        free(l);
+        return NULL;
+    }
+    return l;
+}
+
+static void line_free(struct chat_pump *p, struct line *l) {
+    table_remove(&p->lines, &l->in_table);
+    free(l);
+}
+
+/* Where its ver belongs: at the end, most often, or at the beginning. */
+static void line_put(struct line *l, struct chat_event *e) {
+    struct chat_event **at = &l->first;
+
+    if (l->last && l->last->ver <= e->ver)
+        at = &l->last->next;
+    else
+        while (*at && (*at)->ver <= e->ver)
+            at = &(*at)->next;
+    e->next = *at;
+    *at = e;
+    if (!e->next)
+        l->last = e;
+}
+
+static struct chat_event *line_take(struct line *l) {
+    struct chat_event *e = l->first;
+    l->first = e->next;
+    if (!l->first)
+        l->last = NULL;
+    return e;
+}
+
+static void retry_later(struct chat_pump *p) {
+    if (p->is_retrying)
+        return;
+    p->is_retrying = timer_set(&p->retry, p->retry_ms) == 0;
+    if (!p->is_retrying)
+        LOG_ERROR(p->chat->daemon->log, "events of the chat stay unpublished", LOG_RESULT(-ENOMEM));
+}
+
+static void hold(struct chat_pump *p, struct line *l, struct chat_event *e) {
+    count(&p->counts.waiting);
+    if (l) {
+        line_put(l, e);
+    } else {
+        e->next = p->strays;
+        p->strays = e;
+    }
+    retry_later(p);
+}
 
 static void fail(struct chat_pump *p, struct chat_event *e) {
+    struct line *l = line_of(p, e->channel);
+
     count(&p->counts.failed);
-    count(&p->counts.waiting);
-    e->next = NULL;
-    *p->failed_last = e;
-    p->failed_last = &e->next;
-    if (!p->is_retrying && timer_set(&p->retry, RETRY_MS) < 0)
-        LOG_ERROR(p->chat->daemon->log, "events of the chat stay unpublished", LOG_RESULT(-ENOMEM));
-    else
-        p->is_retrying = true;
+    if (!l)
+        l = line_add(p, e->channel);
+    if (l)
+        l->is_trying = false;
+    hold(p, l, e);
 }
+
+/* ---- publishing ---- */
+
+static void publish_next(struct chat_pump *p, struct str channel);
 
 static void on_published(struct publish *publish) {
     struct flight *f = CONTAINER_OF(publish, struct flight, publish);
@@ -82,6 +170,7 @@ static void on_published(struct publish *publish) {
         count(publish->request.is_stale ? &p->counts.repeated : &p->counts.published);
         if (e->id != 0)
             chat_store_published(p->chat->store, &e->id, 1);
+        publish_next(p, e->channel);
         chat_event_free(e);
     }
     free(f);
@@ -115,6 +204,35 @@ static void publish(struct chat_pump *p, struct chat_event *e) {
     fail(p, e);
 }
 
+/* The oldest of a line: the others follow when it is published. */
+static void publish_first(struct chat_pump *p, struct line *l) {
+    l->is_trying = true;
+    atomic_fetch_sub_explicit(&p->counts.waiting, 1, memory_order_relaxed);
+    publish(p, line_take(l));
+}
+
+/* The engine has taken one: of a line that was tried, the next; and when it is empty what comes is
+ * no longer held up. */
+static void publish_next(struct chat_pump *p, struct str channel) {
+    struct line *l = table_size(&p->lines) > 0 ? line_of(p, channel) : NULL;
+
+    if (!l || !l->is_trying)
+        return;
+    p->retry_ms = RETRY_MIN_MS;
+    if (l->first)
+        publish_first(p, l);
+    else
+        line_free(p, l);
+}
+
+static void publish_or_hold(struct chat_pump *p, struct chat_event *e) {
+    struct line *l = table_size(&p->lines) > 0 ? line_of(p, e->channel) : NULL;
+    if (l)
+        hold(p, l, e);
+    else
+        publish(p, e);
+}
+
 static void carry_out(struct chat_pump *p, const struct chat_order *o) {
     if (o->kind == ORDER_PART)
         chat_part(p->worker, &p->tasks, o->room, o->user);
@@ -130,7 +248,7 @@ static void send_out(struct chat_pump *p, struct chat_event *e) {
     struct chat_order order;
 
     if (e->id != 0) {
-        publish(p, e);
+        publish_or_hold(p, e);
         return;
     }
     if (event_read_order(e, &order)) {
@@ -194,16 +312,21 @@ static void on_commit(struct chat_event *first, void *arg) {
 
 static void on_retry(struct timer *t) {
     struct chat_pump *p = CONTAINER_OF(t, struct chat_pump, retry);
-    struct chat_event *e = p->failed;
+    struct chat_event *e = p->strays;
 
     p->is_retrying = false;
-    p->failed = NULL;
-    p->failed_last = &p->failed;
+    p->retry_ms = p->retry_ms * 2 < RETRY_MAX_MS ? p->retry_ms * 2 : RETRY_MAX_MS;
+    p->strays = NULL;
     while (e) {
         struct chat_event *next = e->next;
         atomic_fetch_sub_explicit(&p->counts.waiting, 1, memory_order_relaxed);
-        publish(p, e);
+        publish_or_hold(p, e);
         e = next;
+    }
+    TABLE_FOREACH (&p->lines, at) {
+        struct line *l = CONTAINER_OF(at, struct line, in_table);
+        if (!l->is_trying && l->first)
+            publish_first(p, l);
     }
 }
 
@@ -220,12 +343,15 @@ static void on_tick(struct timer *t) {
 /* ---- beginning and end ---- */
 
 int chat_pump_new(struct chat *c, struct chat_pump **ret) {
+    struct table_seed seed;
     struct chat_pump *p = calloc(1, sizeof *p);
     if (!p)
         return -ENOMEM;
     p->chat = c;
     p->coming_last = &p->coming;
-    p->failed_last = &p->failed;
+    p->retry_ms = RETRY_MIN_MS;
+    loop_random(&seed, sizeof seed);
+    table_init(&p->lines, &seed, channel_of);
     p->post.run = on_post;
     p->retry.run = on_retry;
     p->tick.run = on_tick;
@@ -238,7 +364,13 @@ struct chat_pump *chat_pump_free(struct chat_pump *p) {
     if (!p)
         return NULL;
     free_all(p->coming);
-    free_all(p->failed);
+    free_all(p->strays);
+    TABLE_FOREACH (&p->lines, at) {
+        struct line *l = CONTAINER_OF(at, struct line, in_table);
+        free_all(l->first);
+        line_free(p, l);
+    }
+    table_finish(&p->lines);
     (void) pthread_mutex_destroy(&p->lock);
     free(p);
     return NULL;

@@ -5,8 +5,9 @@
  *
  * An event of a room is published with its ver as version: what is published again after a crash
  * does nothing. Until it has been published the store keeps it (the outbox). One that the engine
- * does not take now is tried again, and then may come too late for its place, as later ones have
- * passed it: who follows the room sees the gap in its vers, and asks room.sync.
+ * does not take is tried again with backoff, and what follows it on its channel waits behind it:
+ * told late, but in order. Only those that were on their way already when it was refused can pass
+ * it; who follows the room then sees the gap in its vers, and asks room.sync.
  */
 #pragma once
 

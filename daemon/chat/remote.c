@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "async/deadline.h"
@@ -9,6 +10,7 @@
 #include "async/task.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/online.h"
+#include "daemon/chat/own.h"
 #include "daemon/chat/remote_message.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
@@ -20,6 +22,8 @@ struct chat_remote {
     struct chat *chat;
     pthread_mutex_t lock;
     char owner[NODE_ID_LEN + 1]; /* empty: not known */
+    bool has_hint;
+    struct chat_remote_owner hint;
 
     /* the first worker's */
     struct worker *worker;
@@ -98,6 +102,47 @@ int chat_remote_has_other(struct worker *w) {
     return r < 0 ? r : id[0] != '\0';
 }
 
+/* ---- what its lease says ---- */
+
+void chat_remote_hint(struct chat_remote *r, const struct chat_remote_owner *o) {
+    (void) pthread_mutex_lock(&r->lock);
+    if (o ? strcmp(r->owner, o->id) != 0 : r->has_hint) /* looked for anew */
+        r->owner[0] = '\0';
+    r->has_hint = o;
+    if (o)
+        r->hint = *o;
+    (void) pthread_mutex_unlock(&r->lock);
+}
+
+bool chat_remote_hinted(struct chat_remote *r, struct chat_remote_owner *ret) {
+    (void) pthread_mutex_lock(&r->lock);
+    bool has = r->has_hint;
+    if (has)
+        *ret = r->hint;
+    (void) pthread_mutex_unlock(&r->lock);
+    return has;
+}
+
+/* The lease of one that was killed goes on for a while. */
+static int look_at_hint(struct chat_remote *r, char ret[static NODE_ID_LEN + 1]) {
+    CLEANUP(node_answers_finish) struct node_answers all = { 0 };
+    char id[NODE_ID_LEN + 1] = "";
+
+    ret[0] = '\0';
+    (void) pthread_mutex_lock(&r->lock);
+    if (r->has_hint)
+        (void) snprintf(id, sizeof id, "%s", r->hint.id);
+    (void) pthread_mutex_unlock(&r->lock);
+    int e = node_ask(r->worker, str_of(id),
+                     &(struct node_question){ .kind = NODE_ASK_CHAT,
+                                              .name = CHAT_ASK_WHO,
+                                              .within_ms = CHAT_OWNER_ANSWER_MS },
+                     &all);
+    if (e == 0 && all.n > 0 && all.items[0].result == NODE_DONE)
+        memcpy(ret, id, sizeof id);
+    return e == -ENOENT ? 0 : e;
+}
+
 /* ---- asking ---- */
 
 static void away(struct chat_answer *ret) {
@@ -110,7 +155,7 @@ int chat_remote_call(struct worker *w, const struct chat_asked *asked, struct ch
     struct chat_remote *remote = w->daemon->chat->remote;
     char owner[NODE_ID_LEN + 1];
 
-    if (!get_owner(remote, owner)) {
+    if (!remote || !get_owner(remote, owner)) {
         away(ret);
         return 0;
     }
@@ -159,6 +204,13 @@ static int tell_online(struct chat_remote *remote) {
             &(struct chat_asked){ .method = CHAT_ASK_ONLINE, .data = buffer_bytes(&ids) }, &answer);
 }
 
+static bool has_hint(struct chat_remote *r) {
+    (void) pthread_mutex_lock(&r->lock);
+    bool has = r->has_hint;
+    (void) pthread_mutex_unlock(&r->lock);
+    return has;
+}
+
 static int look_task(void *arg) {
     struct chat_remote *remote = arg;
     char owner[NODE_ID_LEN + 1];
@@ -166,8 +218,11 @@ static int look_task(void *arg) {
     int r = 0;
 
     while (r != -ECANCELED) {
-        if (!get_owner(remote, owner)) {
-            r = look_for_owner(remote->worker, owner);
+        bool is_hinted = has_hint(remote);
+        if (chat_is_here(remote->chat)) {
+            owner[0] = '\0';
+        } else if (!get_owner(remote, owner)) {
+            r = is_hinted ? look_at_hint(remote, owner) : look_for_owner(remote->worker, owner);
             if (r == 0 && owner[0]) {
                 LOG_INFO(remote->chat->daemon->log, "another node keeps the chat",
                          LOG_TEXT("node", owner));
@@ -180,7 +235,7 @@ static int look_task(void *arg) {
             r = tell_online(remote);
         }
         if (r != -ECANCELED)
-            r = task_sleep(CHAT_OWNER_LOOK_MS);
+            r = task_sleep(is_hinted && !owner[0] ? CHAT_OWNER_HINT_MS : CHAT_OWNER_LOOK_MS);
     }
     return 0;
 }

@@ -28,8 +28,19 @@ struct worker;
 
 enum {
     CHAT_OWNER_LOOK_MS = 1000,        /* between looks for an owner that is not known */
+    CHAT_OWNER_HINT_MS = 250,         /* the same, of one whose lease is known */
+    CHAT_OWNER_ANSWER_MS = 500,       /* for it to answer */
     CHAT_ONLINE_EVERY_MS = 60 * 1000, /* it is told who is connected */
     CHAT_ONLINE_FOR_MS = 180 * 1000,  /* and believes it for so long */
+};
+
+/* Who keeps it, as its lease says (lease.h). */
+enum { CHAT_REMOTE_TOKEN_SIZE = 40, CHAT_REMOTE_ADDRESS_SIZE = 300, CHAT_REMOTE_NAME_SIZE = 256 };
+struct chat_remote_owner {
+    char id[33];
+    char name[CHAT_REMOTE_NAME_SIZE];
+    char address[CHAT_REMOTE_ADDRESS_SIZE]; /* http://HOST:PORT; empty: it cannot be reached */
+    char token[CHAT_REMOTE_TOKEN_SIZE];
 };
 
 MUST_CHECK int chat_remote_new(struct chat *c, struct chat_remote **ret); /* -ENOMEM */
@@ -38,6 +49,11 @@ struct chat_remote *chat_remote_free(struct chat_remote *r); /* takes NULL; retu
 /* On the first worker, in a task: looks for the owner, and tells it who is here. -ENOMEM. */
 MUST_CHECK int chat_remote_start(struct chat_remote *r);
 SUSPENDS void chat_remote_stop(struct chat_remote *r); /* takes one that was not started */
+
+/* On the first worker. NULL: nobody else has the lease; or nobody who keeps it already. */
+void chat_remote_hint(struct chat_remote *r, const struct chat_remote_owner *o);
+/* Who that was. Any thread. false: NULL. ret: large. */
+bool chat_remote_hinted(struct chat_remote *r, struct chat_remote_owner *ret);
 
 /* As chat_call(), of a method or one of the above. In a task of w's. */
 SUSPENDS MUST_CHECK int chat_remote_call(struct worker *w, const struct chat_asked *asked,

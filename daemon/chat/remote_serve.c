@@ -5,6 +5,7 @@
 #include "daemon/chat/auth.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/online.h"
+#include "daemon/chat/own.h"
 #include "daemon/chat/part.h"
 #include "daemon/chat/remote.h"
 #include "daemon/chat/remote_message.h"
@@ -81,7 +82,7 @@ int chat_serve_node(struct worker *w, const struct node_message *m, struct buffe
     CLEANUP(chat_answer_finish) struct chat_answer a = { 0 };
     struct chat_asked asked;
 
-    if (!w->daemon->chat || !w->daemon->chat->store)
+    if (!w->daemon->chat || !chat_is_here(w->daemon->chat))
         return NODE_DOES_NOT_KNOW;
     if (str_equal(m->name, CHAT_ASK_WHO))
         return NODE_DONE;

@@ -4,10 +4,11 @@
 
 #include "async/base.h"
 #include "protocol/json.h"
+#include "protocol/plain.h"
 
 enum kind {
     KIND_TEXT,  /* max: bytes */
-    KIND_NAME,  /* max: characters; one line, without control characters */
+    KIND_NAME,  /* max: characters; one line of what is seen (plain.h) */
     KIND_TEXTS, /* max: how many */
     KIND_NUMBER,
     KIND_NUMBER_32, /* max: its value */
@@ -123,13 +124,6 @@ static size_t characters(struct str s) {
     return n;
 }
 
-static bool has_controls(struct str s) {
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char) s.data[i] < ' ' || s.data[i] == 0x7f)
-            return true;
-    return false;
-}
-
 static bool take_text(struct decoder *d, const char *field, uint64_t max, struct str *ret) {
     if (json_peek(&d->j) != JSON_IS_STRING)
         return is_wrong(d, field);
@@ -147,7 +141,7 @@ static bool take_name(struct decoder *d, const char *field, uint64_t max, struct
         return false;
     if (characters(*ret) > max)
         return refuse(d, CHAT_TOO_LONG, field, max);
-    return !has_controls(*ret) || is_wrong(d, field);
+    return plain_is_line(*ret) || is_wrong(d, field);
 }
 
 static bool take_texts(struct decoder *d, const char *field, uint64_t max, struct chat_texts *ret) {

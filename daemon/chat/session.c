@@ -8,11 +8,13 @@
 #include "daemon/chat/chat.h"
 #include "daemon/chat/event.h"
 #include "daemon/chat/online.h"
+#include "daemon/chat/own.h"
 #include "daemon/chat/remote.h"
 #include "daemon/chat/welcome.h"
 #include "daemon/session/control.h"
 #include "daemon/session/impl.h"
 #include "protocol/json.h"
+#include "protocol/plain.h"
 #include "storage/chat/permission.h"
 #include "storage/chat/room.h"
 #include "storage/chat/user.h"
@@ -45,26 +47,29 @@ static struct str name_of(struct bytes info, struct arena *a) {
     return json_result(&j) == 0 ? name : (struct str){ 0 };
 }
 
-/* As the chat has names: of so many characters, on one line, without spaces around. */
+/* As the chat has names: of so many characters, on one line, without spaces around, and with spaces
+ * for what is not seen. Empty: there is nothing of it. */
 static struct str tidy(struct str name, struct arena *a) {
     enum { CHARACTERS_MAX = 64 };
     char *copy = arena_alloc(a, name.len + 1);
     size_t n = 0, end = 0, characters = 0;
 
-    for (size_t i = 0; copy && i < name.len; i++) {
-        unsigned char c = (unsigned char) name.data[i];
-        if ((c & 0xc0) != 0x80 && characters++ == CHARACTERS_MAX)
-            break;
-        if (c < ' ' || c == 0x7f)
-            c = ' ';
-        if (c == ' ' && n == 0) {
-            characters--;
+    for (size_t i = 0, next = 0; copy && i < name.len && characters < CHARACTERS_MAX; i = next) {
+        uint32_t c = plain_next(name, &next);
+        if (c == ' ' || !plain_is_character(c)) {
+            if (n > 0) {
+                copy[n++] = ' ';
+                characters++;
+            }
             continue;
         }
-        copy[n++] = (char) c;
-        end = c == ' ' ? end : n;
+        memcpy(copy + n, name.data + i, next - i);
+        n += next - i;
+        end = n;
+        characters++;
     }
-    return (struct str){ copy, copy ? end : 0 };
+    struct str tidied = { copy, copy ? end : 0 };
+    return plain_has_ink(tidied) ? tidied : (struct str){ 0 };
 }
 
 static int look_up(struct chat_work *w, struct chat_tx *tx) {
@@ -89,14 +94,14 @@ static int provision(struct chat_work *w, struct chat_tx *tx) {
     return r;
 }
 
-static int admit(struct chat_store *store, struct admitting *a) {
+static int admit(struct chat *c, struct admitting *a) {
     a->work = CHAT_WORK(look_up);
-    int r = chat_store_read(store, &a->work);
+    int r = chat_read(c, &a->work);
     if (r == 0 && a->is_to_write) {
         SHIELD(INT64_MAX / 2); /* what has begun is waited for */
         chat_work_finish(&a->work);
         a->work = CHAT_WORK(provision);
-        r = chat_store_write(store, &a->work);
+        r = chat_write(c, &a->work);
     }
     return r;
 }
@@ -109,7 +114,7 @@ int chat_admit_user(struct chat *c, struct str user, struct bytes info, enum cha
         return -ENOMEM;
     a->id = user;
     a->name = tidy(name_of(info, &arena), &arena);
-    int r = admit(c->store, a);
+    int r = admit(c, a);
     if (r == 0 && a->user.deactivated_at != 0)
         r = DISCONNECT_PERMISSION_DENIED;
     else if (r == 0)
@@ -146,8 +151,8 @@ int chat_admit(struct session *s, const struct credentials *who, enum chat_role 
     *ret_role = (enum chat_role) 0;
     if (!c || !chat_is_user_id(who->user))
         return 0;
-    return c->store ? chat_admit_user(c, who->user, who->info, ret_role)
-                    : admit_elsewhere(s->worker, who->user, who->info, ret_role);
+    return chat_is_here(c) ? chat_admit_user(c, who->user, who->info, ret_role)
+                           : admit_elsewhere(s->worker, who->user, who->info, ret_role);
 }
 
 void chat_session_entered(struct session *s, enum chat_role role) {
@@ -190,7 +195,7 @@ static int check_follows(struct chat_work *w, struct chat_tx *tx) {
 int chat_check_follows(struct chat *c, struct str user, struct str room) {
     struct following f = { .work = CHAT_WORK(check_follows), .user = user, .room = room };
 
-    int r = chat_store_read(c->store, &f.work);
+    int r = chat_read(c, &f.work);
     chat_work_finish(&f.work);
     if (r > 0) /* the same, whether there is no such room or it is none of theirs */
         return ERROR_PERMISSION_DENIED;
@@ -213,8 +218,8 @@ int chat_may_follow(struct session *s, struct str channel, uint64_t *ret_parted)
     *ret_parted = atomic_load(&c->parted); /* before it is looked at */
     if (!chat_is_user_id(user))
         return ERROR_PERMISSION_DENIED;
-    return c->store ? chat_check_follows(c, user, room_of(channel))
-                    : follows_elsewhere(s->worker, user, room_of(channel));
+    return chat_is_here(c) ? chat_check_follows(c, user, room_of(channel))
+                           : follows_elsewhere(s->worker, user, room_of(channel));
 }
 
 /* Looks again whether a subscription may be. */

@@ -8,6 +8,7 @@
 #include "daemon/chat/chat.h"
 #include "daemon/chat/encode.h"
 #include "daemon/chat/files.h"
+#include "daemon/chat/own.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/keys/rate.h"
@@ -127,7 +128,7 @@ static int admit(struct upload *u) {
     if (!rate_allow_chat(x->worker, CHAT_RATE_WRITE, u->who.user.id, &retry_ms))
         return chat_files_refuse(x, 429, "too many requests", NULL);
     u->work = CHAT_WORK(run_allow);
-    r = chat_store_read(u->chat->store, &u->work);
+    r = chat_read(u->chat, &u->work);
     return r == 0 ? 1 : chat_files_result(x, &u->work, r);
 }
 
@@ -200,7 +201,7 @@ static int add(struct upload *u) {
         chat_work_finish(&u->work);
         u->work = CHAT_WORK(run_add);
         SHIELD(INT64_MAX / 2);
-        r = chat_store_write(u->chat->store, &u->work);
+        r = chat_write(u->chat, &u->work);
     }
     return r;
 }
@@ -216,7 +217,7 @@ static void give_up(struct upload *u) {
     SHIELD(INT64_MAX / 2);
     chat_work_finish(&u->work);
     u->work = CHAT_WORK(run_found);
-    if (chat_store_write(u->chat->store, &u->work) != 0)
+    if (chat_write(u->chat, &u->work) != 0)
         LOG_WARNING(u->chat->daemon->log, "a file of the chat is left behind");
     u->work.refusal = why;
 }

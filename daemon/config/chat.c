@@ -30,10 +30,16 @@ int config_check_chat(struct config_loader *l) {
         !str_starts_with(c->chat.url, STR("http://")))
         config_problem(l, true, config_place_of(l, "chat.url"), "chat.url",
                        "must begin with https:// or http://");
+    if (c->chat.address.len && !str_starts_with(c->chat.address, STR("https://")) &&
+        !str_starts_with(c->chat.address, STR("http://")))
+        config_problem(l, true, config_place_of(l, "chat.address"), "chat.address",
+                       "must begin with https:// or http://");
     if (!c->chat.owner && c->engine != ENGINE_REDIS)
         config_problem(l, true, config_place_of(l, "chat.owner"), "chat.owner",
                        "there are other nodes only with engine.type redis");
-    if (c->chat.owner && c->data_dir.len == 0)
+    if (c->chat.data_dir.len == 0)
+        c->chat.data_dir = c->data_dir;
+    if (c->chat.owner && c->chat.data_dir.len == 0)
         config_problem(l, true, config_place_of(l, "chat.enabled"), "chat.enabled",
                        "needs data_dir, where chat.db is");
     if (personal->enabled && !str_equal(personal->channel_namespace, STR("user"))) {

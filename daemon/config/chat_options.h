@@ -84,9 +84,47 @@
               AT(chat.owner),                                                                      \
               .initial = "true",                                                                   \
               .needs_restart = true,                                                               \
-              .help = "With `engine.type: redis`: this node keeps `chat.db`, as exactly one "      \
-                      "does; the others, with `false`, ask it. People sign in and files are at "   \
-                      "the one that does." },                                                      \
+              .help = "With `engine.type: redis`: this node may keep `chat.db`, as one at a time " \
+                      "does of those that have the file; the others ask that one." },              \
+            { "chat.data_dir",                                                                     \
+              OPTION_TEXT,                                                                         \
+              AT(chat.data_dir),                                                                   \
+              .max = 3000,                                                                         \
+              .initial = "",                                                                       \
+              .needs_restart = true,                                                               \
+              .help = "Where `chat.db` and the files are; empty: `data_dir`. Nodes that may take " \
+                      "the chat over from each other have this directory in common, each with a "  \
+                      "`data_dir` of its own." },                                                  \
+            { "chat.lease_ttl",                                                                    \
+              OPTION_DURATION,                                                                     \
+              AT(chat.lease_ttl_ms),                                                               \
+              .min = 2 * SECOND,                                                                   \
+              .max = 10 * MINUTE,                                                                  \
+              .initial = "10s",                                                                    \
+              .needs_restart = true,                                                               \
+              .help = "With `engine.type: redis`: how long the node that keeps the chat may be "   \
+                      "silent before another one does; the same on all nodes." },                  \
+            { "chat.address",                                                                      \
+              OPTION_TEXT,                                                                         \
+              AT(chat.address),                                                                    \
+              .max = 255,                                                                          \
+              .initial = "",                                                                       \
+              .needs_restart = true,                                                               \
+              .help = "`http://HOST:PORT`, or with `https`, by which other nodes reach this one, " \
+                      "to "                                                                        \
+                      "pass on what they are asked at `/auth`, `/files` and `/hooks`. Empty: the " \
+                      "first address that it listens at, with the host's name where that is "      \
+                      "any." },                                                                    \
+            { "chat.pass_ca_file",                                                                 \
+              OPTION_FILE,                                                                         \
+              AT(chat.pass_ca_file),                                                               \
+              .initial = "",                                                                       \
+              .needs_restart = true,                                                               \
+              .help = "Certificates (PEM) that are trusted where such an address is `https://`; "  \
+                      "empty: the system's." },                                                    \
+            CHAT_COUNT_OPTION("chat.pass_max", chat.pass_max, 65536, "1024",                       \
+                              "Requests passed on to the node that keeps the chat side by side; "  \
+                              "more get 503."),                                                    \
             { "chat.text_max_size",                                                                \
               OPTION_SIZE,                                                                         \
               AT(chat.text_max_bytes),                                                             \
@@ -125,4 +163,13 @@
             CHAT_RATE_OPTIONS("chat.read", chat.rates[CHAT_RATE_READ], "50", "500",                \
                               "Calls that read"),                                                  \
             CHAT_RATE_OPTIONS("chat.search", chat.rates[CHAT_RATE_SEARCH], "5", "5", "Searches"),  \
+            { "chat.search_work",                                                                  \
+              OPTION_DURATION,                                                                     \
+              AT(chat.search_work_ms),                                                             \
+              .min = 1,                                                                            \
+              .max = MINUTE,                                                                       \
+              .initial = "20ms",                                                                   \
+              .needs_restart = true,                                                               \
+              .help = "How long a processor works on one search; then it is answered with "        \
+                      "what was found so far, `partial` and a cursor to go on." },                 \
             CHAT_SIGN_IN_OPTIONS

@@ -435,9 +435,9 @@ static void check_map(const struct ns_check *k) {
     if (!is_map(k->ns))
         return;
 
-    if (k->l->config->engine == ENGINE_REDIS)
-        ns_problem(k, true, "subscription_type",
-                   "maps are not kept by engine.type redis: use sqlite or memory");
+    if (k->l->config->engine == ENGINE_REDIS && k->ns->durable)
+        ns_problem(k, true, "durable",
+                   "is of streams: the archive beside Redis does not keep maps");
     if (map->mode == MAP_NONE)
         map->mode = MAP_EPHEMERAL;
     if (map->mode != MAP_EPHEMERAL) {

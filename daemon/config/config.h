@@ -394,7 +394,12 @@ enum chat_rate {
 
 struct config_chat {
     bool enabled;
-    bool owner;              /* of several nodes: this one keeps chat.db */
+    bool owner;              /* of several nodes: this one may keep chat.db */
+    struct str data_dir;     /* where it is; made of the general one */
+    int64_t lease_ttl_ms;    /* for which the one that does has said so */
+    struct str address;      /* where other nodes reach this one; empty: where it listens */
+    struct str pass_ca_file; /* whom it trusts there, with https; empty: the system's */
+    uint32_t pass_max;       /* requests passed on at once; more: HTTP 503 */
     uint32_t text_max_bytes; /* of a message; more: error 413 */
     int64_t edit_window_ms;  /* 0: always */
     uint32_t rooms_max;      /* of one user; more: error 409 */
@@ -402,6 +407,7 @@ struct config_chat {
     uint32_t reactions_max;  /* different ones to a message; more: error 409 */
     uint32_t pins_max;       /* of one room; more: error 409 */
     uint32_t page_max;       /* items in a page */
+    int64_t search_work_ms;  /* of a processor, for one search */
     uint32_t queue_max;      /* calls that wait for the database, of each kind; more: error 434 */
 
     uint32_t upload_max_bytes;  /* of one file; more: HTTP 413 */

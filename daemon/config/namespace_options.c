@@ -145,7 +145,7 @@ static const struct option NAMESPACE_OPTIONS[] = {
               "service is polled for." },
     { "map.mode", OPTION_CHOICE, AT(map.mode), .choices = MAP_MODES, .initial = "",
       .help = "`ephemeral`: state only, gone with the daemon; `recoverable`: with a stream of "
-              "changes; `persistent`: and kept on disk." },
+              "changes; `persistent`: and kept on disk. With `redis` all are Redis'." },
     { "map.key_ttl", OPTION_DURATION, AT(map.key_ttl_ms), .min = 100, .max = 100 * YEAR,
       .may_be_zero = true, .initial = "0s",
       .help = "How long a key stays that is not written again; 0, or `persistent`: for ever." },

@@ -270,7 +270,7 @@ static const struct option OPTIONS[] = {
     { "engine.memory_max_size", OPTION_SIZE, AT(engine_memory_max_bytes), .min = MIB,
       .max = 3 * GIB, .initial = "1GiB", .needs_restart = true,
       .help = "Memory for what is kept there: histories and maps of the `memory` engine, ephemeral "
-              "maps of any; publications past it are refused with error 100." },
+              "maps of `sqlite`; publications past it are refused with error 100." },
     { "engine.idempotency_keys_max", OPTION_COUNT, AT(engine_idempotency_max), .min = 1,
       .max = 100000000, .initial = "1000000", .needs_restart = true,
       .help = "Idempotency keys remembered on disk; publications with more are refused." },

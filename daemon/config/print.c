@@ -194,6 +194,9 @@ static const char INTRODUCTION[] =
 
 static const char NAMESPACES[] =
         "\n"
+        "The limits of the chat, those without an option as well, with their errors and counters: "
+        "[chat.md](chat.md#limits).\n"
+        "\n"
         "## Namespaces\n"
         "\n"
         "These stand in `channel.without_namespace`, for channels without a `:` in their name, and "

@@ -287,7 +287,7 @@ static int tell(struct worker *w, struct poll *p, const struct poll_value *v) {
     if (!news)
         return -ENOMEM;
     news->version = version;
-    int r = engine_broadcast(w->daemon->engine, news);
+    int r = engine_broadcast_here(w->daemon->engine, news);
     if (r < 0) {
         publication_unref(news);
         return r;
@@ -319,7 +319,7 @@ static int change_epoch(struct worker *w, struct poll *p, struct str epoch) {
     }
     struct publication *news = publication_new(&(struct publication_parts){
             .kind = PUBLICATION_DATA, .channel = { p->name, p->name_len } });
-    int r = news ? engine_broadcast(w->daemon->engine, news) : -ENOMEM;
+    int r = news ? engine_broadcast_here(w->daemon->engine, news) : -ENOMEM;
     publication_unref(news);
     return r;
 }

@@ -1,11 +1,12 @@
 /*
  * Shared poll: values that a backend is asked for, once for all who look at them.
  *
- * What all workers share: per channel the keys that somebody tracks, with the newest value of each.
- * One task of one worker asks for them from time to time, and new keys are asked for at once by the
- * worker that they came to; what is new goes to every worker as a publication of the channel that
- * is kept nowhere (map/poll_room.h takes it from there). Any thread, behind one lock that is held
- * for no longer than a table look-up takes.
+ * What all workers of a node share, and nodes do not, since versions may be a node's own: per
+ * channel the keys that somebody tracks, with the newest value of each. One task of one worker asks
+ * for them from time to time, and new keys are asked for at once by the worker that they came to;
+ * what is new goes to every worker of the node as a publication of the channel that is kept nowhere
+ * (map/poll_room.h takes it from there). Any thread, behind one lock that is held for no longer
+ * than a table look-up takes.
  */
 #pragma once
 

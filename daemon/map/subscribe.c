@@ -372,7 +372,8 @@ static int go_live(struct catch_up *u, uint32_t id, const struct map_page *state
 
     struct subscriber_options options = {
         .flags = (g->is_positioned ? SUBSCRIBER_POSITIONED : 0) |
-                 (g->has_joins ? SUBSCRIBER_JOINS : 0) | (g->has_delta ? SUBSCRIBER_DELTA : 0),
+                 (g->has_joins ? SUBSCRIBER_JOINS : 0) | (g->has_delta ? SUBSCRIBER_DELTA : 0) |
+                 (u->has_stream ? 0 : SUBSCRIBER_UNNUMBERED),
         .next = top + 1,
         .epoch = g->is_positioned ? str_of(stream->top.epoch) : (struct str){ 0 },
         .filter = g->filter,

@@ -6,6 +6,7 @@
 
 #include "daemon/chat/auth.h"
 #include "daemon/chat/chat.h"
+#include "daemon/chat/own.h"
 #include "daemon/chat/remote.h"
 #include "daemon/log.h"
 #include "daemon/session/impl.h"
@@ -122,7 +123,7 @@ static int verify_elsewhere(struct session *s, struct str token, struct arena *a
 
 int session_verify_login(struct session *s, struct str token, struct arena *a,
                          struct credentials *ret) {
-    if (!s->worker->daemon->chat->store)
+    if (!chat_is_here(s->worker->daemon->chat))
         return verify_elsewhere(s, token, a, ret);
     CLEANUP(auth_who_finishp) struct auth_who *who = arena_alloc(a, sizeof *who);
     if (!who)

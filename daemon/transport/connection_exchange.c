@@ -190,7 +190,7 @@ static int answer(struct connection *conn, struct opening *o, int r, bool is_rea
     if (r == -ECANCELED || r == -ETIMEDOUT || r == -EPIPE || task_cancelled())
         return r < 0 ? r : -ECANCELED;
     if (r < 0) {
-        LOG_WARNING(w->daemon->log, "a request failed", LOG_STR("path", o->request.path),
+        LOG_WARNING(w->daemon->log, "a request failed", LOG_STR("path", http_exchange_label(x)),
                     LOG_RESULT(r));
         if (x->is_begun)
             return r;

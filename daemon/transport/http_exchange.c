@@ -26,3 +26,10 @@ struct str http_exchange_rest(const struct http_exchange *x) {
         return (struct str){ 0 };
     return (struct str){ path.data + own.len + 1, path.len - own.len - 1 };
 }
+
+struct str http_exchange_label(const struct http_exchange *x) {
+    struct str path = x->request->path;
+    if (x->endpoint && x->endpoint->flags & HTTP_SECRET)
+        path.len -= http_exchange_rest(x).len;
+    return path;
+}

@@ -33,6 +33,7 @@ enum http_endpoint_flag {
     HTTP_ANY_METHOD = 4, /* serve() looks at request->method itself */
     HTTP_PREFIX = 8,     /* what lies behind the path and a '/' too */
     HTTP_CORS = 16,      /* pages of allowed origins may call it; preflights are answered for it */
+    HTTP_SECRET = 64,    /* what lies behind the path lets somebody in: it is not logged */
     HTTP_STREAMED = 32,  /* serve() reads the body itself, piece by piece: http_exchange_read() */
 };
 
@@ -106,6 +107,9 @@ SUSPENDS MUST_CHECK int http_exchange_send(struct http_exchange *x, struct bytes
 
 /* The part of the path behind the endpoint's own and a '/'; empty if it is the path itself. */
 struct str http_exchange_rest(const struct http_exchange *x);
+
+/* The path as logs may have it. Of the request. */
+struct str http_exchange_label(const struct http_exchange *x);
 
 /* The entry for a path. NULL: there is none (the web page's files, or 404). */
 const struct http_endpoint *http_route(const struct connection *conn, const struct config *c,

@@ -82,7 +82,7 @@ static const struct http_endpoint endpoints[] = {
     { .path = { "/hooks", 6 },
       .is_served = chat_hooks_is_served,
       .max_body = chat_hooks_body_max,
-      .flags = HTTP_POST | HTTP_PREFIX,
+      .flags = HTTP_POST | HTTP_PREFIX | HTTP_SECRET,
       .serve = chat_hooks_serve },
     ENDPOINT(api, HTTP_ANY_METHOD | HTTP_PREFIX, .max_body = api_body, .admit = api_admit),
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "async/stream.h"
+#include "daemon/chat/pass.h"
 #include "daemon/config/config.h"
 #include "daemon/config/network.h"
 #include "daemon/transport/connection.h"
@@ -34,7 +35,11 @@ static struct str peer_of(const struct http_exchange *x, char buf[static VISITOR
 struct str visitor_address(const struct http_exchange *x, char buf[static VISITOR_ADDRESS_MAX]) {
     struct str address = peer_of(x, buf);
     struct str heard[HTTP_HEADERS_MAX];
+    struct passed passed;
     size_t n = 0;
+
+    if (chat_was_passed(x, &passed))
+        return passed.address;
 
     if (!is_trusted(x->config, address))
         return address;
@@ -56,8 +61,11 @@ struct str visitor_address(const struct http_exchange *x, char buf[static VISITO
 
 bool visitor_is_secure(const struct http_exchange *x) {
     char buf[VISITOR_ADDRESS_MAX];
+    struct passed passed;
     struct str proto;
 
+    if (chat_was_passed(x, &passed))
+        return passed.is_secure;
     if (x->conn->session.is_tls)
         return true;
     return is_trusted(x->config, peer_of(x, buf)) &&

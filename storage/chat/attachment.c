@@ -3,25 +3,21 @@
 #include <errno.h>
 
 #include "protocol/http.h"
-#include "protocol/utf8.h"
+#include "protocol/plain.h"
 #include "storage/chat/check.h"
 #include "storage/chat/query.h"
 #include "storage/chat/room.h"
 
 /* ---- what comes ---- */
 
-/* Nobody may take it for a path, and headers take it as it is. */
+/* Nobody may take it for a path, or for another kind of file because it turns around in the middle.
+ */
 static bool is_name(struct str name) {
-    if (name.len == 0 || name.len > CHAT_FILE_NAME_MAX || !utf8_is_valid(str_bytes(name)))
+    if (name.len == 0 || name.len > CHAT_FILE_NAME_MAX || !plain_is_line(name))
         return false;
     if (str_equal(name, STR(".")) || str_equal(name, STR("..")))
         return false;
-    for (size_t i = 0; i < name.len; i++) {
-        uint8_t c = (uint8_t) name.data[i];
-        if (c < ' ' || c == 0x7f || c == '/' || c == '\\')
-            return false;
-    }
-    return true;
+    return !memchr(name.data, '/', name.len) && !memchr(name.data, '\\', name.len);
 }
 
 /* "text/plain", without parameters. */
@@ -118,7 +114,8 @@ static int check_access(struct chat_tx *tx, const struct chat_actor *by, int64_t
         return r;
     if (room.len > 0 && (r = chat_room_check(tx, by, room, CHAT_ACT_READ, NULL)) <= 0)
         return r;
-    r = FETCH(tx, &n, "SELECT 1 FROM user WHERE avatar = ?1 AND avatar <> ''", TEXT(id));
+    /* Their own picture: what somebody else calls theirs opens nobody's file. */
+    r = FETCH(tx, &n, "SELECT 1 FROM user WHERE key = ?1 AND avatar = ?2", NUMBER(user), TEXT(id));
     return r < 0 ? r : r > 0 ? 0 : CHAT_NOT_FOUND;
 }
 
@@ -153,7 +150,7 @@ int chat_attachment_get(struct chat_tx *tx, const struct chat_actor *by, struct 
 
 #define UNSENT                                                                                     \
     " FROM attachment WHERE message IS NULL AND created_at < ?1"                                   \
-    " AND NOT EXISTS (SELECT 1 FROM user WHERE avatar = attachment.id AND avatar <> '')"
+    " AND NOT EXISTS (SELECT 1 FROM user WHERE key = attachment.user AND avatar = attachment.id)"
 
 int chat_attachment_is_due(struct chat_tx *tx, bool *ret) {
     int64_t n;

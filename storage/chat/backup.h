@@ -32,7 +32,8 @@ struct backup_report {
 MUST_CHECK int backup_make(const char *data_dir, const char *to, struct backup_report *ret,
                            char *ret_why);
 
-/* Looks through a copy again. -ENOENT: it is none, or not whole. -EBADMSG. */
+/* Looks through a copy again. -ENOENT: it is none, or not whole. -EBADMSG: damaged, or other files
+ * than were copied lie in it. -EPROTONOSUPPORT: of a newer version. */
 MUST_CHECK int backup_verify(const char *dir, struct backup_report *ret, char *ret_why);
 
 /*

@@ -1,11 +1,13 @@
 /* Is a copy whole? */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "storage/chat/backup_impl.h"
 #include "storage/chat/blob.h"
+#include "storage/chat/schema.h"
 #include "storage/chat/tokenizer.h"
 #include "storage/sqlite/database.h"
 
@@ -78,8 +80,27 @@ static int check_files(sqlite3 *db, const char *dir, struct backup_report *ret, 
     return r;
 }
 
+/* One that the daemon would not open is to be known before it takes the place of another. */
+static int check_version(sqlite3 *db, char *ret_why) {
+    int64_t id = 0, version = 0;
+    int r = database_number(db, "PRAGMA application_id", &id);
+    if (r == 0)
+        r = database_number(db, "PRAGMA user_version", &version);
+    if (r < 0)
+        return backup_explain(ret_why, r, "chat.db cannot be read: %s", sqlite3_errmsg(db));
+    if (id != CHAT_APPLICATION_ID || version < 1)
+        return backup_explain(ret_why, -EBADMSG, "chat.db is no database of a chat");
+    if (version > chat_schema_version())
+        return backup_explain(ret_why, -EPROTONOSUPPORT,
+                              "chat.db is of a newer version of Parley: restore it with that one");
+    return 0;
+}
+
 static int examine_chat(sqlite3 *db, const char *dir, struct backup_report *ret, char *ret_why) {
     ret->has_chat = true;
+    int version = check_version(db, ret_why);
+    if (version < 0)
+        return version;
     int r = database_number(db, "SELECT count(*) FROM user", &ret->users);
     if (r == 0)
         r = database_number(db, "SELECT count(*) FROM room", &ret->rooms);
@@ -142,9 +163,57 @@ int backup_examine(const char *dir, struct backup_report *ret, char *ret_why) {
     return r;
 }
 
+/* ---- is it the copy that was made? ---- */
+
+enum { MANIFEST_MAX = 4096 };
+
+static int read_manifest(const char *dir, char ret[static MANIFEST_MAX]) {
+    struct backup_path path;
+    int r = backup_join(dir, BACKUP_MANIFEST, &path);
+    FILE *f = r == 0 ? fopen(path.text, "re") : NULL;
+    if (!f)
+        return r < 0 ? r : -errno;
+    ret[fread(ret, 1, MANIFEST_MAX - 1, f)] = 0;
+    r = ferror(f) ? -EIO : 0;
+    (void) fclose(f);
+    return r;
+}
+
+/* A member as backup_put() writes it; -1: it is not there. */
+static int64_t said(const char *manifest, const char *name) {
+    char key[32];
+    (void) snprintf(key, sizeof key, "\"%s\":", name);
+    const char *at = strstr(manifest, key);
+    return at ? strtoll(at + strlen(key), NULL, 10) : -1;
+}
+
+static int compare(const char *dir, const struct backup_report *r, char *ret_why) {
+    const struct {
+        const char *name;
+        int64_t n;
+    } counts[] = { { "users", r->has_chat ? r->users : -1 },
+                   { "rooms", r->has_chat ? r->rooms : -1 },
+                   { "messages", r->has_chat ? r->messages : -1 },
+                   { "attachments", r->has_chat ? r->attachments : -1 },
+                   { "channels", r->has_history ? r->channels : -1 },
+                   { "publications", r->has_history ? r->publications : -1 } };
+    char *manifest = malloc(MANIFEST_MAX);
+    int e = manifest ? read_manifest(dir, manifest) : -ENOMEM;
+    if (e < 0)
+        (void) backup_explain(ret_why, e, "%s cannot be read: %s", BACKUP_MANIFEST, strerror(-e));
+    for (size_t i = 0; e == 0 && i < ELEMENTS_OF(counts); i++)
+        if (said(manifest, counts[i].name) != counts[i].n)
+            e = backup_explain(ret_why, -EBADMSG,
+                               "%s is not as it was made: its %s are others than %s says", dir,
+                               counts[i].name, BACKUP_MANIFEST);
+    free(manifest);
+    return e;
+}
+
 int backup_verify(const char *dir, struct backup_report *ret, char *ret_why) {
     if (!backup_has(dir, BACKUP_MANIFEST))
         return backup_explain(ret_why, -ENOENT, "%s is no copy, or not a whole one: it has no %s",
                               dir, BACKUP_MANIFEST);
-    return backup_examine(dir, ret, ret_why);
+    int r = backup_examine(dir, ret, ret_why);
+    return r == 0 ? compare(dir, ret, ret_why) : r;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "async/loop.h"
+#include "protocol/plain.h"
 #include "protocol/utf8.h"
 
 static bool is_control(uint8_t byte) {
@@ -27,11 +28,8 @@ static size_t characters(struct str text) {
 
 int chat_check_line(struct chat_tx *tx, const char *field, struct str line, size_t min,
                     size_t max) {
-    if (!utf8_is_valid(str_bytes(line)) || line.len < min)
+    if (!plain_is_line(line) || line.len < min || (min > 0 && !plain_has_ink(line)))
         return chat_refuse(tx, CHAT_BAD_REQUEST, field, 0);
-    for (size_t i = 0; i < line.len; i++)
-        if (is_control((uint8_t) line.data[i]))
-            return chat_refuse(tx, CHAT_BAD_REQUEST, field, 0);
     if (line.len > 0 && (line.data[0] == ' ' || line.data[line.len - 1] == ' '))
         return chat_refuse(tx, CHAT_BAD_REQUEST, field, 0);
     return characters(line) > max ? chat_refuse(tx, CHAT_TOO_LONG, field, (int64_t) max) : 0;
@@ -60,9 +58,8 @@ int chat_check_text(struct chat_tx *tx, const char *field, struct str text, size
 }
 
 int chat_check_emoji(struct chat_tx *tx, struct str emoji) {
-    bool is_good = emoji.len > 0 && emoji.len <= CHAT_ID_MAX && utf8_is_valid(str_bytes(emoji));
-    for (size_t i = 0; is_good && i < emoji.len; i++)
-        is_good = !is_control((uint8_t) emoji.data[i]) && emoji.data[i] != ' ';
+    bool is_good = emoji.len > 0 && emoji.len <= CHAT_ID_MAX && plain_is_line(emoji) &&
+                   plain_has_ink(emoji) && !memchr(emoji.data, ' ', emoji.len);
     return is_good ? 0 : chat_refuse(tx, CHAT_BAD_REQUEST, "emoji", CHAT_ID_MAX);
 }
 

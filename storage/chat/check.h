@@ -8,8 +8,8 @@ enum { CHAT_NAME_MAX = 64, CHAT_TOPIC_MAX = 256, CHAT_REASON_MAX = 256 }; /* cha
 
 /* 1 to CHAT_ID_MAX bytes of one word, without commas. */
 MUST_CHECK int chat_check_user_id(struct chat_tx *tx, struct str id);
-/* UTF-8, at least so many and at most so many characters, none of them a control character, no
- * space at either end. */
+/* A line of nothing that is not seen (plain.h), of at least so many bytes and at most so many
+ * characters, without a space at either end; where there has to be something, something to see. */
 MUST_CHECK int chat_check_line(struct chat_tx *tx, const char *field, struct str line, size_t min,
                                size_t max);
 MUST_CHECK int chat_check_slug(struct chat_tx *tx, struct str slug);

@@ -27,10 +27,24 @@ static struct str cut(struct str s) {
     return (struct str){ s.data, s.len < TEXT_MAX ? s.len : TEXT_MAX };
 }
 
+static int find_unseen_longest(struct chat_tx *tx, int64_t user_key, struct str *ret) {
+    struct rows rows;
+    int r = QUERY_ONE(tx, &rows,
+                      "SELECT id FROM login WHERE user = ?1"
+                      "  ORDER BY last_seen_at DESC, key DESC LIMIT 1 OFFSET ?2",
+                      NUMBER(user_key), NUMBER(CHAT_LOGINS_MAX - 1));
+    if (r > 0)
+        r = row_keep_text(&rows, 0, ret);
+    rows_end(&rows);
+    return r;
+}
+
 /* Those whose time is over go, and of too many the one not seen for longest. */
-static int make_room(struct chat_tx *tx, int64_t user_key) {
+static int make_room(struct chat_tx *tx, int64_t user_key, struct str *ret_pushed_out) {
     int r = RUN(tx, "DELETE FROM login WHERE user = ?1 AND expires_at > 0 AND expires_at <= ?2",
                 NUMBER(user_key), NUMBER(chat_tx_now_ms(tx)));
+    if (r == 0)
+        r = find_unseen_longest(tx, user_key, ret_pushed_out);
     if (r < 0)
         return r;
     return RUN(tx,
@@ -54,7 +68,7 @@ int chat_login_add(struct chat_tx *tx, int64_t user_key, const struct chat_login
                                 .address = cut(new->address) };
     int r = chat_keep_text(tx, str_of(id), &login.id);
     if (r == 0)
-        r = make_room(tx, user_key);
+        r = make_room(tx, user_key, &login.pushed_out);
     if (r == 0)
         r = RUN(tx,
                 "INSERT INTO login(id, hash, user, created_at, last_seen_at, expires_at, agent,"

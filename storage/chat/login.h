@@ -13,6 +13,7 @@ struct chat_login {
     struct str id; /* what it is revoked by; no secret */
     int64_t created_at, last_seen_at, expires_at;
     struct str agent, address; /* of the request it was made by, as that said */
+    struct str pushed_out;     /* of a new one: the id of another that had to go; or empty */
 };
 
 struct chat_logins {
@@ -27,7 +28,7 @@ struct chat_login_new {
 };
 
 /* Those of the user whose time is over go, and past CHAT_LOGINS_MAX the one that was not seen for
- * longest. */
+ * longest: ret->pushed_out, whose connections are to end. */
 MUST_CHECK int chat_login_add(struct chat_tx *tx, int64_t user_key,
                               const struct chat_login_new *new, struct chat_login *ret);
 

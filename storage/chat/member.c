@@ -42,6 +42,8 @@ int chat_member_add(struct chat_tx *tx, const struct chat_actor *by, struct str 
     if (r == 0)
         r = chat_user_active(tx, user, &user_key, &team);
     if (r == 0)
+        r = chat_user_check_known(tx, by, user_key);
+    if (r == 0)
         r = member_check_ban(tx, room.key, user_key);
     return r != 0 ? r : chat_member_put(tx, room.key, user_key, CHAT_ROOM_MEMBER, ret_member, ret);
 }
@@ -79,6 +81,8 @@ int chat_member_remove(struct chat_tx *tx, const struct chat_actor *by, struct s
     if (r == 0)
         r = member_go(tx, &room, user_key);
     if (r == 0)
+        r = member_end_invites(tx, room.key, user_key);
+    if (r == 0)
         r = chat_audit_add(tx, by->key, "member.remove", room.key, user_key, (struct str){ 0 });
     *ret = (struct chat_change){ .ver = room.ver, .is_changed = true };
     return r;
@@ -101,6 +105,34 @@ static int count_other_owners(struct chat_tx *tx, int64_t room_key, int64_t user
     return r < 0 ? r : 0;
 }
 
+/* Who a room without an owner goes to. 1, or 0: nobody is there. */
+static int find_heir(struct chat_tx *tx, int64_t room_key, int64_t leaver, int64_t *ret) {
+    return FETCH(tx, ret,
+                 "SELECT user FROM member WHERE room = ?1 AND user <> ?2 AND role >= ?3"
+                 " ORDER BY role DESC, joined_at, user LIMIT 1",
+                 NUMBER(room_key), NUMBER(leaver), NUMBER(CHAT_ROOM_MEMBER));
+}
+
+int chat_member_hand_on(struct chat_tx *tx, struct str room_id, struct chat_member *ret_heir) {
+    struct chat_room room;
+    int64_t key = 0, owners = 0, heir = 0;
+    *ret_heir = (struct chat_member){ .role = CHAT_NO_MEMBER };
+    int r = FETCH(tx, &key, "SELECT key FROM room WHERE id = ?1 AND kind IN (?2, ?3)",
+                  TEXT(room_id), NUMBER(CHAT_ROOM_PUBLIC), NUMBER(CHAT_ROOM_PRIVATE));
+    if (r <= 0)
+        return r;
+    r = count_other_owners(tx, key, 0, &owners);
+    if (r < 0 || owners > 0)
+        return r;
+    r = find_heir(tx, key, 0, &heir);
+    if (r <= 0)
+        return r;
+    r = room_load_by_key(tx, key, heir, &room);
+    if (r == 0)
+        r = set_role(tx, &room, heir, CHAT_ROOM_OWNER);
+    return r == 0 ? member_load(tx, key, heir, ret_heir) : r;
+}
+
 int chat_member_leave(struct chat_tx *tx, const struct chat_actor *by, struct str room_id,
                       struct chat_member *ret_heir, struct chat_change *ret) {
     struct chat_room room;
@@ -110,10 +142,7 @@ int chat_member_leave(struct chat_tx *tx, const struct chat_actor *by, struct st
     if (r == 0 && room.mine.role == CHAT_ROOM_OWNER)
         r = count_other_owners(tx, room.key, by->key, &others);
     if (r == 0 && others == 0) {
-        r = FETCH(tx, &heir,
-                  "SELECT user FROM member WHERE room = ?1 AND user <> ?2 AND role >= ?3"
-                  " ORDER BY role DESC, joined_at, user LIMIT 1",
-                  NUMBER(room.key), NUMBER(by->key), NUMBER(CHAT_ROOM_MEMBER));
+        r = find_heir(tx, room.key, by->key, &heir);
         r = r > 0 ? set_role(tx, &room, heir, CHAT_ROOM_OWNER) : r;
     }
     if (r == 0 && heir != 0)
@@ -171,10 +200,15 @@ int chat_member_list(struct chat_tx *tx, const struct chat_actor *by, struct str
     struct chat_room room;
     int64_t after_key = 0;
     int r = room_load(tx, by, room_id, CHAT_ACT_READ, &room);
-    if (r == 0 && after.len > 0)
-        r = chat_user_key(tx, after, &after_key);
     if (r != 0)
         return r;
+    if (after.len > 0) /* who is in the room, or was: of others it does not tell whether they are */
+        r = FETCH(tx, &after_key,
+                  "SELECT m.user FROM user u JOIN member m ON m.user = u.key AND m.room = ?1"
+                  " WHERE u.id = ?2",
+                  NUMBER(room.key), TEXT(after));
+    if (after.len > 0 && r <= 0)
+        return r < 0 ? r : CHAT_NOT_FOUND;
     limit = chat_page_limit(tx, limit);
     struct rows rows;
     r = QUERY(tx, &rows,

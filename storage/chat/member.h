@@ -24,6 +24,11 @@ MUST_CHECK int chat_member_join(struct chat_tx *tx, const struct chat_actor *by,
 MUST_CHECK int chat_member_leave(struct chat_tx *tx, const struct chat_actor *by, struct str room,
                                  struct chat_member *ret_heir, struct chat_change *ret);
 
+/* When somebody was put out of a room (removed, kicked, banned): if it has no owner left, it goes
+ * on in the same way, with the ver after theirs. */
+MUST_CHECK int chat_member_hand_on(struct chat_tx *tx, struct str room,
+                                   struct chat_member *ret_heir);
+
 /* after: the id of the last user of the page before. */
 MUST_CHECK int chat_member_list(struct chat_tx *tx, const struct chat_actor *by, struct str room,
                                 struct str after, size_t limit, struct chat_members *ret);

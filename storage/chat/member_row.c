@@ -89,6 +89,12 @@ int member_go(struct chat_tx *tx, struct chat_room *room, int64_t user_key) {
                        NUMBER(room->key), NUMBER(user_key), NUMBER((int64_t) room->ver));
 }
 
+int member_end_invites(struct chat_tx *tx, int64_t room_key, int64_t user_key) {
+    return RUN(tx,
+               "UPDATE invite SET revoked_at = ?3 WHERE room = ?1 AND by = ?2 AND revoked_at = 0",
+               NUMBER(room_key), NUMBER(user_key), NUMBER(chat_tx_now_ms(tx)));
+}
+
 int member_check_ban(struct chat_tx *tx, int64_t room_key, int64_t user_key) {
     int64_t until = 0;
     int r = FETCH(tx, &until, "SELECT until FROM ban WHERE room = ?1 AND user = ?2",

@@ -21,5 +21,9 @@ MUST_CHECK int member_enter(struct chat_tx *tx, struct chat_room *room, int64_t 
 /* Out of it, with a ver of it. They are in it. */
 MUST_CHECK int member_go(struct chat_tx *tx, struct chat_room *room, int64_t user_key);
 
+/* Put out of it by others, or to be kept out: the links they made into it end, since they could
+ * come back by them. In it or not. */
+MUST_CHECK int member_end_invites(struct chat_tx *tx, int64_t room_key, int64_t user_key);
+
 /* May not come in, until when. 0, CHAT_BANNED */
 MUST_CHECK int member_check_ban(struct chat_tx *tx, int64_t room_key, int64_t user_key);

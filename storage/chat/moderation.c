@@ -42,6 +42,8 @@ int chat_kick(struct chat_tx *tx, const struct chat_actor *by, struct str room_i
     if (r == 0)
         r = member_go(tx, &room, member.user.key);
     if (r == 0)
+        r = member_end_invites(tx, room.key, member.user.key);
+    if (r == 0)
         r = chat_audit_add(tx, by->key, "moderation.kick", room.key, member.user.key, reason);
     *ret = (struct chat_change){ .ver = room.ver, .is_changed = true };
     return r;
@@ -65,6 +67,8 @@ int chat_ban(struct chat_tx *tx, const struct chat_actor *by, struct str room_id
     bool is_in = r == 0 && member.role != CHAT_NO_MEMBER;
     if (is_in)
         r = member_go(tx, &room, member.user.key);
+    if (r == 0)
+        r = member_end_invites(tx, room.key, member.user.key);
     if (r == 0)
         r = chat_audit_add(tx, by->key, "moderation.ban", room.key, member.user.key, reason);
     *ret = (struct chat_change){ .ver = room.ver, .is_changed = is_in };

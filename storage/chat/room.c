@@ -28,19 +28,6 @@ struct guests {
     size_t n;
 };
 
-/* Guests write only to people they know already. */
-static int check_known(struct chat_tx *tx, const struct chat_actor *by, int64_t user) {
-    int64_t found;
-    if (by->role != CHAT_GUEST || user == by->key)
-        return 0;
-    int r = FETCH(tx, &found,
-                  "SELECT 1 FROM member mine JOIN member theirs ON theirs.room = mine.room"
-                  " AND theirs.user = ?2 AND theirs.role > 0"
-                  " WHERE mine.user = ?1 AND mine.role > 0 LIMIT 1",
-                  NUMBER(by->key), NUMBER(user));
-    return r > 0 ? 0 : r == 0 ? CHAT_NOT_FOUND : r;
-}
-
 static int find_guests(struct chat_tx *tx, const struct chat_actor *by,
                        const struct chat_room_new *new, struct guests *ret) {
     if (new->users_n > GROUP_USERS_MAX)
@@ -50,7 +37,7 @@ static int find_guests(struct chat_tx *tx, const struct chat_actor *by,
         enum chat_role role;
         int r = chat_user_active(tx, new->users[i], &key, &role);
         if (r == 0)
-            r = check_known(tx, by, key);
+            r = chat_user_check_known(tx, by, key);
         if (r != 0)
             return r;
         bool is_known = key == by->key;
@@ -62,6 +49,14 @@ static int find_guests(struct chat_tx *tx, const struct chat_actor *by,
         ret->items[ret->n++].role = role;
     }
     return 0;
+}
+
+/* Of public rooms only: that one is taken already would tell of a room that nobody is to know. */
+static int check_slug(struct chat_tx *tx, enum chat_room_kind kind, struct str slug) {
+    if (slug.len == 0)
+        return 0;
+    return kind == CHAT_ROOM_PUBLIC ? chat_check_slug(tx, slug)
+                                    : chat_refuse(tx, CHAT_BAD_REQUEST, "slug", 0);
 }
 
 static int check_new(struct chat_tx *tx, const struct chat_actor *by,
@@ -81,9 +76,8 @@ static int check_new(struct chat_tx *tx, const struct chat_actor *by,
     int r = chat_check_line(tx, "name", new->name, has_name, is_direct ? 0 : CHAT_NAME_MAX);
     if (r == 0)
         r = chat_check_line(tx, "topic", new->topic, 0, is_direct ? 0 : CHAT_TOPIC_MAX);
-    if (r == 0 && new->slug.len > 0)
-        r = has_name ? chat_check_slug(tx, new->slug)
-                     : chat_refuse(tx, CHAT_BAD_REQUEST, "slug", 0);
+    if (r == 0)
+        r = check_slug(tx, new->kind, new->slug);
     if (r == 0 && is_direct && new->users_n != 1)
         r = chat_refuse(tx, CHAT_BAD_REQUEST, "users", 1);
     return r;
@@ -167,12 +161,10 @@ static int check_change(struct chat_tx *tx, const struct chat_actor *by,
         r = chat_check_line(tx, "name", *change->name, is_named, CHAT_NAME_MAX);
     if (r == 0 && change->topic)
         r = chat_check_line(tx, "topic", *change->topic, 0, CHAT_TOPIC_MAX);
-    if (r == 0 && change->slug && change->slug->len > 0) {
-        r = is_named ? chat_check_slug(tx, *change->slug)
-                     : chat_refuse(tx, CHAT_BAD_REQUEST, "slug", 0);
-        if (r == 0)
-            r = check_slug_is_free(tx, *change->slug, room->key);
-    }
+    if (r == 0 && change->slug)
+        r = check_slug(tx, room->kind, *change->slug);
+    if (r == 0 && change->slug)
+        r = check_slug_is_free(tx, *change->slug, room->key);
     if (r == 0 && change->slow_s && *change->slow_s > SLOW_S_MAX)
         r = chat_refuse(tx, CHAT_BAD_REQUEST, "slow_s", SLOW_S_MAX);
     if (r == 0 && change->retain_d && *change->retain_d > RETAIN_D_MAX)
@@ -268,9 +260,9 @@ int chat_room_list(struct chat_tx *tx, const struct chat_actor *by, struct str q
     *ret = (struct chat_rooms){ 0 };
     if (!chat_team_permission(CHAT_TEAM_LIST_ROOMS, by->role))
         return CHAT_DENIED;
-    int r = after.len == 0
-                    ? 1
-                    : FETCH(tx, &after_key, "SELECT key FROM room WHERE id = ?1", TEXT(after));
+    int r = after.len == 0 ? 1
+                           : FETCH(tx, &after_key,
+                                   "SELECT key FROM room WHERE id = ?1 AND kind = 1", TEXT(after));
     if (r <= 0)
         return r < 0 ? r : CHAT_NOT_FOUND;
     limit = chat_page_limit(tx, limit);

@@ -22,7 +22,7 @@ enum {
     QUEUE_DEFAULT = 4096,
     GROUP_DEFAULT = 256,
     ORDERS_MAX = 4,
-    OPEN_PATIENCE_MS = 60000,
+    OPEN_PATIENCE_MS = 3600000, /* a new version may have the index of words made anew */
     CLOSE_PATIENCE_MS = 60000,
 };
 
@@ -102,6 +102,7 @@ static int read_epoch(struct chat_store *s, struct chat_tx *tx) {
     if (r > 0) {
         struct str epoch = row_text(&rows, 0);
         s->mark.last_id = (uint64_t) row_number(&rows, 1);
+        atomic_store(&s->changes, s->mark.last_id);
         r = epoch.len == EPOCH_BASE_SIZE - 1 ? 0 : -EBADMSG;
         if (r == 0)
             memcpy(s->mark.epoch_base, epoch.data, epoch.len);
@@ -297,6 +298,14 @@ const char *chat_store_epoch(const struct chat_store *s) {
     return s->mark.epoch_base;
 }
 
+uint64_t chat_store_changes(const struct chat_store *s) {
+    return atomic_load(&s->changes);
+}
+
+void chat_store_set_until(struct chat_store *s, int64_t until_ms) {
+    atomic_store(&s->until_ms, until_ms);
+}
+
 const struct chat_limits *chat_store_limits(const struct chat_store *s) {
     return &s->limits;
 }
@@ -353,6 +362,7 @@ void chat_limits_default(struct chat_limits *l) {
     set_default(&l->mentions_max, 50);
     set_default(&l->revisions_max, 50);
     set_default(&l->users_max, 5000);
+    set_default(&l->search_work_us, 20000);
 }
 
 static void make_epoch(char epoch[static EPOCH_BASE_SIZE]) {
@@ -386,6 +396,7 @@ static struct chat_store *store_alloc(const struct chat_store_options *o) {
     if (!s)
         return NULL;
     s->lock_fd = -1;
+    atomic_init(&s->until_ms, INT64_MAX);
     s->limits = o->limits;
     chat_limits_default(&s->limits);
     s->group_max = o->group_max ? o->group_max : GROUP_DEFAULT;

@@ -35,6 +35,7 @@ struct chat_limits {
     uint32_t mentions_max;       /* users that a message names, further ones are not told; 50 */
     uint32_t revisions_max;      /* earlier texts that are kept of a message; 50 */
     uint32_t users_max;          /* of a sync; 5000 */
+    uint32_t search_work_us;     /* of a processor, for one search: search.h; 20000 */
     int64_t edit_window_ms;      /* how long one's own may be edited; 0: always */
 };
 
@@ -85,6 +86,12 @@ SUSPENDS struct chat_store *chat_store_close(struct chat_store *s);
 /* Same for as long as no database is put back from a copy: then vers may be given again. */
 const char *chat_store_epoch(const struct chat_store *s);
 const struct chat_limits *chat_store_limits(const struct chat_store *s); /* with defaults */
+/* How many commits there were, ever, of those that are on the disk. Any thread. */
+uint64_t chat_store_changes(const struct chat_store *s);
+
+/* Nothing is committed from then on (loop_now_us() / 1000; INT64_MAX, as at first: always): works
+ * end with -ENOTCONN. Any thread, at any time: what has begun to be committed by then is. */
+void chat_store_set_until(struct chat_store *s, int64_t until_ms);
 
 /* From now on; what is in the outbox comes first. Once. Any loop. */
 void chat_store_set_sink(struct chat_store *s, chat_sink_fn *sink, void *arg);
@@ -113,7 +120,8 @@ void chat_work_finish(struct chat_work *w); /* frees what it gave; always */
 
 /*
  * Any loop. run()'s result, of a write once it is committed; of others:
- * -ENOBUFS: too many wait. -EIO, -ENOSPC, -ENOMEM: it is not done, nothing has changed.
+ * -ENOBUFS: too many wait. -EIO, -ENOSPC, -ENOMEM, -ENOTCONN (chat_store_set_until()): it is not
+ * done, nothing has changed.
  * -ECANCELED, -ETIMEDOUT: the wait was cut short, and it may or may not be done.
  */
 SUSPENDS MUST_CHECK int chat_store_write(struct chat_store *s, struct chat_work *w);

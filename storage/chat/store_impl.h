@@ -34,6 +34,8 @@ struct chat_store {
     _Atomic int last_error;
     _Atomic uint64_t works, commits_n, commit_errors, commit_ns, group_largest, reads_n, retained;
     _Atomic int64_t retain_at_ms; /* when to look again */
+    _Atomic int64_t until_ms;     /* of loop_now_us()'s clock: nothing is committed later */
+    _Atomic uint64_t changes;     /* as mark.last_id, for other threads */
 
     struct chat_reader readers[CHAT_READERS_MAX];
     unsigned readers_n;

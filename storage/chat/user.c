@@ -191,6 +191,23 @@ int chat_user_provision(struct chat_tx *tx, struct str id, struct str name, stru
 
 /* ---- changing ---- */
 
+/* One's own picture, in no message: whoever names another's file would show it to everybody. */
+static int check_avatar(struct chat_tx *tx, const struct chat_actor *by, struct str id) {
+    int64_t size;
+
+    if (id.len == 0)
+        return 0;
+    int r = FETCH(tx, &size,
+                  "SELECT size FROM attachment WHERE id = ?1 AND user = ?2 AND message IS NULL"
+                  " AND type IN ('image/png', 'image/jpeg', 'image/gif', 'image/webp')",
+                  TEXT(id), NUMBER(by->key));
+    if (r <= 0)
+        return r < 0 ? r : chat_refuse(tx, CHAT_BAD_REQUEST, "avatar", 0);
+    return size > CHAT_AVATAR_MAX_BYTES
+                   ? chat_refuse(tx, CHAT_TOO_LONG, "avatar", CHAT_AVATAR_MAX_BYTES)
+                   : 0;
+}
+
 int chat_user_update(struct chat_tx *tx, const struct chat_actor *by,
                      const struct chat_user_change *change, struct chat_user *ret) {
     int r = 0;
@@ -201,7 +218,7 @@ int chat_user_update(struct chat_tx *tx, const struct chat_actor *by,
                     TEXT(*change->name));
     }
     if (r == 0 && change->avatar) {
-        r = chat_check_line(tx, "avatar", *change->avatar, 0, CHAT_ID_MAX);
+        r = check_avatar(tx, by, *change->avatar);
         if (r == 0)
             r = RUN(tx, "UPDATE user SET avatar = ?2 WHERE key = ?1", NUMBER(by->key),
                     TEXT(*change->avatar));

@@ -41,6 +41,9 @@ MUST_CHECK int chat_users_find(struct chat_tx *tx, const struct chat_actor *by, 
 struct chat_user_change {
     const struct str *name, *avatar; /* NULL: stays. An avatar: the id of an attachment, or empty */
 };
+/* An avatar has to be a picture that they uploaded themselves and that no message has
+ * (CHAT_BAD_REQUEST), of so many bytes (CHAT_TOO_LONG). */
+enum { CHAT_AVATAR_MAX_BYTES = 1024 * 1024 };
 MUST_CHECK int chat_user_update(struct chat_tx *tx, const struct chat_actor *by,
                                 const struct chat_user_change *change, struct chat_user *ret);
 /* emoji and text empty: none. until_ms: 0: until it is changed. */

@@ -12,6 +12,15 @@
     " ON theirs.room = mine.room AND theirs.user = u.key AND theirs.role > 0"                      \
     " WHERE mine.user = ?1 AND mine.role > 0))"
 
+int chat_user_check_known(struct chat_tx *tx, const struct chat_actor *by, int64_t user_key) {
+    int64_t found;
+    if (chat_team_permission(CHAT_TEAM_SEE_ALL_USERS, by->role))
+        return 0;
+    int r = FETCH(tx, &found, "SELECT 1 FROM user u WHERE u.key = ?2 AND" KNOWN_TO_GUEST,
+                  NUMBER(by->key), NUMBER(user_key));
+    return r > 0 ? 0 : r == 0 ? CHAT_NOT_FOUND : r;
+}
+
 int chat_users_get(struct chat_tx *tx, const struct chat_actor *by, const struct str *ids, size_t n,
                    struct chat_users *ret) {
     struct arena_list list = { 0 };
@@ -50,6 +59,8 @@ int chat_users_find(struct chat_tx *tx, const struct chat_actor *by, struct str 
     int64_t after_key = 0;
     struct str pattern;
     int r = after.len > 0 ? chat_user_key(tx, after, &after_key) : 0;
+    if (r == 0 && after.len > 0)
+        r = chat_user_check_known(tx, by, after_key);
     if (r != 0)
         return r;
     r = chat_like_beginning(tx, q, &pattern);

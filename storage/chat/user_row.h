@@ -23,3 +23,7 @@ MUST_CHECK int chat_user_active(struct chat_tx *tx, struct str id, int64_t *ret_
                                 enum chat_role *ret_role);
 /* The id, in the arena. Of a key that is unknown: empty. */
 MUST_CHECK int chat_user_id(struct chat_tx *tx, int64_t key, struct str *ret);
+
+/* May the asker know them? Guests write only to people they know already. CHAT_NOT_FOUND. */
+MUST_CHECK int chat_user_check_known(struct chat_tx *tx, const struct chat_actor *by,
+                                     int64_t user_key);

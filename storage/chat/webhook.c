@@ -149,8 +149,11 @@ int chat_webhook_remove(struct chat_tx *tx, const struct chat_actor *by, struct 
     if (r != 0 || ret->bot.len == 0)
         return r;
     r = chat_member_remove(tx, by, ret->room, ret->bot, ret_change);
-    return r == CHAT_NOT_FOUND || r == CHAT_DENIED ? 0 : r; /* removed before, or the room is not to
-                                                               be changed: it cannot send anyway */
+    if (r != CHAT_NOT_FOUND && r != CHAT_DENIED && r != CHAT_ARCHIVED)
+        return r;
+    /* Removed before, or the room is not to be changed: it cannot send anyway. */
+    *ret_change = (struct chat_change){ 0 };
+    return 0;
 }
 
 int chat_webhook_by_secret(struct chat_tx *tx, struct str secret, struct chat_webhook *ret) {

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "async/loop.h"
 #include "storage/chat/query.h"
 #include "storage/chat/retention.h"
 #include "storage/chat/store_impl.h"
@@ -49,9 +50,16 @@ static bool is_rolled_back(const struct chat_tx *tx) {
 /* The log is that far behind only until the next checkpoint. */
 static void note_mark(struct chat_store *s, uint64_t commits) {
     s->mark.last_id = commits;
+    atomic_store(&s->changes, commits);
     if (mark_write(s->mark_file, &s->mark, false) < 0) {
         /* A mark that is behind only sees less; nothing that was acknowledged depends on it. */
     }
+}
+
+/* It is another process's to say what is in it, or may be at any moment. */
+static bool is_over(const struct chat_store *s) {
+    int64_t until_ms = atomic_load(&s->until_ms);
+    return until_ms != INT64_MAX && loop_now_us() / 1000 >= until_ms;
 }
 
 /* r: of what was done so far. Commits, or undoes all. */
@@ -61,12 +69,14 @@ static int end(struct chat_store *s, struct chat_tx *tx, int64_t changes_before,
     if (r == 0 && has_changed)
         r = RUN(tx, "UPDATE store SET commits = ?1", NUMBER((int64_t) commits));
     if (r == 0)
-        r = run(tx, "COMMIT");
+        r = is_over(s) ? -ENOTCONN : run(tx, "COMMIT");
     if (!is_rolled_back(tx))
         (void) sqlite3_exec(tx->connection->db, "ROLLBACK", NULL, NULL, NULL);
     if (r == 0 && has_changed)
         note_mark(s, commits);
     outbox_settle(&s->outbox, r == 0);
+    if (r == -ENOTCONN)
+        return r;
     if (r < 0) {
         atomic_fetch_add(&s->commit_errors, 1);
         r = r == -ENOSPC || r == -ENOMEM ? r : -EIO;

@@ -59,7 +59,7 @@ static struct publish_op *publish_of(struct op *op) {
     return CONTAINER_OF(op, struct publish_op, op);
 }
 
-static uint64_t ttl_of(int64_t ms) {
+uint64_t redis_ttl(int64_t ms) {
     return ms < 1 ? 1 : (uint64_t) (ms < TTL_MAX_MS ? ms : TTL_MAX_MS);
 }
 
@@ -67,7 +67,7 @@ static bool is_kept(const struct publish_request *request) {
     return !keep_is_nothing(&request->keep);
 }
 
-static void once_name(struct args *a, const struct publish_request *request) {
+void args_once(struct args *a, const struct publish_request *request) {
     struct buffer *b = &a->engine->scratch;
     size_t from = b->len;
     buffer_append_str(b, str_of(a->engine->prefix));
@@ -92,20 +92,20 @@ static void kept_args(struct args *a, struct shard *s, struct publish_request *r
     args_name(a, re->prefix, "stream.", channel);
     args_name(a, re->prefix, "generation", (struct str){ 0 });
     if (is_once)
-        once_name(a, request);
+        args_once(a, request);
     args_str(a, str_of(s->generation));
     args_name(a, epoch, "", (struct str){ 0 });
     a->v[a->n - 1].len--; /* the dot */
     args_name(a, re->pubsub_prefix, "c.", channel);
     args_number(a, request->keep.history_size);
-    args_number(a, ttl_of(request->keep.history_ttl_ms));
-    args_number(a, ttl_of(keep_meta_ttl_ms(&request->keep)));
+    args_number(a, redis_ttl(request->keep.history_ttl_ms));
+    args_number(a, redis_ttl(keep_meta_ttl_ms(&request->keep)));
     args_number(a, (uint64_t) request->publication->time_ms);
     args_add(a, buffer_bytes(&re->text));
     args_number(a, request->version);
     args_str(a, request->version_epoch);
     if (is_once)
-        args_number(a, ttl_of(publish_idempotency_ttl_ms(request)));
+        args_number(a, redis_ttl(publish_idempotency_ttl_ms(request)));
 }
 
 static void unkept_args(struct args *a, struct shard *s, struct publish_request *request) {
@@ -113,14 +113,14 @@ static void unkept_args(struct args *a, struct shard *s, struct publish_request 
     bool is_once = request->idempotency_key.len > 0;
     if (is_once) {
         args_script(a, s, SCRIPT_ONCE, 1);
-        once_name(a, request);
+        args_once(a, request);
     } else {
         args_str(a, STR("PUBLISH"));
     }
     args_name(a, re->pubsub_prefix, "c.", request->publication->channel);
     args_add(a, buffer_bytes(&re->text));
     if (is_once)
-        args_number(a, ttl_of(publish_idempotency_ttl_ms(request)));
+        args_number(a, redis_ttl(publish_idempotency_ttl_ms(request)));
 }
 
 static int publish_send(struct op *op) {
@@ -170,7 +170,7 @@ static int publish_replied(struct op *op, const struct redisReply *reply) {
     return take_result(op, reply);
 }
 
-static void count(struct redis_engine *re, const struct publish_request *request) {
+void publish_count(struct redis_engine *re, const struct publish_request *request) {
     struct redis_counts *c = &re->counts;
     if (request->result == -ENOBUFS)
         c->rejected++;
@@ -192,7 +192,7 @@ static void publish_finish(struct op *op, int error) {
     struct publish_op *po = publish_of(op);
     struct redis_engine *re = op->shard->engine;
     po->request->result = error;
-    count(re, po->request);
+    publish_count(re, po->request);
     archive_add(re, po->request);
     publish_answer(re, po->request);
     free(po);
@@ -206,8 +206,17 @@ static const struct op_class publish_class = {
 
 /* ---- handing over ---- */
 
+/* Who publishes what is heard here, too, is answered after it is. */
+bool request_wants_fence(struct redis_engine *re, const struct publish_request *request) {
+    return request->inbox &&
+           distribution_has(&re->engine.distribution, request->hash, request->publication->channel);
+}
+
 static void start(struct redis_engine *re, struct publish_request *request) {
-    struct str channel = request->publication->channel;
+    if (request->map.is_map) {
+        map_change(re, request, false);
+        return;
+    }
     struct publish_op *po = malloc(sizeof *po);
     if (!po) {
         request->result = -ENOMEM;
@@ -217,10 +226,8 @@ static void start(struct redis_engine *re, struct publish_request *request) {
     *po = (struct publish_op){ .op.class = &publish_class,
                                .op.is_ordered = true,
                                .request = request };
-    /* Who publishes what is heard here, too, is answered after it is. */
-    bool wants_fence =
-            request->inbox && distribution_has(&re->engine.distribution, request->hash, channel);
-    op_start(&po->op, shard_for(re, channel), wants_fence);
+    op_start(&po->op, shard_for(re, request->publication->channel),
+             request_wants_fence(re, request));
 }
 
 void publish_drain(struct redis_engine *re) {
@@ -260,10 +267,6 @@ static void hand_over(struct redis_engine *re, struct publish_request *request) 
 }
 
 void redis_publish(struct engine *e, struct publish_request *request, uint64_t hash) {
-    if (request->map.is_map) {
-        engine_answer(request, -ENOTSUP);
-        return;
-    }
     request->hash = hash;
     hand_over(redis_of(e), request);
 }

@@ -61,6 +61,8 @@ static void hear(void *arg, struct str name, struct bytes payload) {
         node_hear(re, payload);
     else if (take_prefix(&name, ".fence.") && message_take_number(&payload, &fence) == 0)
         shard_fence_seen(s, fence);
+    else if (take_prefix(&name, ".occupied"))
+        occupants_hear(s, payload);
 }
 
 /* ---- the lines ---- */
@@ -104,10 +106,12 @@ static void came_up(void *arg) {
     struct shard *s = arg;
     s->is_up = true;
     shard_came_up(s);
+    script_tell_generation(s);
     atomic_store(&s->engine->counts.last_error, 0);
     note_problem(s->engine);
     if (s->index == 0 && !s->engine->is_closing)
         node_beat(s->engine);
+    occupants_came_up(s);
 }
 
 static void went_down(void *arg, int error) {
@@ -222,6 +226,9 @@ static void redis_stats(struct engine *e, struct engine_stats *ret) {
         .rejected = atomic_load(&c->rejected),
         .duplicates = atomic_load(&c->duplicates),
         .stale = atomic_load(&c->stale),
+        .suppressed = atomic_load(&e->ephemera.suppressed),
+        .map_keys_expired = atomic_load(&e->ephemera.keys_expired),
+        .map_keys_refused = atomic_load(&e->ephemera.keys_refused),
         .denials_refused = atomic_load(&e->ephemera.denials_refused),
         .messages_refused = atomic_load(&c->messages_refused),
         .events = events,
@@ -252,6 +259,7 @@ static void redis_tick(struct engine *e) {
         queued += s->n_ops;
         if (s->fence_seen < s->fence && now - s->fence_at_ms >= FENCE_MS)
             shard_release_fences(s);
+        occupants_tend(s);
     }
     atomic_store(&re->counts.queued, queued);
     if (now - atomic_load(&re->counts.failed_ms) >= FAILURE_MS)
@@ -259,27 +267,7 @@ static void redis_tick(struct engine *e) {
     note_problem(re);
     note_stats(re);
     archive_care(re);
-}
-
-static int refuse_map_read(struct engine *e, const struct map_query *q, struct map_page *ret) {
-    (void) e;
-    (void) q;
-    (void) ret;
-    return -ENOTSUP;
-}
-
-static int refuse_map_count(struct engine *e, struct str channel, uint64_t *ret) {
-    (void) e;
-    (void) channel;
-    (void) ret;
-    return -ENOTSUP;
-}
-
-static int refuse_map_clear(struct engine *e, struct str channel, const struct keep *keep) {
-    (void) e;
-    (void) channel;
-    (void) keep;
-    return -ENOTSUP;
+    map_expire(re);
 }
 
 /* ---- events ---- */
@@ -314,6 +302,8 @@ static int redis_events_keep_queues(struct engine *e, const struct str *queues, 
 /* ---- making and ending ---- */
 
 static void redis_free(struct redis_engine *re) {
+    for (unsigned i = 0; i < re->n_shards; i++)
+        occupants_free(&re->shards[i]);
     assert(table_size(&re->readings) == 0);
     table_finish(&re->readings);
     pthread_mutex_destroy(&re->queue_mutex);
@@ -368,9 +358,9 @@ static const struct engine_class redis_class = {
     .history_remove = redis_history_remove,
     .position = redis_position,
     .stats = redis_stats,
-    .map_read = refuse_map_read,
-    .map_count = refuse_map_count,
-    .map_clear = refuse_map_clear,
+    .map_read = redis_map_read,
+    .map_count = redis_map_count,
+    .map_clear = redis_map_clear,
     .event_append = redis_event_append,
     .events_next = redis_events_next,
     .events_done = redis_events_done,
@@ -391,6 +381,11 @@ static const struct engine_class redis_class = {
     .signal = redis_signal,
     .listen = redis_listen,
     .unlisten = redis_unlisten,
+    .lease = redis_lease,
+    .occupants_open = redis_occupants_open,
+    .occupants_change = redis_occupants_change,
+    .occupants_told = redis_occupants_told,
+    .occupants_close = redis_occupants_close,
     .tick = redis_tick,
     .close = redis_close,
 };

@@ -6,19 +6,23 @@
  *
  * Keys and channels, P being the prefix: P.meta.CH, a hash of epoch e, top offset s, generation g,
  * version v and its epoch w; P.stream.CH, entries OFFSET-TIME of one field p, a publication
- * (message.h); P.once.KEYLENGTH.KEY.CH; P.presence.CH, P.presence_until.CH, P.presence_users.CH;
- * P.run, P.generation; P.denials; P.nodes, P.node_infos. Distributed: P.c.CH, and between nodes
- * P.signal, P.signal.ID, P.fence.ID.
+ * (message.h); of a map also what it keeps k, P.map.CH, a hash of values by key (map.lua),
+ * P.map_order.CH, P.map_times.CH, and of all of them P.maps_due; P.once.KEYLENGTH.KEY.CH;
+ * P.presence.CH, P.presence_until.CH, P.presence_users.CH; P.run, P.generation; P.denials; P.nodes,
+ * P.node_infos; P.lease.NAME, P.owned.NAME; P.occupied and P.occupied_* (occupants.lua).
+ * Distributed: P.c.CH, and between nodes P.signal, P.signal.ID, P.fence.ID, P.occupied.
  */
 #pragma once
 
 #include "async/group.h"
 #include "protocol/buffer.h"
 #include "storage/engine_impl.h"
+#include "storage/occupants.h"
 #include "storage/redis/options.h"
 #include "storage/redis/server.h"
 #include "storage/redis/stats.h"
 
+struct occupants;
 struct redis_engine;
 struct redisReply;
 
@@ -31,7 +35,13 @@ enum script {
     SCRIPT_PRESENCE_REMOVE,
     SCRIPT_PRESENCE_READ,
     SCRIPT_DENIAL_PUT,
+    SCRIPT_MAP,
+    SCRIPT_MAP_READ,
+    SCRIPT_MAP_DUE,
     SCRIPT_BEAT,
+    SCRIPT_LEASE,
+    SCRIPT_OCCUPY,
+    SCRIPT_OCCUPANTS,
     SCRIPTS
 };
 
@@ -72,6 +82,8 @@ struct shard {
     bool is_up;
     char identity[REDIS_IDENTITY_MAX];
     char generation[EPOCH_SIZE];
+    char generation_told[EPOCH_SIZE]; /* the nodes' ears know that whatever was before may be gone
+                                       */
     char shas[SCRIPTS][SHA_SIZE];
     struct op *first, **end;
     size_t n_ops;
@@ -85,6 +97,8 @@ struct shard {
     uint64_t fence, fence_seen; /* the last that was wanted; that has come back */
     bool is_fence_wanted;
     int64_t fence_at_ms; /* since when the oldest is waited for */
+
+    struct occupants *occupants; /* or NULL */
 };
 
 struct ear_slot;
@@ -136,6 +150,9 @@ struct redis_engine {
     struct list attachings; /* that wait for a task */
     unsigned n_attaching;
 
+    bool has_maps; /* somebody here has to do with some: their keys' times are looked after */
+    bool is_expiring[REDIS_SHARDS_MAX]; /* they are being asked for */
+
     /* Readings under way, by what they ask for. */
     struct table readings;
     struct answers answers[ANSWERS_MAX];
@@ -172,11 +189,12 @@ int redis_reply_error(const struct redisReply *reply);
 /* script.c */
 SUSPENDS int script_greet(void *arg, struct redis_server *server, struct str identity);
 void script_renew(struct shard *s);
+void script_tell_generation(struct shard *s); /* if it is another one */
 void epoch_make(struct redis_engine *re, char ret[static EPOCH_SIZE]);
 
 /* ---- putting commands together ---- */
 
-enum { ARGS_MAX = 20, NUMBER_MAX = 24 };
+enum { ARGS_MAX = 32, NUMBER_MAX = 24 };
 
 /* Spans of a command. What is made for it lies in the engine's scratch, which does not move. */
 struct args {
@@ -208,6 +226,21 @@ void publish_init(struct redis_engine *re);
 void publish_drain(struct redis_engine *re); /* what was handed over and not begun */
 void publish_answer(struct redis_engine *re, struct publish_request *request);
 void publish_flush(struct redis_engine *re);
+void publish_count(struct redis_engine *re, const struct publish_request *request); /* finished */
+uint64_t redis_ttl(int64_t ms); /* as Redis takes them */
+void args_once(struct args *a, const struct publish_request *request);
+bool request_wants_fence(struct redis_engine *re, const struct publish_request *request);
+
+/* map.c */
+void map_change(struct redis_engine *re, struct publish_request *request, bool is_expiry);
+
+/* map_read.c */
+int redis_map_read(struct engine *e, const struct map_query *q, struct map_page *ret);
+int redis_map_count(struct engine *e, struct str channel, uint64_t *ret);
+int redis_map_clear(struct engine *e, struct str channel, const struct keep *keep);
+
+/* map_expire.c */
+void map_expire(struct redis_engine *re); /* with each tick */
 
 /* archive.c */
 SUSPENDS int archive_begin(struct redis_engine *re, const struct engine_options *o, char **ret_why);
@@ -237,6 +270,9 @@ int redis_denial_put(struct engine *e, const struct denial *d);
 int redis_denial_remove(struct engine *e, enum denial_kind kind, struct str key);
 int redis_denials(struct engine *e, struct denials *ret);
 
+/* lease.c */
+int redis_lease(struct engine *e, const struct lease_claim *c, struct lease *ret);
+
 /* node.c */
 void node_beat(struct redis_engine *re);
 SUSPENDS void node_leave(struct redis_engine *re);
@@ -246,3 +282,13 @@ int redis_nodes(struct engine *e, struct nodes *ret);
 int redis_signal(struct engine *e, struct str to, struct bytes message);
 int redis_listen(struct engine *e, struct engine_ear *ear);
 void redis_unlisten(struct engine *e, struct engine_ear *ear);
+
+/* occupants.c */
+int redis_occupants_open(struct engine *e, struct engine_teller *t);
+int redis_occupants_change(struct engine *e, struct str channel, bool is_occupied);
+void redis_occupants_told(struct engine *e, unsigned place);
+SUSPENDS void redis_occupants_close(struct engine *e);
+void occupants_tend(struct shard *s);    /* with each tick */
+void occupants_came_up(struct shard *s); /* what was asked for before may be lost */
+void occupants_hear(struct shard *s, struct bytes payload);
+void occupants_free(struct shard *s);

@@ -16,7 +16,13 @@ SCRIPT_BYTES(presence_set)
 SCRIPT_BYTES(presence_remove)
 SCRIPT_BYTES(presence_read)
 SCRIPT_BYTES(denial_put)
+SCRIPT_BYTES(map)
+SCRIPT_BYTES(map_read)
+SCRIPT_BYTES(map_due)
 SCRIPT_BYTES(beat)
+SCRIPT_BYTES(lease)
+SCRIPT_BYTES(occupy)
+SCRIPT_BYTES(occupants)
 
 #define SCRIPT(name)                                                                               \
     { redis_script_##name, redis_script_##name##_end }
@@ -32,7 +38,13 @@ static const struct {
     [SCRIPT_PRESENCE_REMOVE] = SCRIPT(presence_remove),
     [SCRIPT_PRESENCE_READ] = SCRIPT(presence_read),
     [SCRIPT_DENIAL_PUT] = SCRIPT(denial_put),
+    [SCRIPT_MAP] = SCRIPT(map),
+    [SCRIPT_MAP_READ] = SCRIPT(map_read),
+    [SCRIPT_MAP_DUE] = SCRIPT(map_due),
     [SCRIPT_BEAT] = SCRIPT(beat),
+    [SCRIPT_LEASE] = SCRIPT(lease),
+    [SCRIPT_OCCUPY] = SCRIPT(occupy),
+    [SCRIPT_OCCUPANTS] = SCRIPT(occupants),
 };
 
 static struct bytes script_text(enum script script) {
@@ -77,6 +89,16 @@ static int take_generation(struct shard *s, const struct redisReply *reply) {
         return reply->type == REDIS_REPLY_ERROR ? redis_reply_error(reply) : -EPROTO;
     memcpy(s->generation, reply->str, reply->len + 1);
     return 0;
+}
+
+/* Streams are told of it by their epochs. */
+void script_tell_generation(struct shard *s) {
+    bool is_first = !s->generation_told[0];
+    if (strcmp(s->generation_told, s->generation) == 0)
+        return;
+    memcpy(s->generation_told, s->generation, sizeof s->generation);
+    if (!is_first)
+        node_missed(s->engine);
 }
 
 /* ---- a new line ---- */
@@ -126,6 +148,7 @@ static void renewed(struct redis_command *c, int error, const struct redisReply 
     if (error == 0)
         (void) take_generation(s, reply); /* what still cannot be done will say so itself */
     s->is_renewing = false;
+    script_tell_generation(s);
     shard_resume(s);
 }
 

@@ -19,5 +19,11 @@ redis_script_\name\()_end:
     script presence_remove
     script presence_read
     script denial_put
+    script map
+    script map_read
+    script map_due
     script beat
+    script lease
+    script occupy
+    script occupants
     .section .note.GNU-stack,"",%progbits

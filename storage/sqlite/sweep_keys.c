@@ -13,18 +13,13 @@ struct ending {
     struct publication *publication;
 };
 
-/* With the value's tags: whom a filter let have the value shall hear of its end. */
 static int removal_of(struct str channel, struct str key, struct bytes extra,
                       struct publication **ret) {
     struct publication *value;
     int r = row_decode(&(struct row){ .channel = channel, .key = key, .extra = extra }, &value);
     if (r < 0)
         return r;
-    *ret = publication_new(&(struct publication_parts){ .channel = channel,
-                                                        .key = key,
-                                                        .tags = value->tags,
-                                                        .n_tags = value->n_tags,
-                                                        .is_removed = true });
+    *ret = map_removal_of(value);
     publication_unref(value);
     if (!*ret)
         return -ENOMEM;

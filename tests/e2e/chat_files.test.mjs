@@ -57,7 +57,11 @@ const people = async (server, ...ids) => Promise.all(ids.map((id) => Person.conn
 
 describe('files', () => {
     let server;
-    before(async () => { server = await Parleyd.start({ config: chatConfig({ upload_max_size: '1MiB' }) }); });
+    before(async () => {
+        const config = chatConfig({ upload_max_size: '1MiB' });
+        config.client.allowed_origins = ['https://app.example'];
+        server = await Parleyd.start({ config });
+    });
     after(() => server.stop());
     afterEach(disconnectAll);
 
@@ -162,6 +166,12 @@ describe('files', () => {
         // A path that somebody's browser sent is cut to its last part.
         assert.equal((await attach(server, 'ann', 'C:\\Users\\ann\\a.txt', Buffer.from('x'))).name, 'a.txt');
         assert.equal((await attach(server, 'ann', '../../etc/passwd', Buffer.from('x'))).name, 'passwd');
+        // Of an embedding application's page by its token, but not by the cookie that a browser would send along.
+        const from = { Origin: 'https://app.example' };
+        const embedded = await upload(server, 'ann', 'x', Buffer.from('x'), 'text/plain', from);
+        assert.deepEqual([embedded.status, embedded.headers['access-control-allow-origin']], [201, from.Origin]);
+        assert.equal((await get(server, 'ann', embedded.json.attachment, from)).status, 200);
+        assert.equal((await upload(server, null, 'x', Buffer.from('x'), 'text/plain', { ...from, Cookie: 'parley_login=plt_x' })).status, 403);
     });
 
     test('are nowhere else than asked for by their ids', async () => {

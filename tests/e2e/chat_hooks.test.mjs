@@ -18,7 +18,7 @@ class Taker {
         taker.server = http.createServer(async (asked, response) => {
             const parts = [];
             for await (const part of asked) parts.push(part);
-            const status = taker.answer(taker.posts.length);
+            const status = taker.answer(taker.posts.length, asked.url);
             taker.posts.push({ url: asked.url, headers: asked.headers, raw: Buffer.concat(parts), body: JSON.parse(Buffer.concat(parts)), status });
             response.writeHead(status).end();
             for (const look of taker.waiting.splice(0)) look();
@@ -70,6 +70,7 @@ describe('a webhook', () => {
         assert.deepEqual((await post({ text: 'again', client_id: '17' })).body, { ...first.body, duplicate: true });
 
         for (const [body, status] of [['no JSON', 400], ['[]', 400], ['{}', 400], [{ text: 5 }, 400], [{ text: '' }, 400],
+            [{ text: 'x', name: 'x'.repeat(65) }, 400], [{ text: 'x', name: 'Ada\u202e' }, 400],
             [{ text: 'x'.repeat(16385) }, 413], [{ text: 'x'.repeat(300_000) }, 413]])
             assert.equal((await post(body)).status, status, JSON.stringify(body).slice(0, 60));
         assert.equal((await post({ text: 'x' }, 'x'.repeat(43))).status, 404);
@@ -140,6 +141,29 @@ describe('a webhook', () => {
         assert.equal(taker.posts[0].body.id, taker.posts[2].body.id);
         assert.ok(await server.metric('parley_chat_webhooks_failed_total') >= 2);
     });
+});
+
+test('webhooks that nobody answers keep no others waiting', async () => {
+    const server = await start(), taker = await Taker.start((n, url) => url.endsWith('/good') ? 200 : 500);
+    try {
+        const ann = await Person.connect(server, 'ann');
+        const hook = (room, url) => ann.call('webhook.create', { kind: 'out', room, name: 'W', url: taker.url + url });
+        for (const bad of [40, 30]) { // more than are delivered at once
+            const { room } = await ann.call('room.create', { kind: 'private', name: 'R' });
+            for (let i = 0; i < bad; i++) await hook(room.id, '/bad');
+            await ann.call('message.send', { room: room.id, client_id: room.id, text: 'x' });
+            if (bad === 30) {
+                await taker.until(({ posts }) => posts.length >= 70, 'all were tried');
+                await hook(room.id, '/good');
+                await ann.call('message.send', { room: room.id, client_id: 'last', text: 'for all' });
+            }
+        }
+        await taker.until(({ taken }) => taken.length === 1, 'the good one');
+    } finally {
+        disconnectAll();
+        taker.stop();
+        await server.stop();
+    }
 });
 
 test('a webhook delivers after a kill what it had not delivered before', async () => {

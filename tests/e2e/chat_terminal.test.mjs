@@ -54,14 +54,21 @@ describe('parley chat', () => {
         assert.equal(words.status, 0, words.stderr);
 
         const read = run('ben', ['read', 'kitchen']);
-        assert.match(read.stdout, /: hi from a pipe\nsecond line\n/);
+        assert.match(read.stdout, /: hi from a pipe\n {2}second line\n/);
         assert.match(read.stdout, /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d .*: said by arguments\n/);
         assert.match(run('ben', ['rooms']).stdout, /\tpublic\t\d+\tkitchen\n/);
 
         assert.equal(run('anna', ['send', 'kitchen'], '').status, 65);
         assert.equal(run('anna', ['send', 'nowhere'], 'x').status, 68);
         assert.equal(run('anna', ['send', 'kitchen'], Buffer.from([0xff, 0xfe])).status, 65);
+        assert.equal(run('anna', ['send', 'kitchen'], 'x'.repeat(16 * 1024 + 1)).status, 65);
         assert.equal(run('anna', ['dance']).status, 64);
+    });
+
+    test('what others wrote is not obeyed by a terminal, nor does it look like a line of somebody else', () => {
+        assert.equal(run('anna', ['send', 'garden'], 'a\u009b2J\rb\n2026-01-01 10:00:00 Ben: I quit').status, 0);
+        const { stdout } = run('ben', ['read', 'garden']);
+        assert.match(stdout, /: a\ufffd2J\ufffdb\n {2}2026-01-01 10:00:00 Ben: I quit\n/);
     });
 
     test('two people talk: text, wide characters, edits, reactions, a deletion', async () => {
@@ -102,6 +109,20 @@ describe('parley chat', () => {
         await ben.hides('that was quick');
         await ben.shows('deleted');
         await anna.stop();
+        await ben.stop();
+    });
+
+    test('what is pasted is a text: its lines are not sent, nor obeyed, one by one', async () => {
+        const ben = await open('ben');
+        ben.type('/join garden');
+        ben.key('Enter');
+        await ben.shows('I quit');
+        ben.paste('first of a paste\n/quit\n\x1b[Alast of it');
+        await ben.shows('first of a paste↵/quit↵');
+        await ben.shows('last of it');
+        ben.key('Enter');
+        await ben.hides('sending');
+        assert.match(run('anna', ['read', 'garden']).stdout, /: first of a paste\n {2}\/quit\n.*last of it\n/);
         await ben.stop();
     });
 

@@ -7,7 +7,6 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Backend } from './lib/backend.mjs';
 import { Cluster } from './lib/cluster.mjs';
 import { claimPort } from './lib/ports.mjs';
 import { Redis } from './lib/redis.mjs';
@@ -16,6 +15,8 @@ import { Wire } from './lib/wire.mjs';
 
 const everything = Object.fromEntries(['subscribe', 'publish', 'presence', 'history'].flatMap((what) =>
     [[`allow_${what}_for_client`, true], [`allow_${what}_for_anonymous`, true]]));
+
+const visible = { allow_subscribe_for_client: true, allow_subscribe_for_anonymous: true };
 
 const config = {
     http_api: { insecure: true },
@@ -30,6 +31,8 @@ const config = {
             { name: 'kept', ...everything, history_size: 1000, history_ttl: '300s', force_recovery: true, presence: true,
                 join_leave: true, force_push_join_leave: true },
             { name: 'live', ...everything },
+            { name: 'map', ...visible, subscription_type: 'map', map: { mode: 'recoverable' } },
+            { name: 'brief', ...visible, subscription_type: 'map', map: { mode: 'ephemeral' } },
         ],
     },
 };
@@ -206,6 +209,21 @@ describe('two nodes', () => {
         assert.equal((await ask(b, 'history', { channel, limit: -1 })).publications.length, 1);
     });
 
+    test('a map that is cleared on one is so for those who follow it on the other', async () => {
+        for (const namespace of ['map', 'brief']) {
+            const channel = fresh(namespace);
+            await ask(a, 'map_publish', { channel, key: 'k', data: 1 });
+            const peer = await Peer.of(b);
+            const { state } = await peer.subscribe(channel, { type: 1, phase: 2, limit: 100 });
+            assert.deepEqual(state.map(({ key, data }) => [key, data]), [['k', 1]]);
+            await ask(a, 'map_clear', { channel });
+            await peer.push((push) => push.channel === channel
+                && (namespace === 'map' ? push.unsubscribe?.code === 2500 : push.pub?.removed), 'to be told');
+            assert.deepEqual(await ask(b, 'map_stats', { channel }), { num_keys: 0 });
+            peer.close();
+        }
+    });
+
     test('a node that is gone is forgotten', async () => {
         await b.kill('SIGTERM');
         await until('one node', async () => (await ask(a, 'info')).nodes.length === 1);
@@ -289,69 +307,19 @@ describe('a Redis that goes away and comes back', () => {
         assert.deepEqual(seen, Array.from({ length: 50 }, (_, i) => i + 1));
         one.close();
     });
-});
 
-// As docs/webhooks.md says it.
-function note(event, channels) {
-    const [process] = event.id.split('-');
-    const there = channels.get(event.channel) ?? new Set();
-    channels.set(event.channel, there);
-    if (event.type === 'channel_occupied') there.add(process);
-    else there.delete(process);
-}
-
-describe('two nodes with webhooks', () => {
-    let cluster, backend, channels, told;
-    const processes = (channel) => channels.get(channel)?.size ?? 0;
-    const isOccupied = (channel) => processes(channel) > 0;
-    before(async () => {
-        channels = new Map();
-        told = [];
-        backend = await Backend.start();
-        backend.answer('/hook', ({ events }) => {
-            for (const event of events) {
-                note(event, channels);
-                told.push(event);
-            }
-            return {};
-        });
-        cluster = await Cluster.start({ config: { ...config, webhooks: { vacated_delay: '50ms', endpoints: [
-            { name: 'main', endpoint: backend.url('/hook'), events: ['channel_occupied', 'channel_vacated'] }] } } });
-    });
-    after(async () => {
-        await cluster?.stop();
-        await backend?.stop();
-    });
-
-    test('each tells of its own, and together they say if anybody is there', async () => {
-        const channel = fresh('live');
-        const [one, two] = [await Peer.of(cluster.nodes[0]), await Peer.of(cluster.nodes[1])];
-        await one.subscribe(channel);
-        await two.subscribe(channel);
-        await until('both', () => processes(channel) === 2);
+    test('who follows a map without a stream reads it again after a cut', async () => {
+        const channel = fresh('brief');
+        const one = await Peer.of(a);
+        const follow = () => one.subscribe(channel, { type: 1, phase: 2, limit: 100 });
+        await ask(b, 'map_publish', { channel, key: 'k', data: 1 });
+        await follow();
+        await redis.ask('CLIENT', 'KILL', 'TYPE', 'pubsub');
+        await ask(b, 'map_publish', { channel, key: 'k', data: 2 });
+        const { code } = (await one.push((push) => push.unsubscribe && push.channel === channel, 'to be told')).unsubscribe;
+        assert.equal(code, 2500);
+        assert.deepEqual((await follow()).state.map(({ data }) => data), [2]);
         one.close();
-        await until('the other alone', () => processes(channel) === 1);
-        two.close();
-        await until('nobody', () => !isOccupied(channel));
-    });
-
-    test('a node that is killed is made up for by its next start, and the other is not believed gone', async () => {
-        const channel = fresh('live');
-        const [one, two] = [await Peer.of(cluster.nodes[0]), await Peer.of(cluster.nodes[1])];
-        await one.subscribe(channel);
-        await two.subscribe(channel);
-        await until('both', () => processes(channel) === 2);
-        await cluster.nodes[0].restart();
-        await until('the other alone', () => processes(channel) === 1);
-        const end = told.findLast((event) => event.channel === channel);
-        assert.equal(end.type, 'channel_vacated');
-        assert.equal(told.some((event) => event.channel === channel && `${event.id}-end` === end.id), true);
-        const again = await Peer.of(cluster.nodes[0]);
-        await again.subscribe(channel);
-        await until('both again', () => processes(channel) === 2);
-        two.close();
-        again.close();
-        await until('nobody', () => !isOccupied(channel));
     });
 });
 

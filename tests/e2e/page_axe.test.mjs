@@ -89,6 +89,7 @@ describe('axe-core', () => {
             await picture(page, `rooms-${how}`);
             for (const [item, title, ready] of [
                 ['Create a room', 'Create a room', 'Topic'],
+                ['Browse rooms', 'Browse rooms', 'Find a room'],
                 ['Invite people', 'Invite people', 'Good for'],
             ]) {
                 await side();
@@ -118,6 +119,19 @@ describe('axe-core', () => {
                 await isSound(page, `admin: ${part}`);
                 await picture(page, `admin-${part}-${how}`);
             }
+            await page.goto(team.server.url(`/#/room/${room}`));
+            await sees(page, 'Good morning');
+            await page.getByRole('button', { name: 'Bo Chen', exact: true }).first().click();
+            await page.getByRole('dialog', { name: 'Profile' }).getByRole('button', { name: 'Message' }).waitFor();
+            await isSound(page, 'a profile');
+            await picture(page, `profile-${how}`);
+            await page.keyboard.press('Escape');
+            await page.getByRole('button', { name: 'Room menu' }).click();
+            await page.getByRole('menuitem', { name: 'Leave' }).click();
+            await page.getByRole('dialog', { name: /^Leave/ }).getByRole('button', { name: 'Cancel' }).waitFor();
+            await isSound(page, 'a question');
+            await picture(page, `question-${how}`);
+            await page.keyboard.press('Escape');
             await page.goto(team.server.url('/#/room/nosuch'));
             await page.getByRole('heading', { name: 'There is no such room' }).waitFor();
             await isSound(page, 'no such room');

@@ -7,22 +7,25 @@ import { Team, choose, composer, inRoom, row, rows, say, scroller, sees, sent, t
 
 describe('two people in a room', () => {
     let team, ada, bo;
+    let open = []; // two windows, which go from room to room with the tests
     before(async () => {
         team = await Team.start();
         ada = await team.own();
         bo = await team.invite('bo', 'Bo Chen');
     });
-    afterEach(() => team.leave());
+    afterEach(() => team.leave({ stay: open }));
     after(() => team?.stop());
 
-    const both = async (name, options = {}) => {
+    const both = async (name) => {
         const id = await team.room(name, [ada, bo]);
-        const pages = [
-            await team.at(ada, `#/room/${id}`, options),
-            await team.at(bo, `#/room/${id}`, { dark: true, ...options }),
-        ];
-        for (const page of pages) await inRoom(page, `#${name}`);
-        return [id, ...pages];
+        if (!open.length) open = [await team.at(ada), await team.at(bo, '', { dark: true })];
+        for (const page of open) {
+            await page.evaluate((hash) => {
+                location.hash = hash;
+            }, `#/room/${id}`);
+            await inRoom(page, `#${name}`);
+        }
+        return [id, ...open];
     };
 
     test('talk, and see each other write', async () => {
@@ -149,6 +152,47 @@ describe('two people in a room', () => {
         await composer(a).press('Enter');
         await composer(a).press('Enter');
         await sees(b, 'great 🎉');
+    });
+
+    test('type on at once after a completion, and nothing is out of place', async () => {
+        const [, a] = await both('fast');
+        for (let i = 0; i < 5; i++) {
+            await composer(a).pressSequentially('@bo');
+            await a.getByRole('listbox', { name: 'Suggestions' }).waitFor();
+            // In one go: no frame is drawn between the keys.
+            await a.evaluate(() => {
+                const field = document.activeElement;
+                field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }));
+                for (const letter of 'are you there') document.execCommand('insertText', false, letter);
+            });
+            await eventually(
+                () => composer(a).inputValue(),
+                (text) => text === '@bo are you there',
+                'as it was typed',
+            );
+            await eventually(
+                () => composer(a).evaluate((field) => field.selectionStart),
+                (at) => at === '@bo are you there'.length,
+                'the caret is at the end',
+            );
+            await composer(a).fill('');
+        }
+    });
+
+    test('have what can be done with a message below it where fingers are, and a tap does not hit it', async () => {
+        const id = await team.room('fingers', [ada, bo]);
+        for (const text of ['first', 'second', 'third']) await ada.say(id, text);
+        const page = await team.at(ada, `#/room/${id}`, { width: 390, height: 844, phone: true });
+        await sees(page, 'third');
+        for (const text of ['second', 'third', 'first', 'second']) {
+            const box = await row(page, text).boundingBox();
+            await page.touchscreen.tap(box.x + box.width * 0.8, box.y + Math.min(box.height / 2, 12));
+            const tools = row(page, text).getByRole('toolbar');
+            await tools.waitFor();
+            const words = await row(page, text).locator('.prose').boundingBox();
+            assert.ok((await tools.boundingBox()).y >= words.y + words.height - 1, 'below the text');
+            assert.equal(await page.locator('.popover, .menu, dialog').count(), 0, 'nothing has opened');
+        }
     });
 
     test('pin, and find what is pinned', async () => {

@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "storage/denial.h"
-#include "storage/map.h"
 #include "tests/integration/redis_nodes.h"
 
 /* ---- publishing ---- */
@@ -540,25 +539,6 @@ static void what_is_not_ours_is_counted_and_dropped(void **state) {
     run_one(foreign_story);
 }
 
-static int map_story(struct world *w) {
-    struct attempt attempt = { 0 };
-    struct publish_request request = { .publication = a_publication(STR("m"), "v"),
-                                       .map.is_map = true };
-    uint64_t keys;
-    struct map_page page;
-    struct map_query q = { .channel = STR("m"), .limit = 10 };
-    CHECK(w, world_publish_with(w, &attempt, request) == -ENOTSUP);
-    CHECK(w, engine_map_read(w->engine, &q, &page) == -ENOTSUP);
-    CHECK(w, engine_map_stats(w->engine, STR("m"), keep_none, &keys) == -ENOTSUP);
-    CHECK(w, engine_map_clear(w->engine, STR("m"), keep_ten) == -ENOTSUP);
-    return 0;
-}
-
-static void maps_are_refused(void **state) {
-    (void) state;
-    run_one(map_story);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(publications_and_joins_reach_the_other_node_in_order),
@@ -577,7 +557,6 @@ int main(void) {
         TEST(nodes_send_each_other_signals),
         TEST(nodes_know_of_each_other),
         TEST(what_is_not_ours_is_counted_and_dropped),
-        TEST(maps_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,10 +73,8 @@ int scene_config(const struct scene *s, uint32_t history_size, struct config **r
     buffer_append_str(&text, STR(", "));
     append_namespace(s, history_size, "cch",
                      ", \"force_recovery_mode\": \"cache\", \"auto_cache_recover\": true", &text);
-    if (c->engine != ENGINE_REDIS)
-        append_map(s, "map", "recoverable", &text);
-    if (c->engine != ENGINE_REDIS)
-        append_map(s, "eph", "ephemeral", &text);
+    append_map(s, "map", "recoverable", &text);
+    append_map(s, "eph", "ephemeral", &text);
     buffer_append_str(&text, STR("]}}"));
     int r = buffer_error(&text);
     if (r == 0)

@@ -11,6 +11,13 @@ uint64_t script_more(uint64_t *state, uint64_t bound) {
     return (z ^ (z >> 31)) % bound;
 }
 
+static void draw_maps(uint64_t *state, struct script *ret) {
+    for (unsigned i = 0; i < ret->channels; i++)
+        if (script_more(state, 3) == 0)
+            ret->modes[i] = script_more(state, 3) == 0 ? CHANNEL_LIVE_MAP : CHANNEL_MAP;
+    ret->keys = script_more(state, 2) ? SCENE_KEYS_MAX : 4 + (uint32_t) script_more(state, 12);
+}
+
 static void draw_alone(uint64_t seed, struct script *ret) {
     static const uint32_t sizes[] = { 3, 10, 60, 100000 };
     static const uint32_t queues[] = { 4096, 16384, 1 << 20 };
@@ -37,10 +44,7 @@ static void draw_alone(uint64_t seed, struct script *ret) {
     ret->ttl_ms = script_more(&state, 4) == 0 ? 2000 + (int64_t) script_more(&state, 4000) : 0;
     for (unsigned i = 0; i < ret->channels; i++)
         ret->modes[i] = script_more(&state, 3) == 0 ? CHANNEL_CACHE : CHANNEL_STREAM;
-    for (unsigned i = 0; i < ret->channels; i++)
-        if (script_more(&state, 3) == 0)
-            ret->modes[i] = script_more(&state, 3) == 0 ? CHANNEL_LIVE_MAP : CHANNEL_MAP;
-    ret->keys = script_more(&state, 2) ? SCENE_KEYS_MAX : 4 + (uint32_t) script_more(&state, 12);
+    draw_maps(&state, ret);
 }
 
 /* Nodes that share a Redis. */
@@ -72,6 +76,7 @@ static void draw_shared(uint64_t seed, struct script *ret) {
     ret->has_splits = script_more(&state, 3) == 0;
     ret->has_refusals = script_more(&state, 3) == 0;
     ret->wait_ms = script_more(&state, 2) ? 1 + (int64_t) script_more(&state, 5000) : 0;
+    draw_maps(&state, ret);
 }
 
 void script_draw(uint64_t seed, int engine, struct script *ret) {

@@ -73,14 +73,16 @@ static int load_config(const struct world_options *o, const char *yaml, struct c
 
 static int open_daemon(struct world *w) {
     char *why = NULL;
-    struct daemon_options o = { .config = w->config,
-                                .log = w->options->log,
-                                .engine_vfs = w->options->vfs,
-                                .http = w->options->http,
-                                .open_engine = w->options->bus ? bus_open_engine : NULL,
-                                .open_engine_arg = w->options->bus,
-                                .is_single_threaded = !w->options->is_real,
-                                .has_no_listeners = !w->options->is_real && !w->options->listens };
+    struct daemon_options o = {
+        .config = w->config,
+        .log = w->options->log,
+        .engine_vfs = w->options->vfs,
+        .http = w->options->http,
+        .open_engine = w->options->bus ? bus_open_engine : w->options->open_engine,
+        .open_engine_arg = w->options->bus ? w->options->bus : w->options->open_engine_arg,
+        .is_single_threaded = !w->options->is_real,
+        .has_no_listeners = !w->options->is_real && !w->options->listens
+    };
     int r = daemon_open(&o, &w->daemon, &why);
     if (r < 0)
         (void) snprintf(w->failure, sizeof w->failure, "daemon: %s", why ? why : "?");

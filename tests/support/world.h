@@ -17,6 +17,8 @@
 #include "protocol/bytes.h"
 
 struct bus;
+struct engine;
+struct engine_options;
 struct http_client_options;
 struct peer;
 struct world;
@@ -34,6 +36,10 @@ struct world_options {
     struct log *log;      /* or NULL */
     const struct http_client_options *http; /* what answers the daemon's requests; or NULL */
     struct bus *bus; /* in place of an engine of its own: tests/support/bus.h; or NULL */
+    /* Likewise, as of daemon_options; or NULL. */
+    int (*open_engine)(void *arg, struct daemon *d, const struct engine_options *o,
+                       struct engine **ret);
+    void *open_engine_arg;
 };
 
 typedef int story_fn(struct world *w, void *arg);

@@ -62,20 +62,9 @@ bool editor_set(struct editor *e, const char *text) {
     return show(e, text);
 }
 
-static void append_character(struct buffer *out, uint32_t c) {
-    if (c < 0x80) {
-        buffer_append_byte(out, (uint8_t) c);
-        return;
-    }
-    unsigned more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    buffer_append_byte(out, (uint8_t) ((0xf0u << (3 - more)) | (c >> (6 * more))));
-    while (more-- > 0)
-        buffer_append_byte(out, (uint8_t) (0x80 | ((c >> (6 * more)) & 0x3f)));
-}
-
 int editor_text(const struct editor *e, struct buffer *out) {
     for (size_t i = 0; i < e->n; i++)
-        append_character(out, (uint32_t) e->text[i]);
+        text_append(out, e->text[i]);
     return buffer_error(out);
 }
 

@@ -211,9 +211,12 @@ void app_key(struct app *a, struct key key) {
         a->completion.is_on = false;
     switch (key.kind) {
     case KEY_IS_CHARACTER:
-        if (!editor_insert(&a->editor, key.c))
-            screen_bell(a->screen);
-        else if (a->editor.text[0] != L'/')
+        if (!editor_insert(&a->editor, key.c)) {
+            if (key.is_pasted) /* once is enough for all that there is no room for */
+                app_notice(a, "that is longer than a message may be: its end is missing");
+            else
+                screen_bell(a->screen);
+        } else if (a->editor.text[0] != L'/')
             app_typing(a);
         break;
     case KEY_IS_CONTROL:

@@ -261,32 +261,50 @@ static bool is_beginning(struct str of, struct str text) {
     return text.len <= of.len && strncasecmp(of.data, text.data, text.len) == 0;
 }
 
+/* How well a text names a room. Whoever calls a room, or themselves, as another is called is to get
+ * nothing that was meant for it: two of a kind are none. */
+enum fit { FITS_NOT, IS_BEGINNING, IS_PEERS_NAME, IS_NAME, IS_ID };
+
+static enum fit fit_of(struct str name, struct str text, enum fit if_whole) {
+    if (name.len == 0 || !is_beginning(name, text))
+        return FITS_NOT;
+    return name.len == text.len ? if_whole : IS_BEGINNING;
+}
+
+static enum fit better(enum fit a, enum fit b) {
+    return a > b ? a : b;
+}
+
+static enum fit fit_of_room(const struct model *m, const struct room *r, char sign,
+                            struct str text) {
+    const struct user *peer = r->peer ? model_user(m, str_of(r->peer)) : NULL;
+    enum fit fit = FITS_NOT;
+
+    if (sign != '#' && peer)
+        fit = fit_of(str_of(peer->login), text, IS_NAME);
+    if (sign == 0)
+        fit = better(fit, fit_of(str_of(r->id), text, IS_ID));
+    if (sign == 0 || (sign == '#' && !r->peer))
+        fit = better(fit, fit_of(str_of(model_room_label(m, r)), text,
+                                 r->peer ? IS_PEERS_NAME : IS_NAME));
+    return fit;
+}
+
 struct room *model_find_room(const struct model *m, struct str text) {
     struct room *found = NULL;
+    enum fit best = FITS_NOT;
     size_t n = 0;
-    bool is_user = text.len > 0 && text.data[0] == '@';
+    char sign = text.len > 0 && (text.data[0] == '#' || text.data[0] == '@') ? text.data[0] : 0;
 
-    if (text.len > 0 && (text.data[0] == '#' || is_user))
+    if (sign)
         text = (struct str){ text.data + 1, text.len - 1 };
-    if (text.len == 0)
-        return NULL;
-    for (size_t i = 0; i < m->n_rooms; i++) {
-        struct room *r = m->rooms[i];
-        const struct user *peer = r->peer ? model_user(m, str_of(r->peer)) : NULL;
-        struct str names[] = { str_of(is_user ? NULL : model_room_label(m, r)),
-                               str_of(peer ? peer->login : NULL), str_of(is_user ? NULL : r->id) };
-        bool is_match = false;
-        for (size_t k = 0; k < ELEMENTS_OF(names); k++) {
-            if (names[k].len == 0 || !is_beginning(names[k], text))
-                continue;
-            if (names[k].len == text.len)
-                return r;
-            is_match = true;
-        }
-        if (is_match) {
-            found = r;
-            n++;
-        }
+    for (size_t i = 0; text.len > 0 && i < m->n_rooms; i++) {
+        enum fit fit = fit_of_room(m, m->rooms[i], sign, text);
+        if (fit == FITS_NOT || fit < best)
+            continue;
+        n = fit > best ? 1 : n + 1;
+        best = fit;
+        found = m->rooms[i];
     }
     return n == 1 ? found : NULL;
 }

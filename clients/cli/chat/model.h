@@ -77,8 +77,8 @@ const struct user *model_user_by_login(const struct model *m, struct str login);
 const char *model_user_label(const struct model *m, const char *id); /* name to be shown */
 const char *model_room_label(const struct model *m, const struct room *r);
 
-/* By its name, its slug as #name, or the login of a direct room's peer; a unique beginning will
- * do. NULL: none, or several. */
+/* By its id; its name (with # nothing else) or the login of its peer, if it is a direct one (with @
+ * nothing else); its peer's name; or a beginning; in this order. NULL: none, or several. */
 struct room *model_find_room(const struct model *m, struct str text);
 
 /* The room that wants to be looked at first after this one: mentions, then direct rooms, then

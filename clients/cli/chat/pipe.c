@@ -10,6 +10,7 @@
 #include "async/task.h"
 #include "clients/cli/chat/chat.h"
 #include "clients/cli/chat/model.h"
+#include "clients/cli/chat/text.h"
 #include "protocol/buffer.h"
 #include "protocol/json.h"
 #include "protocol/utf8.h"
@@ -22,6 +23,26 @@ struct pipe {
     struct model model;
     struct arena arena; /* of the answers */
 };
+
+/* What the chat refuses by its own codes (docs/chat-protocol.md). */
+static int exit_code_of(const struct reply_error *e) {
+    enum { NOT_FOUND = 404, TOO_LONG = 413, ARCHIVED = 423, SLOW_MODE = 429, MUTED = 430, BANNED };
+
+    switch (e->code) {
+    case NOT_FOUND:
+        return EX_NOHOST;
+    case TOO_LONG:
+        return EX_DATAERR;
+    case ARCHIVED:
+    case MUTED:
+    case BANNED:
+        return EX_NOPERM;
+    case SLOW_MODE:
+        return EX_TEMPFAIL;
+    default:
+        return cli_exit_code_of_error(e);
+    }
+}
 
 /* Asks, and says what went wrong. An exit code; EX_TEMPFAIL: another try may help. */
 static int call(struct pipe *p, const char *method, const struct buffer *data,
@@ -42,7 +63,7 @@ static int call(struct pipe *p, const char *method, const struct buffer *data,
     if (reply.kind == REPLY_ERROR) {
         cli_say("%s: %.*s (%" PRIu32 ")", method, (int) reply.error.message.len,
                 reply.error.message.data, reply.error.code);
-        return cli_exit_code_of_error(&reply.error);
+        return exit_code_of(&reply.error);
     }
     r = reply.kind == REPLY_RPC ? chat_object_decode(reply.rpc.data, &p->arena, ret) : -EPROTO;
     if (r < 0)
@@ -67,7 +88,7 @@ static int begin(struct pipe *p) {
 static const struct room *room_of(const struct pipe *p, const char *name) {
     const struct room *r = model_find_room(&p->model, str_of(name));
     if (!r)
-        cli_say("you are in no room called %s; see `parley chat rooms`", name);
+        cli_say("you are in no room called %s, or in several; see `parley chat rooms`", name);
     return r;
 }
 
@@ -171,8 +192,13 @@ static void print_message(const struct pipe *p, const struct message *m) {
         return print_json(m);
     if (localtime_r(&at, &tm))
         (void) strftime(time, sizeof time, "%Y-%m-%d %H:%M:%S", &tm);
-    printf("%s %s: %s\n", time, model_user_label(&p->model, m->user),
-           m->is_deleted ? "(deleted)" : m->text);
+    CLEANUP(buffer_finish) struct buffer line = BUFFER_INIT;
+    buffer_printf(&line, "%s ", time);
+    text_append_harmless(&line, str_of(model_user_label(&p->model, m->user)));
+    buffer_append_str(&line, STR(": "));
+    text_append_harmless(&line, str_of(m->is_deleted ? "(deleted)" : m->text));
+    if (buffer_error(&line) == 0)
+        printf("%.*s\n", (int) line.len, (char *) line.data);
 }
 
 static int run_read(struct pipe *p) {
@@ -204,7 +230,12 @@ static int run_rooms(struct pipe *p) {
 
     for (size_t i = 0; code == EX_OK && i < p->model.n_rooms; i++) {
         const struct room *r = p->model.rooms[i];
-        printf("%s\t%s\t%u\t%s\n", r->id, r->kind, r->unread, model_room_label(&p->model, r));
+        CLEANUP(buffer_finish) struct buffer label = BUFFER_INIT;
+        text_append_harmless(&label, str_of(model_room_label(&p->model, r)));
+        if (buffer_error(&label) < 0)
+            return EX_OSERR;
+        printf("%s\t%s\t%u\t%.*s\n", r->id, r->kind, r->unread, (int) label.len,
+               (char *) label.data);
     }
     return code;
 }

@@ -24,12 +24,15 @@ enum {
     PAIR_NICKS,
     NICKS = 12,
     NICKS_FEW = 6,
+    KEY_PASTE_BEGINS = KEY_MAX + 1, /* of our own, with ncurses */
+    KEY_PASTE_ENDS,
 };
 
 struct screen {
     SCREEN *terminal;
     unsigned nicks; /* colours for them; 0: none */
     bool has_colours;
+    bool is_pasting;
     wchar_t scratch[TEXT_LINE_MAX + 1];
 };
 
@@ -49,6 +52,14 @@ static void choose_colours(struct screen *s) {
     for (unsigned i = 0; i < s->nicks; i++)
         (void) init_pair((short) (PAIR_NICKS + i), has_many ? nick_colours[i] : (short) (i + 1),
                          -1);
+}
+
+/* What is pasted comes between two marks (xterm's "bracketed paste"): without them each of its
+ * lines would be sent, and those that begin with a slash be obeyed. */
+static void ask_for_pastes(struct screen *s, bool is_wanted) {
+    s->is_pasting = false;
+    (void) putp(is_wanted ? "\033[?2004h" : "\033[?2004l");
+    (void) fflush(stdout);
 }
 
 int screen_open(struct screen **ret) {
@@ -71,6 +82,9 @@ int screen_open(struct screen **ret) {
     (void) keypad(stdscr, TRUE);
     (void) nodelay(stdscr, TRUE);
     (void) set_escdelay(ESCAPE_MS);
+    (void) define_key("\033[200~", KEY_PASTE_BEGINS);
+    (void) define_key("\033[201~", KEY_PASTE_ENDS);
+    ask_for_pastes(s, true);
     choose_colours(s);
     *ret = s;
     return 0;
@@ -79,6 +93,7 @@ int screen_open(struct screen **ret) {
 struct screen *screen_close(struct screen *s) {
     if (!s)
         return NULL;
+    ask_for_pastes(s, false);
     (void) endwin();
     delscreen(s->terminal);
     free(s);
@@ -86,12 +101,14 @@ struct screen *screen_close(struct screen *s) {
 }
 
 void screen_leave(struct screen *s) {
+    ask_for_pastes(s, false);
     (void) def_prog_mode();
     (void) endwin();
 }
 
 void screen_return(struct screen *s) {
     (void) reset_prog_mode();
+    ask_for_pastes(s, true);
     (void) clearok(stdscr, TRUE);
     (void) refresh();
 }
@@ -170,21 +187,36 @@ static struct key character_key(wint_t c) {
     }
 }
 
-static struct key next_key(void) {
+/* Text is all that a paste has: nothing in it is a key. */
+static struct key pasted_key(wint_t c) {
+    c = c == '\r' ? '\n' : c;
+    bool is_text = c == '\n' || c == '\t' || (c >= ' ' && c != 0x7f);
+    return (struct key){ .kind = is_text ? KEY_IS_CHARACTER : KEY_IS_UNKNOWN,
+                         .is_pasted = true,
+                         .c = (wchar_t) c };
+}
+
+static struct key next_key(struct screen *s) {
     wint_t c;
     int kind = get_wch(&c);
 
     if (kind == ERR)
         return (struct key){ .kind = KEY_IS_NONE };
+    if (kind == KEY_CODE_YES && (c == KEY_PASTE_BEGINS || c == KEY_PASTE_ENDS)) {
+        s->is_pasting = c == KEY_PASTE_BEGINS;
+        return (struct key){ .kind = KEY_IS_UNKNOWN };
+    }
+    if (s->is_pasting && (kind != KEY_CODE_YES || c != KEY_RESIZE))
+        return kind == KEY_CODE_YES ? (struct key){ .kind = KEY_IS_UNKNOWN } : pasted_key(c);
     return kind == KEY_CODE_YES ? function_key(c) : character_key(c);
 }
 
 struct key screen_key(struct screen *s) {
-    struct key key = next_key();
+    struct key key = next_key(s);
 
     if (key.kind != KEY_IS_NAMED || key.name != NAMED_ESCAPE)
         return key;
-    struct key behind = next_key();
+    struct key behind = next_key(s);
     if (behind.kind == KEY_IS_NONE)
         return key;
     if (behind.kind == KEY_IS_CHARACTER)
@@ -399,7 +431,7 @@ static int draw_status(struct screen *s, const struct view *v, const struct fram
 }
 
 static wchar_t shown(wchar_t c) {
-    return c == L'\n' ? L'↵' : c < L' ' || (c >= 0x7f && c < 0xa0) ? 0xfffd : c;
+    return c == L'\n' ? L'↵' : c == L'\t' ? L'→' : c < L' ' || (c >= 0x7f && c < 0xa0) ? 0xfffd : c;
 }
 
 /* The typed line; where it is too long, so much of it that the cursor is seen. */

@@ -48,7 +48,8 @@ enum key_name {
 
 struct key {
     enum key_kind kind;
-    bool is_alt; /* of KEY_IS_NAMED */
+    bool is_alt;    /* of KEY_IS_NAMED */
+    bool is_pasted; /* not typed: a line break in it is one, and sends nothing */
     enum key_name name;
     wchar_t c;
 };

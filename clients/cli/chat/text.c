@@ -24,6 +24,32 @@ size_t text_next(struct str s, wchar_t *ret) {
     return len;
 }
 
+void text_append(struct buffer *out, wchar_t character) {
+    uint32_t c = (uint32_t) character;
+    if (c < 0x80) {
+        buffer_append_byte(out, (uint8_t) c);
+        return;
+    }
+    unsigned more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    buffer_append_byte(out, (uint8_t) ((0xf0u << (3 - more)) | (c >> (6 * more))));
+    while (more-- > 0)
+        buffer_append_byte(out, (uint8_t) (0x80 | ((c >> (6 * more)) & 0x3f)));
+}
+
+void text_append_harmless(struct buffer *out, struct str text) {
+    size_t len;
+    wchar_t c;
+
+    while ((len = text_next(text, &c)) > 0) {
+        bool is_carriage = text.data[0] == '\r' && text.len > 1 && text.data[1] == '\n';
+        if (!is_carriage)
+            text_append(out, c);
+        if (c == L'\n')
+            buffer_append_str(out, STR("  "));
+        text = (struct str){ text.data + len, text.len - len };
+    }
+}
+
 unsigned char_width(wchar_t c) {
     int width = wcwidth(c);
     return width < 0 ? 1 : (unsigned) width;

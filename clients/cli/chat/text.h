@@ -5,7 +5,7 @@
 
 #include <wchar.h>
 
-#include "protocol/bytes.h"
+#include "protocol/buffer.h"
 
 enum { TEXT_LINE_MAX = 512 }; /* characters of a line, whatever its columns */
 
@@ -30,6 +30,13 @@ unsigned char_width(wchar_t c);                     /* 0: combining */
 /* The next character of valid UTF-8, made harmless, and how many bytes it took (0: none is left).
  */
 size_t text_next(struct str text, wchar_t *ret);
+
+/* Appends a character in UTF-8. */
+void text_append(struct buffer *out, wchar_t c);
+
+/* Appends valid UTF-8 as a terminal may have it; what follows a line break is indented, so that no
+ * text looks like a line of its own. */
+void text_append_harmless(struct buffer *out, struct str text);
 
 /* One line of it, cut after so many columns. ret: TEXT_LINE_MAX. Returns how many characters. */
 size_t text_cut(struct str text, unsigned columns, wchar_t *ret);

@@ -15,6 +15,7 @@ static int exit_code_of(int r) {
     case -EBUSY:
         return EX_TEMPFAIL;
     case -EBADMSG:
+    case -EPROTONOSUPPORT:
         return EX_DATAERR;
     case -EACCES:
     case -EPERM:

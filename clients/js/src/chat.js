@@ -23,6 +23,7 @@ export class Chat extends Observable {
     #areRoomsStale = true;
     #list = [];
     #waiting = new Set(); // of ready()
+    #seen = new Map(); // id -> when somebody was seen to go
     #during = null; // events since the state was asked for
 
     constructor({
@@ -49,6 +50,7 @@ export class Chat extends Observable {
         this.isLoaded = false;
         this.me = this.team = this.epoch = null;
         this.limits = {};
+        this.online = null; // ids of who is there; null: not known
         this.eventsN = 0; // that came on the user's channel
 
         const handlers = {
@@ -140,6 +142,7 @@ export class Chat extends Observable {
             team: this.team,
             limits: this.limits,
             users: this.users,
+            online: this.online,
             rooms,
             unread: sum(({ notify, unread, mentions }) => (notify === 'none' ? 0 : notify === 'mentions' ? mentions : unread)),
             mentions: sum(({ notify, mentions }) => (notify === 'none' ? 0 : mentions)),
@@ -161,6 +164,11 @@ export class Chat extends Observable {
         const user = this.directory.map.get(id);
         if (!user) this.directory.want(id);
         return user;
+    }
+
+    // 0: it is not known.
+    lastSeen(id) {
+        return Math.max(this.directory.map.get(id)?.last_seen ?? 0, this.#seen.get(id) ?? 0);
     }
 
     on(type, listener) {
@@ -252,12 +260,13 @@ export class Chat extends Observable {
         this.#waiting.clear();
     }
 
-    #apply({ me, team, users, rooms, epoch, limits }) {
+    #apply({ me, team, users, rooms, epoch, limits, online }) {
         if (this.me && this.me.id !== me.id) this.#becomeAnother();
         this.me = me;
         this.team = team ?? null;
         this.limits = limits ?? {};
         this.#use(me.id);
+        this.online = online ? new Set(online) : null;
         this.directory.put([me, ...(users ?? [])]);
 
         const isRestored = this.epoch !== null && epoch !== this.epoch;
@@ -337,7 +346,21 @@ export class Chat extends Observable {
                 break;
             case 'user.updated':
                 this.directory.put([event.user]);
+                break;
+            case 'online.changed':
+                this.#onlineChanged(event);
         }
+    }
+
+    // `all`: these are there; `more`: they are too many for it to be told; else who came and who went.
+    #onlineChanged({ all, more, on = [], off = [] }) {
+        if (more) this.online = null;
+        else if (all) this.online = new Set(all);
+        else if (this.online) {
+            this.online = new Set([...this.online, ...on].filter((id) => !off.includes(id)));
+            for (const id of off) this.#seen.set(id, this.clock.now());
+        }
+        this._changed();
     }
 
     #mentioned({ room, message }) {

@@ -96,11 +96,11 @@ export class Room extends Observable {
         return Math.max(this.wire?.read_seq ?? 0, this.reading.target);
     }
 
-    _next() {
+    _next(old) {
         const { stream, presence, othersTyping } = this;
         return {
             info: this.info,
-            timeline: this.#timelineValue(stream),
+            timeline: this.#timelineValue(stream, old?.timeline),
             typing: othersTyping.users,
             online: presence.users,
             receipts: this.receipts,
@@ -111,13 +111,15 @@ export class Room extends Observable {
         };
     }
 
-    #timelineValue(stream) {
+    // The same object for as long as nothing in it is another: somebody who writes is no change of what is shown.
+    #timelineValue(stream, old) {
         const { window } = stream;
         const pending = window.hasAfter || stream.status !== 'open' ? [] : this.model.outbox.of(this.id);
-        return {
+        const all = [...window.items, ...pending];
+        const next = {
             status: stream.status,
             error: stream.error,
-            items: [...window.items, ...pending],
+            items: old && isSameList(old.items, all) ? old.items : all,
             hasBefore: window.hasBefore,
             hasAfter: window.hasAfter,
             isLoadingBefore: stream.loading.before,
@@ -130,6 +132,7 @@ export class Room extends Observable {
             generation: stream.generation,
             pins: stream.pins,
         };
+        return old && Object.keys(next).every((key) => Object.is(old[key], next[key])) ? old : next;
     }
 
     #itemOf(message, old) {
@@ -388,3 +391,5 @@ export class Room extends Observable {
         this.othersTyping.clear();
     }
 }
+
+const isSameList = (a, b) => a.length === b.length && a.every((one, i) => one === b[i]);

@@ -14,6 +14,32 @@ async function three() {
     return { world, server };
 }
 
+describe('people', () => {
+    test('are known to be there or not, from the first moment on', async () => {
+        const { world, server } = await three();
+        server.online = ['ann', 'bob'];
+        const ann = await world.online('ann');
+        const on = () => ann.value.online && [...ann.value.online].sort();
+        assert.deepEqual(on(), ['ann', 'bob']);
+        assert.equal(ann.lastSeen('bob'), 0);
+        const { users } = ann.value;
+        server.tell('ann', { type: 'online.changed', on: ['cy'], off: ['bob'] });
+        await world.pass(10);
+        assert.deepEqual(on(), ['ann', 'cy']);
+        assert.ok(ann.lastSeen('bob') > 0);
+        assert.equal(ann.value.users, users, 'nobody is another');
+        server.tell('ann', { type: 'online.changed', more: true });
+        await world.pass(10);
+        assert.equal(on(), null, 'too many');
+        server.tell('ann', { type: 'online.changed', on: ['bob'] });
+        await world.pass(10);
+        assert.equal(on(), null, 'which were there is not known');
+        server.tell('ann', { type: 'online.changed', all: ['ann'] });
+        await world.pass(10);
+        assert.deepEqual(on(), ['ann']);
+    });
+});
+
 describe('rooms', () => {
     test('the newest first, with what is unread, and what mentions', async () => {
         const { world, server } = await three();
@@ -261,11 +287,13 @@ describe('typing', () => {
     test('of others: until they stop, send, or are silent for 6 s', async () => {
         const { world, server, room } = await annInRoom();
         server.addUser('cy');
+        const { timeline } = room.value;
         server.typing('r', 'bob', 'typing.started');
         server.typing('r', 'cy', 'typing.started');
         server.typing('r', 'ann', 'typing.started');
         await world.pass(50);
         assert.deepEqual(room.value.typing, ['bob', 'cy']);
+        assert.equal(room.value.timeline, timeline, 'what is shown is the same');
         server.send('r', 'bob', { text: 'x' });
         await world.pass(50);
         assert.deepEqual(room.value.typing, ['cy']);

@@ -4,15 +4,16 @@ import { Redis } from './redis.mjs';
 
 export class Cluster {
     // config: of every node. redis: servers that are there already (anything with an `address`), which stay the caller's; else
-    // as many of the cluster's own as `servers` says. chatOwner: which node keeps the chat. addresses: by which node i knows them, if not all know them by the same.
+    // as many of the cluster's own as `servers` says. chatOwner: which node alone may keep the chat; chatDir: all may, in this directory. addresses: by which node i knows them, if not all know them by the same.
     static async start({ config = {}, nodes = 2, redis = null, servers = 1, addresses = null, chatOwner = null,
-        ...options } = {}) {
+        chatDir = null, ...options } = {}) {
         const cluster = new Cluster();
         cluster.own = redis ? [] : await Promise.all(Array.from({ length: servers }, () => Redis.start()));
         cluster.redis = redis ?? cluster.own;
         cluster.turn = 0;
         const known = cluster.redis.map(({ address }) => address);
-        const chat = (i) => (chatOwner === null ? {} : { chat: { ...config.chat, owner: i === chatOwner } });
+        const chat = (i) => (chatDir !== null ? { chat: { ...config.chat, data_dir: chatDir } }
+            : chatOwner === null ? {} : { chat: { ...config.chat, owner: i === chatOwner } });
         const configOf = (i) => ({ ...config, ...chat(i), node: { name: `node-${i}` }, engine: { ...config.engine, type: 'redis',
             redis: { address: addresses?.[i] ?? known, ...config.engine?.redis } } });
         cluster.nodes = [];

@@ -34,10 +34,13 @@ export class Visits {
         await this.server?.stop();
     }
 
-    // Closes the windows of a test, and says what went wrong inside them.
-    async leave() {
+    // Closes the windows of a test but those that stay for the next ones, and says what went wrong inside them.
+    async leave({ stay = [] } = {}) {
         for (const client of this.#clients.splice(0)) client.disconnect();
-        for (const context of this.#contexts.splice(0)) await context.close();
+        const kept = new Set(stay.map((page) => page.context()));
+        for (const context of this.#contexts.splice(0))
+            if (kept.has(context)) this.#contexts.push(context);
+            else await context.close();
         assert.deepEqual(this.troubles.splice(0), []);
     }
 

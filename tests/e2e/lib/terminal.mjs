@@ -29,6 +29,10 @@ export class Terminal {
     }
 
     type(text) { this.tmux('send-keys', '-l', text); }
+    paste(text) {
+        this.tmux('set-buffer', '--', text);
+        this.tmux('paste-buffer', '-p', '-r'); // between marks, if the program wants them
+    }
     key(...names) { this.tmux('send-keys', ...names); } // as tmux calls them: Enter, PPage, M-a, C-d
     screen() { return this.tmux('capture-pane', '-p'); }
     styled() { return this.tmux('capture-pane', '-p', '-e'); }

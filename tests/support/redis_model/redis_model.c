@@ -224,16 +224,25 @@ void redis_model_forget_scripts(struct redis_model *m) {
     order(m, (const char *const[]){ "SCRIPT", "FLUSH" }, 2);
 }
 
+/* By a policy that spares what has no expiry. Strings go all the same: whatever there is in them is
+ * to be borne. */
+static bool may_go(const struct value *v) {
+    return v->expires_ms > 0 || v->type == VALUE_STRING;
+}
+
 void redis_model_evict(struct redis_model *m) {
     const struct keyspace *k = m->master ? &m->master->database.keys : NULL;
-    size_t n = k ? k->n : 0;
+    size_t n = 0;
 
+    for (size_t i = 0; k && i < KEYSPACE_SLOTS; i++)
+        for (const struct value *v = k->slots[i]; v; v = v->next)
+            n += may_go(v);
     if (n == 0)
         return;
     n = (size_t) loop_random_below(n);
     for (size_t i = 0; i < KEYSPACE_SLOTS; i++)
         for (const struct value *v = k->slots[i]; v; v = v->next)
-            if (n-- == 0) {
+            if (may_go(v) && n-- == 0) {
                 /* A message may have been in it, and nowhere else. */
                 process_log_lost(m->master, 0);
                 struct blob key = blob_copy(blob_bytes(&v->key));

@@ -280,6 +280,72 @@ static void run_zcount(struct call *c) {
         answer_int(c, (int64_t) find_within(v, &r, &first));
 }
 
+/* ---- by name, where all have the same score ---- */
+
+/* "-", "+", "[NAME", "(NAME". */
+static bool read_name_bound(struct call *c, size_t i) {
+    struct bytes b = c->argv[i];
+    if (b.len > 0 && (b.data[0] == '[' || b.data[0] == '('))
+        return true;
+    if (bytes_are(b, "-") || bytes_are(b, "+"))
+        return true;
+    answer_error(c, "ERR min or max not valid string range item");
+    return false;
+}
+
+/* Is the name above (1), at (0) or below (-1) the bound? */
+static int name_to_bound(struct bytes name, struct bytes bound) {
+    if (bound.data[0] == '-')
+        return 1;
+    if (bound.data[0] == '+')
+        return -1;
+    size_t len = bound.len - 1, least = name.len < len ? name.len : len;
+    int order = least > 0 ? memcmp(name.data, bound.data + 1, least) : 0;
+    if (order == 0)
+        order = (name.len > len) - (name.len < len);
+    return (order > 0) - (order < 0);
+}
+
+static bool is_named_within(struct bytes name, struct bytes min, struct bytes max) {
+    int above = name_to_bound(name, min), below = name_to_bound(name, max);
+    return (min.data[0] == '(' ? above > 0 : above >= 0) &&
+           (max.data[0] == '(' ? below < 0 : below <= 0);
+}
+
+static void answer_named(struct call *c, size_t min_at, size_t max_at) {
+    struct range_options o = { .by_score = true };
+    struct value *v;
+    size_t first = 0, n = 0;
+
+    if (!read_range_options(c, 4, &o))
+        return;
+    if (o.has_scores) {
+        answer_error(c, "ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+        return;
+    }
+    if (!read_name_bound(c, min_at) || !read_name_bound(c, max_at) ||
+        !find_typed(c, 1, VALUE_ZSET, &v))
+        return;
+    for (size_t i = 0; v && i < v->n; i++)
+        if (is_named_within(blob_bytes(&v->members[i].name), c->argv[min_at], c->argv[max_at])) {
+            if (n++ == 0)
+                first = i;
+        }
+    bool backwards = min_at > max_at;
+    size_t skip = !o.has_limit ? 0 : o.skip < 0 || (size_t) o.skip > n ? n : (size_t) o.skip;
+    n -= skip;
+    size_t cut = o.has_limit && o.limit >= 0 && (size_t) o.limit < n ? n - (size_t) o.limit : 0;
+    answer_members(c, v, first + (backwards ? cut : skip), n - cut, backwards, false);
+}
+
+static void run_zrangebylex(struct call *c) {
+    answer_named(c, 2, 3);
+}
+
+static void run_zrevrangebylex(struct call *c) {
+    answer_named(c, 3, 2);
+}
+
 static void remove_members(struct call *c, struct value *v, size_t first, size_t n) {
     for (size_t i = 0; i < n; i++)
         zset_delete_at(v, first);
@@ -320,6 +386,8 @@ const struct redis_command_entry zset_commands[] = {
     { "zrevrange", -4, 0, run_zrevrange },
     { "zrangebyscore", -4, 0, run_zrangebyscore },
     { "zrevrangebyscore", -4, 0, run_zrevrangebyscore },
+    { "zrangebylex", -4, 0, run_zrangebylex },
+    { "zrevrangebylex", -4, 0, run_zrevrangebylex },
     { "zremrangebyscore", 4, COMMAND_WRITES, run_zremrangebyscore },
     { "zremrangebyrank", 4, COMMAND_WRITES, run_zremrangebyrank },
     { 0 },

@@ -238,7 +238,11 @@ static void of_too_many_the_one_longest_unseen_goes(void **state) {
     }
     t->s->tx.now_ms++;
     assert_int_equal(TRY(t->s, chat_login_seen(&t->s->tx, first.key, t->s->tx.now_ms, 0)), 0);
-    (void) sign_in(t, ada.key, 200, 0);
+    assert_int_equal(find(t, 1, &found, &user), 0);
+    struct str unseen = found.id;
+    struct chat_login last = sign_in(t, ada.key, 200, 0);
+    assert_int_equal(first.pushed_out.len, 0);
+    assert_true(str_equal(last.pushed_out, unseen));
     assert_int_equal(scene_number(t->s, "SELECT count(*) FROM login"), CHAT_LOGINS_MAX);
     assert_int_equal(find(t, 0, &found, &user), 0);
     assert_int_equal(find(t, 1, &found, &user), CHAT_NOT_FOUND);

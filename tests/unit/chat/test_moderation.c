@@ -7,9 +7,11 @@
 
 #include <cmocka.h>
 
+#include "storage/chat/invite.h"
 #include "storage/chat/moderation.h"
 #include "storage/chat/reaction.h"
 #include "storage/chat/user.h"
+#include "storage/chat/webhook.h"
 #include "tests/unit/chat/lobby.h"
 
 /* ---- order ---- */
@@ -73,6 +75,61 @@ static void who_is_banned_stays_out_until_it_is_over(void **state) {
     assert_int_equal(
             TRY(t->s, chat_ban(&t->s->tx, &t->ann, t->room, STR("gus"), 5, STR(""), &change)),
             CHAT_BAD_REQUEST);
+}
+
+static int make_invite(struct lobby *t, const struct chat_actor *by, struct str code) {
+    struct chat_invite invite;
+    return TRY(t->s, chat_invite_create(&t->s->tx, by,
+                                        &(struct chat_invite_new){ .code = code, .room = t->room },
+                                        &invite));
+}
+
+static void who_is_put_out_does_not_come_back_by_their_own_link(void **state) {
+    struct lobby *t = *state;
+    struct chat_change change;
+    struct chat_arrival arrival;
+    struct chat_actor eve = scene_user(t->s, "eve", CHAT_MEMBER);
+    t->room = scene_room(t->s, &t->ann, CHAT_ROOM_PRIVATE, "Den");
+    scene_join(t->s, t->room, &t->ben, CHAT_ROOM_MOD);
+    scene_join(t->s, t->room, &eve, CHAT_ROOM_MOD);
+    assert_int_equal(make_invite(t, &t->ann, STR("anns")), 0);
+    assert_int_equal(make_invite(t, &t->ben, STR("bens")), 0);
+    assert_int_equal(make_invite(t, &eve, STR("eves")), 0);
+#define ACCEPT(code) TRY(t->s, chat_invite_accept_by(&t->s->tx, STR(code), &t->ben, &arrival))
+    assert_int_equal(KICK(&t->ann, "ben"), 0);
+    assert_int_equal(ACCEPT("bens"), CHAT_GONE);
+    assert_int_equal(ACCEPT("eves"), 0); /* somebody else wants them in */
+    assert_int_equal(
+            TRY(t->s, chat_ban(&t->s->tx, &t->ann, t->room, STR("eve"), 0, STR(""), &change)), 0);
+    assert_int_equal(ACCEPT("eves"), CHAT_GONE);
+    assert_int_equal(make_invite(t, &t->ben, STR("bens again")), CHAT_DENIED);
+    assert_int_equal(ACCEPT("anns"), 0);
+}
+
+static void a_webhook_ends_whatever_became_of_its_room_and_bot(void **state) {
+    struct lobby *t = *state;
+    struct chat_webhook hook[2], found;
+    struct chat_member bot;
+    struct chat_change change;
+    struct chat_room room;
+    struct str secrets[2] = { STR("0123456789012345678901234567890123456789012"),
+                              STR("1123456789012345678901234567890123456789012") };
+    struct chat_webhook_new new = { .kind = CHAT_WEBHOOK_IN, .room = t->room, .name = STR("CI") };
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(TRY(t->s, chat_webhook_create(&t->s->tx, &t->ann, &new, secrets[i],
+                                                       &hook[i], &bot, &change)),
+                         0);
+    assert_int_equal(
+            TRY(t->s, chat_kick(&t->s->tx, &t->ann, t->room, hook[0].bot, STR(""), &change)), 0);
+    assert_int_equal(
+            TRY(t->s, chat_webhook_remove(&t->s->tx, &t->ann, hook[0].id, &found, &change)), 0);
+    assert_false(change.is_changed); /* nobody is removed twice */
+    assert_int_equal(
+            TRY(t->s, chat_room_archive(&t->s->tx, &t->ann, t->room, true, &room, &change)), 0);
+    assert_int_equal(
+            TRY(t->s, chat_webhook_remove(&t->s->tx, &t->ann, hook[1].id, &found, &change)), 0);
+    assert_false(change.is_changed);
+    assert_int_equal(scene_number(t->s, "SELECT count(*) FROM webhook"), 0);
 }
 
 static void who_is_muted_reads_only_and_leaving_does_not_help(void **state) {
@@ -208,6 +265,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         LOBBY_STORY(nobody_acts_on_who_is_above_or_beside_them),
         LOBBY_STORY(who_is_banned_stays_out_until_it_is_over),
+        LOBBY_STORY(who_is_put_out_does_not_come_back_by_their_own_link),
+        LOBBY_STORY(a_webhook_ends_whatever_became_of_its_room_and_bot),
         LOBBY_STORY(who_is_muted_reads_only_and_leaving_does_not_help),
         LOBBY_STORY(slow_mode_makes_members_wait_and_mods_not),
         LOBBY_STORY(people_are_made_once_and_provisioned_again),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "storage/chat/moderation.h"
 #include "storage/chat/user.h"
 #include "tests/unit/chat/lobby.h"
 
@@ -84,7 +85,18 @@ static void bad_rooms_are_refused_with_the_field(void **state) {
     assert_int_equal(lobby_create(t, &t->ann, new, &room, &is_new), 0);
     assert_int_equal(lobby_create(t, &t->ann, new, &room, &is_new), CHAT_CONFLICT);
     assert_string_equal(t->s->work.refusal.field, "slug");
+    new.kind = CHAT_ROOM_PRIVATE; /* "taken" would tell of it */
+    new.slug = STR("secret");
+    assert_int_equal(lobby_create(t, &t->ann, new, &room, &is_new), CHAT_BAD_REQUEST);
+    assert_string_equal(t->s->work.refusal.field, "slug");
     new.slug = STR("");
+    assert_int_equal(lobby_create(t, &t->ann, new, &room, &is_new), 0);
+    struct str slug = STR("secret");
+    struct chat_change change;
+    assert_int_equal(TRY(t->s, chat_room_update(&t->s->tx, &t->ann, room.id,
+                                                &(struct chat_room_change){ .slug = &slug }, &room,
+                                                &change)),
+                     CHAT_BAD_REQUEST);
     new.kind = (enum chat_room_kind) 9;
     assert_int_equal(lobby_create(t, &t->ann, new, &room, &is_new), CHAT_BAD_REQUEST);
     new.kind = CHAT_ROOM_PUBLIC;
@@ -107,6 +119,29 @@ static void guests_write_only_to_whom_they_know(void **state) {
     assert_int_equal(TRY(t->s, chat_users_find(&t->s->tx, &t->gus, STR(""), STR(""), 0, &users)),
                      0);
     assert_int_equal(users.n, 3); /* not the team's owner */
+    struct chat_members members;
+    assert_int_equal(TRY(t->s, chat_users_find(&t->s->tx, &t->gus, STR(""), t->own.id, 0, &users)),
+                     CHAT_NOT_FOUND);
+    assert_int_equal(
+            TRY(t->s, chat_member_list(&t->s->tx, &t->gus, t->room, t->own.id, 0, &members)),
+            CHAT_NOT_FOUND);
+    assert_int_equal(
+            TRY(t->s, chat_member_list(&t->s->tx, &t->gus, t->room, t->ann.id, 0, &members)), 0);
+    assert_int_equal(members.n, 2);
+    /* Nor by way of a group. */
+    struct chat_member member;
+    struct chat_change change;
+    new.kind = CHAT_ROOM_GROUP;
+    assert_int_equal(lobby_create(t, &t->gus, new, &room, &is_new), 0);
+    assert_int_equal(
+            TRY(t->s, chat_member_add(&t->s->tx, &t->gus, room.id, STR("own"), &member, &change)),
+            CHAT_NOT_FOUND);
+    assert_int_equal(
+            TRY(t->s, chat_member_add(&t->s->tx, &t->gus, room.id, STR("ann"), &member, &change)),
+            0);
+    assert_int_equal(
+            TRY(t->s, chat_member_add(&t->s->tx, &t->ben, room.id, STR("own"), &member, &change)),
+            0);
     assert_int_equal(TRY(t->s, chat_users_find(&t->s->tx, &t->ann, STR("be"), STR(""), 0, &users)),
                      0);
     assert_int_equal(users.n, 1);
@@ -142,7 +177,9 @@ static void public_rooms_are_listed_by_name(void **state) {
     struct chat_rooms rooms;
     (void) scene_room(t->s, &t->ann, CHAT_ROOM_PUBLIC, "beta team");
     (void) scene_room(t->s, &t->ann, CHAT_ROOM_PUBLIC, "Alpha");
-    (void) scene_room(t->s, &t->ann, CHAT_ROOM_PRIVATE, "Aaa secret");
+    struct str secret = scene_room(t->s, &t->ann, CHAT_ROOM_PRIVATE, "Aaa secret");
+    assert_int_equal(TRY(t->s, chat_room_list(&t->s->tx, &t->ben, STR(""), secret, 2, &rooms)),
+                     CHAT_NOT_FOUND); /* as of none */
     assert_int_equal(TRY(t->s, chat_room_list(&t->s->tx, &t->ben, STR(""), STR(""), 2, &rooms)), 0);
     assert_int_equal(rooms.n, 2);
     assert_true(rooms.has_more);
@@ -177,6 +214,29 @@ static void the_last_owner_hands_the_room_on(void **state) {
     assert_int_equal(TRY(t->s, chat_member_leave(&t->s->tx, &t->ben, t->room, &heir, &change)), 0);
     assert_int_equal(heir.role, CHAT_NO_MEMBER);
     assert_int_equal(lobby_get(t, &t->own, t->room).members_n, 1);
+}
+
+static void a_room_whose_owner_is_put_out_goes_on_to_another(void **state) {
+    struct lobby *t = *state;
+    struct chat_member heir;
+    struct chat_change change;
+    t->room = scene_room(t->s, &t->ann, CHAT_ROOM_PRIVATE, "Den");
+    scene_join(t->s, t->room, &t->gus, CHAT_ROOM_MEMBER);
+    scene_join(t->s, t->room, &t->own, CHAT_ROOM_MEMBER); /* the team's owner: above ann */
+    assert_int_equal(TRY(t->s, chat_member_hand_on(&t->s->tx, t->room, &heir)), 0);
+    assert_int_equal(heir.role, CHAT_NO_MEMBER);
+    assert_int_equal(KICK(&t->own, "ann"), 0);
+    assert_int_equal(TRY(t->s, chat_member_hand_on(&t->s->tx, t->room, &heir)), 0);
+    assert_str(heir.user.id, "own"); /* not the guest */
+    assert_int_equal(heir.role, CHAT_ROOM_OWNER);
+    assert_int_equal(heir.ver, change.ver + 1);
+    /* Groups have none. */
+    bool is_new;
+    struct chat_room group;
+    struct chat_room_new new = { .kind = CHAT_ROOM_GROUP, .users = &t->ben.id, .users_n = 1 };
+    assert_int_equal(lobby_create(t, &t->ann, new, &group, &is_new), 0);
+    assert_int_equal(TRY(t->s, chat_member_hand_on(&t->s->tx, group.id, &heir)), 0);
+    assert_int_equal(heir.role, CHAT_NO_MEMBER);
 }
 
 static void a_room_keeps_an_owner(void **state) {
@@ -254,6 +314,7 @@ int main(void) {
         LOBBY_STORY(settings_change_once_and_with_a_number),
         LOBBY_STORY(public_rooms_are_listed_by_name),
         LOBBY_STORY(the_last_owner_hands_the_room_on),
+        LOBBY_STORY(a_room_whose_owner_is_put_out_goes_on_to_another),
         LOBBY_STORY(a_room_keeps_an_owner),
         LOBBY_STORY(memberships_have_limits),
         LOBBY_STORY(members_are_listed_page_by_page),

@@ -284,6 +284,31 @@ static void the_next_room_is_the_one_that_wants_it_most(void **state) {
     assert_null(model_next_active(&w->model, ben)); /* quiet is muted */
 }
 
+static const char rooms_alike[] =
+        "{\"me\":{\"id\":\"u0\",\"name\":\"Me\"},\"rooms\":["
+        "{\"id\":\"r1\",\"kind\":\"private\",\"name\":\"ops\",\"role\":\"member\"},"
+        "{\"id\":\"r2\",\"kind\":\"direct\",\"name\":\"\",\"peer\":{\"id\":\"u1\",\"login\":"
+        "\"eve\","
+        "\"name\":\"ops\"},\"role\":\"member\"},"
+        "{\"id\":\"r3\",\"kind\":\"public\",\"name\":\"eve\",\"role\":\"member\"},"
+        "{\"id\":\"r4\",\"kind\":\"public\",\"name\":\"news\",\"role\":\"member\"},"
+        "{\"id\":\"r5\",\"kind\":\"public\",\"name\":\"News\",\"role\":\"member\"},"
+        "{\"id\":\"r6\",\"kind\":\"public\",\"name\":\"r4\",\"role\":\"member\"}]}";
+
+static void nothing_goes_to_what_is_only_called_the_same(void **state) {
+    struct world *w = *state;
+    sync_with(w, rooms_alike);
+
+    assert_string_equal(model_find_room(&w->model, STR("ops"))->id,
+                        "r1");                           /* not who is called so */
+    assert_null(model_find_room(&w->model, STR("eve"))); /* somebody's login, and a room */
+    assert_string_equal(model_find_room(&w->model, STR("@eve"))->id, "r2");
+    assert_string_equal(model_find_room(&w->model, STR("#eve"))->id, "r3");
+    assert_null(model_find_room(&w->model, STR("news"))); /* which? */
+    assert_string_equal(model_find_room(&w->model, STR("r4"))->id, "r4");
+    assert_string_equal(model_find_room(&w->model, STR("#r4"))->id, "r6");
+}
+
 static void rooms_are_found_by_beginnings_that_are_no_others(void **state) {
     struct world *w = *state;
     sync_with(w, many_rooms);
@@ -293,6 +318,7 @@ static void rooms_are_found_by_beginnings_that_are_no_others(void **state) {
     assert_string_equal(model_find_room(&w->model, STR("#garden"))->id, "r2");
     assert_string_equal(model_find_room(&w->model, STR("@ben"))->id, "r4");
     assert_null(model_find_room(&w->model, STR("@gen")));
+    assert_null(model_find_room(&w->model, STR("#ben")));
     assert_null(model_find_room(&w->model, STR("")));
 }
 
@@ -341,6 +367,7 @@ int main(void) {
         TEST(who_types_is_forgotten_in_time_and_by_a_message),
         TEST(the_next_room_is_the_one_that_wants_it_most),
         TEST(rooms_are_found_by_beginnings_that_are_no_others),
+        TEST(nothing_goes_to_what_is_only_called_the_same),
         TEST(unread_counts_are_the_servers),
         TEST(what_is_no_such_json_is_refused),
     };

@@ -48,6 +48,30 @@ static void wide_characters_take_two_columns_and_combining_ones_none(void **stat
     WRAPS("上", 1, L"\ufffd");
 }
 
+static void a_line_for_a_terminal_or_a_pipe_is_harmless(void **state) {
+    static const struct {
+        const char *text, *expected;
+    } rows[] = {
+        { "plain 上海 👋\ttab", "plain 上海 👋\ttab" },
+        { "a\x1b[2Jb\x07", "a\xef\xbf\xbd[2Jb\xef\xbf\xbd" },
+        { "\xc2\x9b"
+          "2J",
+          "\xef\xbf\xbd"
+          "2J" },
+        { "over\rwritten", "over\xef\xbf\xbdwritten" },
+        { "one\r\ntwo\n2026-01-01 10:00:00 Ada: I quit",
+          "one\n  two\n  2026-01-01 10:00:00 Ada: I quit" },
+    };
+
+    for (size_t i = 0; i < ELEMENTS_OF(rows); i++) {
+        CLEANUP(buffer_finish) struct buffer out = BUFFER_INIT;
+        text_append_harmless(&out, str_of(rows[i].text));
+        assert_int_equal(buffer_error(&out), 0);
+        buffer_append_byte(&out, 0);
+        assert_string_equal((char *) out.data, rows[i].expected);
+    }
+}
+
 static void nothing_in_it_is_obeyed_by_a_terminal(void **state) {
     WRAPS("a\x1b[2Jb\x07", 20, L"a\ufffd[2Jb\ufffd");
     WRAPS("\xc2\x9b"
@@ -159,6 +183,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_break_at_spaces_and_long_words_anywhere),
         cmocka_unit_test(wide_characters_take_two_columns_and_combining_ones_none),
+        cmocka_unit_test(a_line_for_a_terminal_or_a_pipe_is_harmless),
         cmocka_unit_test(nothing_in_it_is_obeyed_by_a_terminal),
         cmocka_unit_test(a_cut_ends_within_its_columns),
         cmocka_unit_test(words_are_moved_over_cut_and_put_back),

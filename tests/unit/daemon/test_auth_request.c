@@ -108,6 +108,8 @@ static void passwords_are_measured_in_bytes_names_in_characters(void **state) {
         memcpy(text + 2 * i, "\xc3\xa4", 2);
     assert_null(auth_name_problem((struct str){ text, 128 }));
     assert_non_null(auth_name_problem(STR("a\nb")));
+    assert_non_null(auth_name_problem(STR("  \xc2\xa0")));
+    assert_non_null(auth_name_problem(STR("\xe2\x80\xae nib")));
 }
 
 int main(void) {

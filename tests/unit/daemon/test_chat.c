@@ -8,7 +8,9 @@
 
 #include <cmocka.h>
 
+#include "async/task.h"
 #include "daemon/chat/method.h"
+#include "daemon/worker_thread.h"
 #include "tests/support/sim_vfs.h"
 #include "tests/unit/daemon/chat_scene.h"
 
@@ -64,7 +66,7 @@ static bool everybody_comes(struct chat_scene *s) {
 static const struct line teams[] = {
     { 'b', "sync", "{}",
       "{'me':{'id':'b','name':'b','role':'member'},'team':{'name':'*'},'users':[*'id':'a'*],"
-      "'rooms':[],'epoch':'*','limits':{'text_bytes':16384,*}}" },
+      "'rooms':[],'epoch':'*','limits':{'text_bytes':16384,*},'online':[*]}" },
     { 'b', "sync", "[]", "!107 bad request" },
     { 'b', "user.get", "{'ids':['a','nobody']}", "{'users':[{'id':'a',*}]}" },
     { 'b', "user.get", "{'q':'c'}", "{'users':[{'id':'c',*}]}" },
@@ -310,6 +312,13 @@ static void methods_stand_in_order(void **state) {
 
 /* ---- limits ---- */
 
+static uint64_t counted(struct world *w, enum metrics_counter id) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < w->daemon->n_workers; i++)
+        n += metrics_counter_of(&w->daemon->threads[i].worker.metrics, id);
+    return n;
+}
+
 static int to_the_limits(struct world *w, void *arg) {
     CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
     STORY_EXPECT(w, s && chat_scene_connect(s, 'b') && chat_scene_connect(s, 'c') &&
@@ -331,9 +340,34 @@ static int to_the_limits(struct world *w, void *arg) {
           "{'messages':[{*'seq':2,*}],'has_before':true,*}" },
         { 'b', "room.create", "{'kind':'public','name':'B'}", "{*}" },
         { 'b', "room.create", "{'kind':'public','name':'C'}", "!409 conflict;field=rooms;max=2" },
+        { 'b', "message.send", "{'client_id':'3','text':'c'}", "!107 bad request;field=room" },
+        { 'b', "message.send", "{'room':'$1','client_id':'3','text':''}",
+          "!107 bad request;field=text" },
     };
     SAY_ALL(s, lines);
+    STORY_EXPECT(w, counted(w, COUNT_CHAT_CONFLICT) == 4);
+    STORY_EXPECT(w, counted(w, COUNT_CHAT_TOO_LONG) == 1);
+    STORY_EXPECT(w, counted(w, COUNT_CHAT_BAD_REQUEST) == 2);
     return 0;
+}
+
+static int when_it_is_old(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    STORY_EXPECT(w, s && chat_scene_connect(s, 'b'));
+    static const struct line lines[] = {
+        { 'b', "room.create", "{'kind':'public','name':'A'}", "$1={*}" },
+        { 'b', "message.send", "{'room':'$1','client_id':'1','text':'a'}", "{*}" },
+        { 'b', "message.edit", "{'room':'$1','seq':1,'text':'b'}", "{*}" },
+    };
+    SAY_ALL(s, lines);
+    STORY_EXPECT(w, task_sleep(2000) == 0);
+    ASKS(s, 'b', "message.edit", "{'room':'$1','seq':1,'text':'c'}", "!433 edit_window");
+    STORY_EXPECT(w, counted(w, COUNT_CHAT_EDIT_WINDOW) == 1);
+    return 0;
+}
+
+static void what_is_old_is_not_edited(void **state) {
+    assert_null(play(CHAT(", edit_window: 1s"), when_it_is_old));
 }
 
 static void limits_are_those_of_the_configuration(void **state) {
@@ -410,6 +444,7 @@ int main(void) {
         cmocka_unit_test(every_method_answers_and_refuses),
         cmocka_unit_test(methods_stand_in_order),
         cmocka_unit_test(limits_are_those_of_the_configuration),
+        cmocka_unit_test(what_is_old_is_not_edited),
         cmocka_unit_test(rates_are_a_users_and_of_their_kind),
         cmocka_unit_test(where_it_is_off_nothing_of_it_is_there),
         cmocka_unit_test(what_the_disk_did_not_take_may_be_sent_again),

@@ -8,6 +8,9 @@
 
 #include <cmocka.h>
 
+#include "daemon/chat/chat.h"
+#include "daemon/chat/online.h"
+#include "storage/engine_impl.h"
 #include "tests/support/sim_vfs.h"
 #include "tests/unit/daemon/chat_scene.h"
 
@@ -26,6 +29,23 @@ static const char *play(story_fn *story) {
                                     story, NULL);
     sim_disk_free(disk);
     return failure;
+}
+
+/* The linker's: the engine does not take the next event of a room, so many times. */
+void __real_engine_publish(struct engine *e, struct publish_request *request);
+void __wrap_engine_publish(struct engine *e, struct publish_request *request);
+static unsigned refusals;
+static uint64_t refused_ver;
+
+void __wrap_engine_publish(struct engine *e, struct publish_request *request) {
+    if (refusals > 0 && refused_ver == 0)
+        refused_ver = request->version;
+    if (refusals == 0 || request->version != refused_ver) {
+        __real_engine_publish(e, request);
+        return;
+    }
+    refusals--;
+    engine_answer(request, -EIO);
 }
 
 static void free_scene(struct chat_scene **s) {
@@ -63,6 +83,116 @@ static void a_message_is_told_to_the_room_and_to_those_it_concerns(void **state)
     assert_null(play(a_message));
 }
 
+static int reading_at_once(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    STORY_EXPECT(w, s && begin(s));
+    ASKS(s, 'a', "message.send", "{'room':'$1','client_id':'1','text':'x'}", "{*}");
+    HEARS_PUSH(s, 'b', IN_ROOM("{'type':'message.created',*"));
+    ASKS(s, 'b', "read.mark", "{'room':'$1','seq':1}", "{'read_seq':1,*}");
+    HEARS_PUSH(s, 'b', TO_USER("b", "{'type':'unread.changed',*'read_seq':1,'unread':0,*}"));
+    STORY_EXPECT(w, chat_scene_count(s, 'b', "*unread.changed*") == 0);
+    HEARS_PUSH(s, 'c', TO_USER("c", "{'type':'unread.changed',*'unread':1,*}"));
+    return 0;
+}
+
+static void who_reads_at_once_is_not_told_that_something_is_unread(void **state) {
+    assert_null(play(reading_at_once));
+}
+
+/* The seqs of created messages that b hears next, in their order. */
+static bool hears_seqs(struct chat_scene *s, const char *seqs) {
+    while (*seqs) {
+        const char *at = peer_hear(s->people['b' - 'a'].peer, 30000);
+        if (at[0] != '{')
+            return story_is(s->world, false, at, __FILE__, __LINE__);
+        while (*seqs && (at = strstr(at, "message.created"))) {
+            at = strstr(at, "\"seq\":");
+            if (!story_is(s->world, at && at[6] == *seqs++, "in order", __FILE__, __LINE__))
+                return false;
+        }
+    }
+    return true;
+}
+
+static int refused(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    STORY_EXPECT(w, s && begin(s));
+    refused_ver = 0;
+    refusals = 3; /* the first message, and then as it is tried again */
+    ASKS(s, 'a', "message.send", "{'room':'$1','client_id':'1','text':'x'}", "{'seq':1,*}");
+    ASKS(s, 'a', "message.send", "{'room':'$1','client_id':'2','text':'x'}", "{'seq':2,*}");
+    ASKS(s, 'a', "message.send", "{'room':'$1','client_id':'3','text':'x'}", "{'seq':3,*}");
+    STORY_EXPECT(w, hears_seqs(s, "123"));
+    STORY_EXPECT(w, refusals == 0);
+    /* And nothing is held up any more. */
+    ASKS(s, 'a', "message.send", "{'room':'$1','client_id':'4','text':'x'}", "{'seq':4,*}");
+    STORY_EXPECT(w, hears_seqs(s, "4"));
+    return 0;
+}
+
+static void what_the_engine_refuses_is_told_later_and_in_order(void **state) {
+    assert_null(play(refused));
+}
+
+#define ONLINE(who, what) TO_USER(who, "{'type':'online.changed'," what "}")
+
+static int coming_and_going(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    STORY_EXPECT(w, s && begin(s) && chat_scene_user(s, 'g', CHAT_GUEST) &&
+                            chat_scene_connect(s, 'g'));
+    HEARS_PUSH(s, 'b', ONLINE("b", "'on':[*'g'*]"));
+    STORY_EXPECT(w, chat_scene_connect(s, 'd'));
+    HEARS_PUSH(s, 'b', ONLINE("b", "'on':['d']"));
+    ASKS(s, 'b', "sync", "{}", "{*'online':[*'d'*]}");
+    /* A guest knows those with whom they share a room. */
+    ASKS(s, 'g', "sync", "{}", "{*'online':['g']}");
+    STORY_EXPECT(w, chat_scene_count(s, 'g', "*online.changed*'d'*") == 0);
+
+    /* Who comes again at once was not away. */
+    (void) peer_close(s->people['d' - 'a'].peer);
+    STORY_EXPECT(w, chat_scene_connect(s, 'd'));
+    STORY_EXPECT(w, chat_scene_count(s, 'b', "*online.changed*") == 0);
+    s->people['d' - 'a'].peer = peer_close(s->people['d' - 'a'].peer);
+    int64_t from = loop_now();
+    HEARS_PUSH(s, 'b', ONLINE("b", "'off':['d']"));
+    STORY_EXPECT(w, loop_now() - from <= 4000);
+    return 0;
+}
+
+static int too_many(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    struct chat_online *online = w->daemon->chat->online;
+    char id[24];
+    STORY_EXPECT(w, s && begin(s));
+    HEARS_PUSH(s, 'b', ONLINE("b", "'on':[*'b'*]"));
+    for (int i = 3; i < CHAT_ONLINE_TOLD_MAX; i++) {
+        (void) snprintf(id, sizeof id, "other%d", i);
+        STORY_EXPECT(w, chat_online_enter(online, str_of(id), CHAT_MEMBER) == 0);
+    }
+    HEARS_PUSH(s, 'b', ONLINE("b", "'on':[*'other199'*]"));
+    STORY_EXPECT(w, chat_scene_connect(s, 'd'));
+    HEARS_PUSH(s, 'b', ONLINE("b", "'more':true"));
+    ASKS(s, 'b', "sync", "{}", "{*'typing_lasts_ms':6000}}"); /* no `online` */
+    /* Not again as soon as it is one less. */
+    chat_online_leave(online, STR("other3"), 1);
+    STORY_EXPECT(w, chat_scene_count(s, 'b', "*online.changed*") == 0);
+    for (int i = 4; i < 55; i++) {
+        (void) snprintf(id, sizeof id, "other%d", i);
+        chat_online_leave(online, str_of(id), 1);
+    }
+    HEARS_PUSH(s, 'b', ONLINE("b", "'all':[*'other199'*]"));
+    STORY_EXPECT(w, chat_scene_count(s, 'b', "*online.changed*") == 0);
+    return 0;
+}
+
+static void when_they_are_too_many_nobody_is_told(void **state) {
+    assert_null(play(too_many));
+}
+
+static void who_comes_and_goes_is_told_within_seconds(void **state) {
+    assert_null(play(coming_and_going));
+}
+
 static int many_messages(struct world *w, void *arg) {
     CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
     char data[100];
@@ -82,6 +212,22 @@ static int many_messages(struct world *w, void *arg) {
 
 static void unread_counts_are_told_once_a_second_and_then_as_they_are(void **state) {
     assert_null(play(many_messages));
+}
+
+static int an_edit(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    STORY_EXPECT(w, s && begin(s));
+    ASKS(s, 'a', "message.send", "{'room':'$1','client_id':'1','text':'hi'}", "{*}");
+    HEARS_PUSH(s, 'c', TO_USER("c", "{'type':'unread.changed',*'unread':1,'mentions':0}"));
+    ASKS(s, 'a', "message.edit", "{'room':'$1','seq':1,'text':'hi @c'}", "{*}");
+    HEARS_PUSH(s, 'c', TO_USER("c", "{'type':'unread.changed',*'unread':1,'mentions':1}"));
+    ASKS(s, 'a', "message.edit", "{'room':'$1','seq':1,'text':'hi'}", "{*}");
+    HEARS_PUSH(s, 'c', TO_USER("c", "{'type':'unread.changed',*'unread':1,'mentions':0}"));
+    return 0;
+}
+
+static void an_edit_that_mentions_others_changes_their_counts(void **state) {
+    assert_null(play(an_edit));
 }
 
 static int own_devices(struct world *w, void *arg) {
@@ -129,6 +275,37 @@ static int writing(struct world *w, void *arg) {
     ASKS(s, 'a', "typing.start", "{'room':'$1'}", "{}");
     HEARS_PUSH(s, 'b', started);
     return 0;
+}
+
+static int silenced(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    STORY_EXPECT(w, s && begin(s));
+    ASKS(s, 'a', "moderation.mute", "{'room':'$1','user':'c','until':32503680000000}", "{*}");
+    ASKS(s, 'c', "typing.start", "{'room':'$1'}", "!430 muted;until=32503680000000");
+    ASKS(s, 'a', "room.archive", "{'room':'$1'}", "{*}");
+    ASKS(s, 'a', "typing.start", "{'room':'$1'}", "!423 archived");
+    STORY_EXPECT(w, chat_scene_count(s, 'b', "*typing*") == 0);
+    return 0;
+}
+
+static void who_may_not_send_does_not_write(void **state) {
+    assert_null(play(silenced));
+}
+
+static int the_owner_is_put_out(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    STORY_EXPECT(w, s && chat_scene_user(s, 'd', CHAT_ADMIN) && begin(s));
+    STORY_EXPECT(w, chat_scene_connect(s, 'd'));
+    ASKS(s, 'd', "moderation.ban", "{'room':'$1','user':'a'}", "{'ver':5}");
+    HEARS_PUSH(s, 'b', IN_ROOM("{'type':'member.removed','ver':5,'user':'a',*'reason':'banned'}"));
+    HEARS_PUSH(s, 'b',
+               IN_ROOM("{'type':'member.updated','ver':6,'user':{'id':'b',*},'role':'owner',*"));
+    ASKS(s, 'b', "room.update", "{'room':'$1','retain_d':3}", "{'room':{*}}");
+    return 0;
+}
+
+static void a_room_whose_owner_is_put_out_goes_on_to_another(void **state) {
+    assert_null(play(the_owner_is_put_out));
 }
 
 static void writing_is_told_while_it_lasts(void **state) {
@@ -253,9 +430,16 @@ static void who_is_deactivated_is_out(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_is_told_to_the_room_and_to_those_it_concerns),
+        cmocka_unit_test(who_reads_at_once_is_not_told_that_something_is_unread),
+        cmocka_unit_test(what_the_engine_refuses_is_told_later_and_in_order),
+        cmocka_unit_test(who_comes_and_goes_is_told_within_seconds),
+        cmocka_unit_test(when_they_are_too_many_nobody_is_told),
         cmocka_unit_test(unread_counts_are_told_once_a_second_and_then_as_they_are),
         cmocka_unit_test(reading_is_told_to_ones_own_devices_and_where_it_shows_to_the_room),
+        cmocka_unit_test(an_edit_that_mentions_others_changes_their_counts),
         cmocka_unit_test(writing_is_told_while_it_lasts),
+        cmocka_unit_test(who_may_not_send_does_not_write),
+        cmocka_unit_test(a_room_whose_owner_is_put_out_goes_on_to_another),
         cmocka_unit_test(who_is_taken_out_hears_it_and_nothing_more),
         cmocka_unit_test(what_is_called_otherwise_is_told_to_those_who_know_it),
         cmocka_unit_test(a_publish_into_a_room_is_a_message),

@@ -214,17 +214,6 @@ static void a_dump_hides_the_passwords(void **state) {
     buffer_finish(&dump);
 }
 
-static void maps_are_refused(void **state) {
-    struct buffer said = BUFFER_INIT;
-    assert_null(load("engine: { type: redis }\n"
-                     "channel: { namespaces: [ { name: maps, subscription_type: map } ] }\n",
-                     &said));
-    assert_non_null(strstr((char *) said.data,
-                           "channel.namespaces[maps].subscription_type: maps are "
-                           "not kept by engine.type redis"));
-    buffer_finish(&said);
-}
-
 /* ---- archives ---- */
 
 #define DURABLE                                                                                    \
@@ -232,7 +221,7 @@ static void maps_are_refused(void **state) {
 #define NOT_DURABLE "channel: { namespaces: [ { name: dd, history_size: 1, history_ttl: 1s } ] }\n"
 #define REDIS       "data_dir: /d\nengine: { type: redis, redis: { archive_queue_size: 1MiB } }\n"
 
-static void durable_needs_history_and_a_directory(void **state) {
+static void durable_needs_history_and_a_directory_and_no_map(void **state) {
     static const struct {
         const char *yaml, *said;
     } cases[] = {
@@ -240,6 +229,10 @@ static void durable_needs_history_and_a_directory(void **state) {
           "channel.namespaces[dd].durable: needs data_dir, where the archive is" },
         { REDIS "channel: { namespaces: [ { name: dd, durable: true } ] }\n",
           "channel.namespaces[dd].durable: needs history_size and history_ttl" },
+        { REDIS
+          "channel: { namespaces: [ { name: dd, durable: true, subscription_type: map } ] }\n",
+          "channel.namespaces[dd].durable: is of streams: the archive beside Redis does not keep "
+          "maps" },
     };
     struct buffer said = BUFFER_INIT;
     for (size_t i = 0; i < ELEMENTS_OF(cases); i++) {
@@ -316,8 +309,7 @@ int main(void) {
         cmocka_unit_test(what_an_address_does_not_say_the_options_do),
         cmocka_unit_test(the_environment_gives_sentinels_as_well),
         cmocka_unit_test(a_dump_hides_the_passwords),
-        cmocka_unit_test(maps_are_refused),
-        cmocka_unit_test(durable_needs_history_and_a_directory),
+        cmocka_unit_test(durable_needs_history_and_a_directory_and_no_map),
         cmocka_unit_test(the_redis_engine_archives_what_is_durable),
         cmocka_unit_test(a_reload_opens_no_archive),
         cmocka_unit_test(other_engines_pass_them_over),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "async/base.h"
+#include "daemon/transport/http_exchange.h"
 #include "daemon/transport/transport.h"
 
 static void a_parameter_is_decoded(void **state) {
@@ -76,8 +77,23 @@ static void a_connect_request_is_an_object_or_nothing(void **state) {
     assert_int_equal(transport_check_connect(str_bytes(STR("{"))), -EBADMSG);
 }
 
+static void assert_label(unsigned flags, struct str path, struct str expected) {
+    struct http_endpoint endpoint = { .path = STR("/hooks"), .flags = HTTP_PREFIX | flags };
+    struct http_request request = { .path = path };
+    struct http_exchange x = { .endpoint = &endpoint, .request = &request };
+    assert_true(str_equal(http_exchange_label(&x), expected));
+}
+
+static void a_path_that_lets_somebody_in_is_not_logged(void **state) {
+    (void) state;
+    assert_label(HTTP_SECRET, STR("/hooks/s3cret"), STR("/hooks/"));
+    assert_label(HTTP_SECRET, STR("/hooks"), STR("/hooks"));
+    assert_label(0, STR("/hooks/17"), STR("/hooks/17"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_path_that_lets_somebody_in_is_not_logged),
         cmocka_unit_test(a_parameter_is_decoded),
         cmocka_unit_test(a_parameter_may_be_missing_empty_or_wrong),
         cmocka_unit_test(the_type_of_a_body_says_which_encoding_it_has),

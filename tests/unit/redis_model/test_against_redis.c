@@ -199,8 +199,8 @@ static void both_say(struct pair *p, const char *line) {
 
 /*
  * K a key, F a field or member, V a value, N a small number, S a score, I an id, R a bound of a
- * range of ids, B a bound of scores, T a time in the future that no test lives to see; everything
- * else is itself.
+ * range of ids, B a bound of scores, L one of names, T a time in the future that no test lives to
+ * see; everything else is itself.
  */
 static const char *const templates[] = {
     "GET K",
@@ -275,6 +275,16 @@ static const char *const templates[] = {
     "ZRANGEBYSCORE K B B",
     "ZRANGEBYSCORE K B B WITHSCORES LIMIT N N",
     "ZREVRANGEBYSCORE K B B LIMIT 0 2",
+    "ZADD names 0 F 0 F",
+    "ZREM names F",
+    "ZRANGEBYLEX names L L",
+    "ZRANGEBYLEX names L + LIMIT N N",
+    "ZRANGEBYLEX names L V",
+    "ZRANGEBYLEX names - + WITHSCORES",
+    "ZREVRANGEBYLEX names L L",
+    "ZREVRANGEBYLEX names L - LIMIT 0 2",
+    "ZREVRANGEBYLEX names + - LIMIT N N",
+    "ZRANGEBYLEX K - + LIMIT 1",
     "ZREMRANGEBYSCORE K B B",
     "ZREMRANGEBYRANK K N N",
     "XADD K I F V",
@@ -325,6 +335,10 @@ static size_t put_word(struct pair *p, char kind, char *at, size_t cap) {
         return (size_t) snprintf(at, cap, "%d", (int) n - 4);
     case 'S':
         return (size_t) snprintf(at, cap, "%s", scores[draw(p, ELEMENTS_OF(scores))]);
+    case 'L':
+        return n == 0 ? (size_t) snprintf(at, cap, "%s", draw(p, 2) ? "-" : "+")
+                      : (size_t) snprintf(at, cap, "%sf%u", n < 4 ? "(" : "[",
+                                          (unsigned) draw(p, 6));
     case 'B':
         return (size_t) snprintf(at, cap, "%s%s", n < 2 ? "(" : "",
                                  scores[draw(p, ELEMENTS_OF(scores))]);

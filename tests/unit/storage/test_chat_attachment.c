@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "storage/chat/query.h"
 #include "tests/unit/storage/chat_scene.h"
 
 static char dir[96], den[CHAT_ID_MAX + 1], hall[CHAT_ID_MAX + 1];
@@ -91,27 +92,86 @@ static void one_that_is_sent_is_for_who_may_see_the_message(void **state) {
     assert_int_equal(get(s, "ann", "../../chat.db"), CHAT_NOT_FOUND);
 }
 
+static int set_avatar(struct chat_scene *s, const char *who, const char *id) {
+    struct chat_actor by = scene_actor(s, who);
+    struct str avatar = str_of(id);
+    struct chat_user user;
+    return chat_user_update(&s->tx, &by, &(struct chat_user_change){ .avatar = &avatar }, &user);
+}
+
+static void upload_picture(struct chat_scene *s, const char *user, uint64_t size, char *ret) {
+    struct chat_upload u = upload_of("face", "face.png");
+    u.type = STR("image/png");
+    u.size = size;
+    struct chat_actor by = scene_actor(s, user);
+    struct chat_attachment made;
+    assert_int_equal(chat_attachment_add(&s->tx, &by, &u, dir, &made), 0);
+    memcpy(ret, made.id.data, made.id.len);
+    ret[made.id.len] = 0;
+}
+
+static void somebodys_picture_is_their_own_and_a_picture(void **state) {
+    struct chat_scene *s = *state;
+    char id[CHAT_ID_MAX + 1];
+    upload_picture(s, "ann", 4, id);
+    assert_int_equal(set_avatar(s, "bob", id), CHAT_BAD_REQUEST); /* another's */
+    assert_int_equal(get(s, "dan", id), CHAT_NOT_FOUND);
+    (void) scene_send(s, "ann", den, "", id);
+    assert_int_equal(set_avatar(s, "ann", id), CHAT_BAD_REQUEST); /* in a room's message */
+    upload(s, "bob", "no picture", id);
+    assert_int_equal(set_avatar(s, "bob", id), CHAT_BAD_REQUEST);
+    assert_int_equal(set_avatar(s, "bob", "nosuch"), CHAT_BAD_REQUEST);
+    upload_picture(s, "bob", CHAT_AVATAR_MAX_BYTES + 1, id);
+    assert_int_equal(set_avatar(s, "bob", id), CHAT_TOO_LONG);
+    upload_picture(s, "bob", CHAT_AVATAR_MAX_BYTES, id);
+    assert_int_equal(set_avatar(s, "bob", id), 0);
+    assert_int_equal(set_avatar(s, "bob", ""), 0);
+    assert_int_equal(get(s, "dan", id), CHAT_NOT_FOUND);
+}
+
 static void somebodys_picture_is_for_all(void **state) {
     struct chat_scene *s = *state;
     char id[CHAT_ID_MAX + 1];
-    upload(s, "bob", "face", id);
-    struct chat_actor bob = scene_actor(s, "bob");
-    struct str avatar = str_of(id);
-    struct chat_user user;
-    assert_int_equal(
-            chat_user_update(&s->tx, &bob, &(struct chat_user_change){ .avatar = &avatar }, &user),
-            0);
+    upload_picture(s, "bob", 4, id);
+    assert_int_equal(set_avatar(s, "bob", id), 0);
     assert_int_equal(get(s, "dan", id), 0);
     s->tx.now_ms += CHAT_UNSENT_MS + 1;
     assert_int_equal(purge(s).unsent, 0);
     assert_int_equal(get(s, "dan", id), 0);
 }
 
+static void what_others_call_their_picture_opens_nothing(void **state) {
+    struct chat_scene *s = *state;
+    char id[CHAT_ID_MAX + 1];
+    upload(s, "ann", "plan", id);
+    (void) scene_send(s, "ann", den, "secret", id);
+    struct str avatar = str_of(id);
+    assert_int_equal(chat_run(&s->tx, "UPDATE user SET avatar = ?1 WHERE id = 'cat'",
+                              SQL_VALUES(TEXT(avatar))),
+                     0);
+    assert_int_equal(get(s, "cat", id), CHAT_NOT_FOUND);
+    char draft[CHAT_ID_MAX + 1];
+    upload(s, "bob", "draft", draft);
+    assert_int_equal(chat_run(&s->tx, "UPDATE user SET avatar = ?1 WHERE id = 'cat'",
+                              SQL_VALUES(TEXT(str_of(draft)))),
+                     0);
+    assert_int_equal(get(s, "cat", draft), CHAT_NOT_FOUND);
+    s->tx.now_ms += CHAT_UNSENT_MS + 1;
+    assert_int_equal(purge(s).unsent, 1); /* nobody else's picture keeps it */
+}
+
 static void what_it_is_called_is_no_path_and_no_header(void **state) {
     struct chat_scene *s = *state;
-    static const char *const bad[] = {
-        "", ".", "..", "a/b", "a\\b", "a\nb", "a\x7f", "\xff\xfe.txt"
-    };
+    static const char *const bad[] = { "",
+                                       ".",
+                                       "..",
+                                       "a/b",
+                                       "a\\b",
+                                       "a\nb",
+                                       "a\x7f",
+                                       "\xff\xfe.txt",
+                                       "\xe2\x80\xaegpj.exe",
+                                       "a\xc2\x9b.txt" };
     struct chat_actor by = scene_actor(s, "ann");
     for (size_t i = 0; i < ELEMENTS_OF(bad); i++) {
         struct chat_upload u = upload_of("x", bad[i]);
@@ -225,8 +285,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         IN_SCENE(one_that_is_not_sent_is_its_uploaders),
         IN_SCENE(one_that_is_sent_is_for_who_may_see_the_message),
+        IN_SCENE(somebodys_picture_is_their_own_and_a_picture),
         IN_SCENE(somebodys_picture_is_for_all),
         IN_SCENE(what_it_is_called_is_no_path_and_no_header),
+        IN_SCENE(what_others_call_their_picture_opens_nothing),
         IN_SCENE(a_file_that_went_meanwhile_is_noticed),
         IN_SCENE(what_no_message_names_within_a_day_goes),
         IN_SCENE(a_file_goes_with_the_last_message_that_has_it),

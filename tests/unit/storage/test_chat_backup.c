@@ -90,7 +90,8 @@ static void populate(struct chat_scene *s) {
                               .client_id = STR("c-1"),
                               .text = STR("reply"),
                               .reply_to = 1,
-                              .meta = str_bytes(STR("{\"k\":[1,2]}")) };
+                              .meta = str_bytes(
+                                      STR("{\"k\":[1,null],\"n\":null,\"o\":{\"p\":null}}")) };
     assert_int_equal(chat_message_send(&s->tx, &bob, &send, &m, &is_new), 0);
     assert_int_equal(chat_reaction_add(&s->tx, &bob, str_of(den), 1, STR("👍"), &reactions, &change),
                      0);
@@ -168,7 +169,8 @@ static void what_is_exported_and_imported_is_exported_as_the_same(void **state) 
     assert_true(says(&before, "\"reason\":\"spam\"") &&
                 says(&before, "\"direct\":[\"ann\",\"bob\"]"));
     assert_true(says(&before, "\"text\":\"edited needle\"") && says(&before, "\"mentions_all\":1"));
-    assert_true(says(&before, "\"meta\":{\"k\":[1,2]}") && says(&before, "\"emoji\":\"👍\""));
+    assert_true(says(&before, "\"meta\":{\"k\":[1,null],\"n\":null,\"o\":{\"p\":null}}}"));
+    assert_true(says(&before, "\"emoji\":\"👍\""));
     assert_false(says(&before, "to be deleted"));
     buffer_finish(&before.text);
     buffer_finish(&after.text);
@@ -319,6 +321,45 @@ static void damage_is_found(void **state) {
     assert_non_null(strstr(why, "is no copy"));
 }
 
+/* A command of the shell, in the copy's directory. */
+static void in_copy(const char *what) {
+    char command[512];
+    (void) snprintf(command, sizeof command, "cd %s && %s", copy, what);
+    assert_int_equal(system(command), 0);
+}
+
+static void change_copy(const char *sql) {
+    char path[256];
+    sqlite3 *db;
+    (void) snprintf(path, sizeof path, "%s/chat.db", copy);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void other_files_than_were_copied_are_not_put_back(void **state) {
+    struct chat_scene *s = *state;
+    struct backup_report report = made(s);
+    in_copy("mv chat.db away");
+    assert_int_equal(backup_restore(copy, other, false, &report, why), -EBADMSG);
+    assert_non_null(strstr(why, "its users are others than manifest.json says"));
+    in_copy("printf x >chat.db");
+    assert_true(backup_restore(copy, other, false, &report, why) < 0);
+    in_copy("rm chat.db");
+    change_copy("CREATE TABLE user(id)");
+    assert_int_equal(backup_restore(copy, other, false, &report, why), -EBADMSG);
+    assert_non_null(strstr(why, "is no database of a chat"));
+    in_copy("cp away chat.db");
+    change_copy("PRAGMA user_version = 1000");
+    assert_int_equal(backup_restore(copy, other, false, &report, why), -EPROTONOSUPPORT);
+    in_copy("cp away chat.db");
+    change_copy("INSERT INTO user(id, name, role, created_at) VALUES ('eve', 'Eve', 4, 0)");
+    assert_int_equal(backup_restore(copy, other, false, &report, why), -EBADMSG);
+    assert_int_equal(access(other, F_OK), -1);
+    in_copy("mv away chat.db");
+    assert_int_equal(backup_restore(copy, other, false, &report, why), 0);
+}
+
 static void an_index_that_is_not_the_messages_is_found(void **state) {
     struct chat_scene *s = *state;
     struct backup_report report;
@@ -380,6 +421,7 @@ int main(void) {
         IN_SCENE(a_copy_has_all_of_it_and_is_put_back),
         IN_SCENE(what_goes_on_meanwhile_is_in_it_or_not_but_nothing_is_torn),
         IN_SCENE(damage_is_found),
+        IN_SCENE(other_files_than_were_copied_are_not_put_back),
         IN_SCENE(an_index_that_is_not_the_messages_is_found),
         IN_SCENE(what_is_there_is_not_overwritten),
         IN_SCENE(a_directory_that_a_daemon_has_is_left_alone),

@@ -286,6 +286,7 @@ export class FakeServer {
                 users: [...this.users.values()].filter(({ hidden }) => !hidden),
                 rooms: [...this.rooms.values()].filter((room) => room.members.has(user)).map((room) => this.viewOf(room, user)),
                 epoch: this.epoch,
+                ...(this.online ? { online: [...this.online] } : {}),
                 limits: { text_bytes: 16384 },
             };
         if (method === 'user.get') return { users: request.ids.map((id) => this.users.get(id)).filter(Boolean) };

@@ -10,6 +10,7 @@ const FIELDS = {
     topic: 'topic',
     slug: 'address',
     url: 'URL',
+    avatar: 'picture',
 };
 
 export function explain(error) {

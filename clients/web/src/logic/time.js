@@ -15,6 +15,8 @@ const DAY_MS = 86_400_000;
 export const timeOf = (at) => TIME.format(at);
 export const fullTimeOf = (at) => FULL.format(at);
 export const shortDateOf = (at) => SHORT.format(at);
+// Of today the time is enough.
+export const whenOf = (at, now = Date.now()) => (dayOf(at) === dayOf(now) ? TIME : SHORT).format(at);
 export const dayOf = (at) => new Date(at).toDateString();
 export const isoOf = (at) => new Date(at).toISOString();
 

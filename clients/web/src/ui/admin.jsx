@@ -186,7 +186,7 @@ function Users() {
                                 </th>
                                 <td>{user.role}</td>
                                 <td>{user.created_at ? shortDateOf(user.created_at) : ''}</td>
-                                <td>{user.last_seen ? agoOf(user.last_seen) : ''}</td>
+                                <td>{value.online?.has(user.id) ? 'online' : user.last_seen ? agoOf(user.last_seen) : ''}</td>
                                 <td>
                                     {user.id !== value.me.id && (
                                         <MenuButton

@@ -42,14 +42,15 @@ export function Composer({ room, state, api, onSent, onEditing }) {
         const isEmpty = !next.text.trim() && !next.reply_to && !next.edits && !next.attachments?.length;
         room.setDraft(isEmpty ? null : next);
     };
-    const write = (next, at) => {
+    // With a place for the caret the field is written at once: whoever types on does not wait for it to be drawn.
+    const write = (next, from, to = from) => {
         setText(next);
-        if (at !== undefined) {
-            setCaret(at);
-            requestAnimationFrame(() => {
-                input.current?.focus();
-                input.current?.setSelectionRange(at, at);
-            });
+        if (from !== undefined) {
+            setCaret(to);
+            const { current: element } = input;
+            if (element.value !== next) element.value = next;
+            element.focus();
+            element.setSelectionRange(from, to);
         }
         keep({ text: next });
     };
@@ -162,8 +163,7 @@ export function Composer({ room, state, api, onSent, onEditing }) {
         } else if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && MARKS[event.key]) {
             event.preventDefault();
             const [next, from, to] = marked(text, start, end, MARKS[event.key]);
-            write(next);
-            requestAnimationFrame(() => input.current?.setSelectionRange(from, to));
+            write(next, from, to);
         }
     };
     const onPaste = (event) => {

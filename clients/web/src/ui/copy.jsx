@@ -35,7 +35,7 @@ export function CopyButton({ text, children, label, icon: Icon, class: name = 'b
             type="button"
             class={name}
             onClick={onClick}
-            aria-label={children ? `${state || children}: ${label}` : label}
+            aria-label={state ? `${state}: ${label}` : label}
             title={label}>
             {state === 'Copied' ? <CheckIcon /> : <Icon />}
             <span class="button-text" aria-live="polite">

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { explain } from '../logic/errors.js';
 import { summaryOf } from '../logic/markdown.js';
 import { plural } from '../logic/text.js';
-import { agoOf, shortDateOf } from '../logic/time.js';
+import { agoOf, fullTimeOf, isoOf, shortDateOf, whenOf } from '../logic/time.js';
 import { Avatar, nameOfUser } from './avatar.jsx';
 import { attempt, usePage } from './context.js';
 import { dialogs } from './dialogs.js';
@@ -64,7 +64,8 @@ export function Members({ room, state, isMod }) {
     }, [room, membersVer]);
 
     const ids = (members ?? []).map(({ user }) => (typeof user === 'object' ? user.id : user));
-    const seen = useLastSeen(chat, ids, isLooking && value.connection.status === 'online');
+    const seen = useLastSeen(chat, ids, !value.online && isLooking && value.connection.status === 'online');
+    const lastSeen = (user) => Math.max(chat.lastSeen(user.id), seen[user.id] ?? 0);
     const lines = useMemo(() => {
         const here = new Set(online);
         return (members ?? [])
@@ -76,11 +77,11 @@ export function Members({ room, state, isMod }) {
                     ...member,
                     user,
                     isHere: here.has(id),
-                    isOn: here.has(id) || id === value.me?.id || isOnline(user, seen, now),
+                    isOn: here.has(id) || id === value.me?.id || isOnline(user, value.online, seen, now),
                 };
             })
             .sort((a, b) => b.isOn - a.isOn || nameOfUser(a.user).localeCompare(nameOfUser(b.user)));
-    }, [members, people, online, seen, now]);
+    }, [members, people, online, value.online, seen, now]);
     const on = lines.filter((line) => line.isOn);
     const off = lines.filter((line) => !line.isOn);
     const draw = ({ user, role, muted_until, isOn, isHere }) => (
@@ -99,8 +100,8 @@ export function Members({ room, state, isMod }) {
                               ? `muted until ${shortDateOf(muted_until)}`
                               : isHere
                                 ? 'has this room open'
-                                : (seen[user.id] || user.last_seen) && !isOn
-                                  ? `seen ${agoOf(seen[user.id] || user.last_seen, now)}`
+                                : lastSeen(user) && !isOn
+                                  ? `seen ${agoOf(lastSeen(user), now)}`
                                   : (user.status?.text ?? (user.login ? `@${user.login}` : ''))}
                     </span>
                 </span>
@@ -218,12 +219,17 @@ function Hit({ message, people, rooms, children, showsRoom, onTake }) {
         <li>
             <button type="button" class="hit" onClick={onTake}>
                 <span class="hit-head">
+                    <Avatar user={user} size="is-tiny" />
                     <bdi class="hit-name">{nameOfUser(user)}</bdi>
-                    {showsRoom && room && (
-                        <span>{room.kind === 'direct' || room.kind === 'group' ? room.title : `#${room.title}`}</span>
-                    )}
-                    <time>{shortDateOf(message.at)}</time>
+                    <time dateTime={isoOf(message.at)} title={fullTimeOf(message.at)}>
+                        {whenOf(message.at)}
+                    </time>
                 </span>
+                {showsRoom && room && (
+                    <bdi class="hit-room">
+                        {room.kind === 'direct' || room.kind === 'group' ? room.title : `#${room.title}`}
+                    </bdi>
+                )}
                 <span class="hit-text" dir="auto">
                     {children}
                 </span>

@@ -19,7 +19,7 @@ function PickPeople({ title, lead, action, exclude = [], isMany = true, onSend, 
     const [chosen, setChosen] = useState([]);
     const without = new Set([value.me?.id, ...exclude, ...chosen.map((user) => user.id)]);
     const all = [...people.byId.values()]
-        .filter((user) => !without.has(user.id) && !user.deactivated)
+        .filter((user) => !without.has(user.id) && !user.deactivated && !user.bot)
         .sort((a, b) => nameOfUser(a).localeCompare(nameOfUser(b)));
     const items = bestOf(all, query, (user) => [user.name, user.login ?? ''], 50).map((user) => ({
         key: user.id,
@@ -65,7 +65,6 @@ function PickPeople({ title, lead, action, exclude = [], isMany = true, onSend, 
                         <Avatar user={user} size="is-small" />
                         <bdi>{nameOfUser(user)}</bdi>
                         {user.login && <span class="quiet">@{user.login}</span>}
-                        {user.bot && <span class="tag">bot</span>}
                     </>
                 )}
             />
@@ -249,13 +248,14 @@ export function Profile({ user: given, close }) {
     const value = useObservable(chat);
     const user = value.users.get(given.id) ?? given;
     const isMe = user.id === value.me?.id;
+    const isHere = isMe || (value.online?.has(user.id) ?? page.isOn(user, Date.now()));
     const common = value.rooms.filter(
         (room) =>
             room.kind === 'group' && room.users?.some((one) => (typeof one === 'object' ? one.id : one) === user.id),
     );
     return (
         <div class="sheet profile">
-            <Avatar user={user} size="is-large" />
+            <Avatar user={user} size="is-large" isOnline={user.bot ? undefined : isHere} />
             <h2>
                 <bdi>{nameOfUser(user)}</bdi>
             </h2>
@@ -270,7 +270,9 @@ export function Profile({ user: given, close }) {
                     {user.status.emoji} {user.status.text}
                 </p>
             )}
-            {user.last_seen > 0 && !isMe && <p class="fine">Seen {agoOf(user.last_seen)}</p>}
+            {!isMe && !user.bot && (isHere || chat.lastSeen(user.id) > 0) && (
+                <p class="fine">{isHere ? 'Online' : `Seen ${agoOf(chat.lastSeen(user.id))}`}</p>
+            )}
             {common.length > 0 && <p class="fine">Also with you in {listOf(common.map((room) => room.title))}</p>}
             <div class="buttons is-centred">
                 {isMe ? (

@@ -1,5 +1,5 @@
-// Who is there. The server writes down about once a minute who is connected; that is asked for as often, while
-// somebody looks. Who has the room on screen open is known at once, from the room.
+// Who is there. The server says so at once, unless they are too many: then what it writes down about once a minute is
+// asked for as often, while somebody looks. Who has the room on screen open is known at once in any case, from the room.
 import { useEffect, useState } from 'preact/hooks';
 
 const ASK_MS = 60_000;
@@ -31,5 +31,9 @@ export function useLastSeen(chat, ids, isWanted) {
     return seen;
 }
 
-export const isOnline = (user, seen, now) =>
-    Boolean(user?.bot) || now - Math.max(user?.last_seen ?? 0, seen[user?.id] ?? 0) < ONLINE_MS;
+// online: ids, or null where that is not known.
+export const isOnline = (user, online, seen, now) =>
+    Boolean(user?.bot) ||
+    (online
+        ? online.has(user?.id)
+        : now - Math.max(user?.last_seen ?? 0, seen[user?.id] ?? 0) < ONLINE_MS);

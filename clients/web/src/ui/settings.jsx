@@ -4,12 +4,12 @@ import { cleanName } from '../logic/identity.js';
 import { explain } from '../logic/errors.js';
 import { agoOf, shortDateOf } from '../logic/time.js';
 import { browserStore } from '../net/store.js';
-import { Avatar } from './avatar.jsx';
 import { attempt, usePage } from './context.js';
 import { EmojiButton } from './emoji.jsx';
 import { Check, Choice, Field, PasswordField } from './field.jsx';
 import { useObservable } from './hooks.js';
 import { SmileIcon } from './icons.jsx';
+import { OwnFace } from './ownface.jsx';
 import { confirm, toast } from './overlay.jsx';
 import { Tabs } from './tabs.jsx';
 import { ThemeChoice } from './theme.jsx';
@@ -54,17 +54,15 @@ function Profile() {
     return (
         <>
             <form class="form" onSubmit={saveName}>
-                <div class="with-avatar">
-                    <Avatar user={{ ...me, name: cleanName(name) || me.name }} size="is-large" />
-                    <Field
-                        label="Name"
-                        maxlength={64}
-                        autocomplete="name"
-                        value={name}
-                        onValue={setName}
-                        hint={me.login ? `Others mention you as @${me.login}.` : undefined}
-                    />
-                </div>
+                <OwnFace chat={chat} me={me} name={cleanName(name) || me.name} />
+                <Field
+                    label="Name"
+                    maxlength={64}
+                    autocomplete="name"
+                    value={name}
+                    onValue={setName}
+                    hint={me.login ? `Others mention you as @${me.login}.` : undefined}
+                />
                 <div class="buttons">
                     <button class="button primary" disabled={!cleanName(name) || cleanName(name) === me.name}>
                         Save the name

@@ -34,8 +34,11 @@ export function Shell({ chat, route, onSignOut }) {
     const roomId = route.view === 'room' ? route.room : null;
     const [here, setHere] = useState([]); // who has the room on screen open
     const peers = useMemo(() => groups.direct.map(({ peerId }) => peerId).filter(Boolean), [groups]);
-    const seen = useLastSeen(chat, peers, isLooking && value.connection.status === 'online');
-    const isOn = useCallback((user, now) => here.includes(user.id) || isOnline(user, seen, now), [here, seen]);
+    const seen = useLastSeen(chat, peers, !value.online && isLooking && value.connection.status === 'online');
+    const isOn = useCallback(
+        (user, now) => here.includes(user.id) || isOnline(user, value.online, seen, now),
+        [here, value.online, seen],
+    );
 
     const go = useCallback((room, seq) => {
         setMenuOpen(false);
@@ -81,7 +84,7 @@ export function Shell({ chat, route, onSignOut }) {
     const openSwitcher = useCallback(() => {
         openDialog('Jump to', (close) => <Switcher chat={chat} go={go} close={close} />, { kind: 'switcher-dialog' });
     }, [chat]);
-    const openHelp = useCallback(() => openDialog('Keyboard', () => <Help />), []);
+    const openHelp = useCallback(() => openDialog('Keyboard', () => <Help />, { kind: 'is-wide' }), []);
 
     // Before anything is painted: a key that follows at once is about the room that is seen.
     useLayoutEffect(() => {

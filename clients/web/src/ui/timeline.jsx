@@ -7,8 +7,9 @@ import { explain } from '../logic/errors.js';
 import { useAnchor } from './anchor.js';
 import { nameOfUser } from './avatar.jsx';
 import { usePage } from './context.js';
+import { dialogs } from './dialogs.js';
 import { useSame } from './hooks.js';
-import { AlertIcon, DownIcon } from './icons.jsx';
+import { AlertIcon, DownIcon, UserPlusIcon } from './icons.jsx';
 import { MessageRow } from './message.jsx';
 
 const LOAD_PX = 900; // how near to an end more is fetched
@@ -151,9 +152,14 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
         event.preventDefault();
         event.stopPropagation();
     };
+    // Under a finger nothing may come up before it is lifted: the tools would take the tap for theirs.
+    const isTouched = useRef(false);
     const follow = (event) => {
         const key = event.target.closest?.('[data-key]')?.dataset.key ?? null;
-        if (key !== active) setActive(key);
+        if (event.type === 'pointerdown') isTouched.current = event.pointerType === 'touch';
+        else if (event.type === 'click') isTouched.current = false;
+        if (key !== active && !isTouched.current && event.pointerType !== 'touch') setActive(key);
+        else if (key !== active && event.type === 'click') setActive(key);
         if (event.type === 'focusin' && event.target.dataset.key) setRoving(key);
     };
 
@@ -181,8 +187,10 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
                     ref={list}
                     aria-label="Messages"
                     onKeyDown={onKeyDown}
-                    onMouseOver={follow}
-                    onMouseLeave={() => setActive(null)}
+                    onPointerDown={follow}
+                    onClick={follow}
+                    onPointerOver={follow}
+                    onPointerLeave={(event) => event.pointerType !== 'touch' && setActive(null)}
                     onFocusIn={follow}>
                     {rows.map((row) =>
                         row.kind === 'message' ? (
@@ -241,7 +249,11 @@ function Receipts({ state, me, people }) {
 }
 
 function Beginning({ info }) {
+    const page = usePage();
     if (!info) return null;
+    const { me, users, isLoaded } = page.value;
+    const isAlone =
+        isLoaded && me?.role !== 'guest' && ![...users.values()].some((user) => !user.bot && user.id !== me?.id);
     const isPeople = info.kind === 'direct' || info.kind === 'group';
     return (
         <div class="beginning">
@@ -254,6 +266,12 @@ function Beginning({ info }) {
                           ? `Messages here are kept for ${info.retain_d} days.`
                           : 'This is where it begins. Say something.')}
             </p>
+            {isAlone && (
+                <button type="button" class="button primary" onClick={() => dialogs.invite(page, null)}>
+                    <UserPlusIcon />
+                    Invite people
+                </button>
+            )}
         </div>
     );
 }
