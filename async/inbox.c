@@ -9,12 +9,14 @@
 
 struct inbox {
     struct loop *loop;
-    struct link link;            /* in the loop's */
-    _Atomic(struct post *) last; /* each points at the one posted before it */
-    struct post *first, **end;   /* taken from there, to be run in this order; the loop's */
-    _Atomic unsigned posting;    /* other threads that may still wake the loop */
-    _Atomic bool is_woken;       /* since the loop last looked for posts */
-    struct timer late;           /* simulated: when a delayed drain comes */
+    struct link link;              /* in the loop's */
+    _Atomic(struct post *) last;   /* each points at the one posted before it */
+    struct post *next, **next_end; /* taken from there and joined by the loop's own: of the next
+                                      round, in the order in which they were posted; the loop's */
+    struct post *first, **end;     /* to be run now; the loop's */
+    _Atomic unsigned posting;      /* other threads that may still wake the loop */
+    _Atomic bool is_woken;         /* since the loop last looked for posts */
+    struct timer late;             /* simulated: when a delayed drain comes */
     bool is_late;
     bool is_closed; /* while the inboxes were walked: the walk frees it */
 };
@@ -43,10 +45,13 @@ static void look_from_here(struct inbox *i) {
 
 /* Of the loop's thread. */
 static bool has_more(const struct inbox *i) {
-    return i->first || has_posts(i);
+    return i->first || i->next || has_posts(i);
 }
 
-static void take_posts(struct inbox *i) {
+/* What others have posted, behind what is there. */
+static void collect(struct inbox *i) {
+    if (!has_posts(i))
+        return;
     struct post *newest = atomic_exchange(&i->last, NULL);
     struct post *oldest = NULL, *last = newest;
     while (newest) {
@@ -57,8 +62,18 @@ static void take_posts(struct inbox *i) {
     }
     if (!last)
         return;
-    *i->end = oldest;
-    i->end = &last->next;
+    *i->next_end = oldest;
+    i->next_end = &last->next;
+}
+
+static void take_posts(struct inbox *i) {
+    collect(i);
+    if (!i->next)
+        return;
+    *i->end = i->next;
+    i->end = i->next_end;
+    i->next = NULL;
+    i->next_end = &i->next;
 }
 
 static void run_first(struct inbox *i) {
@@ -114,6 +129,7 @@ struct inbox *inbox_open(struct loop *l) {
         return NULL;
     i->loop = l;
     i->end = &i->first;
+    i->next_end = &i->next;
     i->late.run = run_late;
     list_append(&l->inboxes, &i->link);
     return i;
@@ -147,6 +163,15 @@ static void push(struct inbox *i, struct post *p) {
     while (!atomic_compare_exchange_weak(&i->last, &before, p));
 }
 
+/* From the loop's own thread, which nobody else takes anything from: behind all that was posted
+ * before, as everywhere. */
+static void push_own(struct inbox *i, struct post *p) {
+    collect(i);
+    p->next = NULL;
+    *i->next_end = p;
+    i->next_end = &p->next;
+}
+
 static void wake(struct inbox *i) {
     if (!atomic_load(&i->is_woken) && !atomic_exchange(&i->is_woken, true))
         poller_wake(&i->loop->poller);
@@ -168,7 +193,7 @@ bool inbox_is_elsewhere(const struct inbox *i) {
 
 void inbox_post(struct inbox *i, struct post *p) {
     if (!inbox_is_elsewhere(i)) {
-        push(i, p);
+        push_own(i, p);
         return;
     }
     hold(i);

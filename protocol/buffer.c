@@ -59,14 +59,19 @@ void buffer_added(struct buffer *b, size_t len) {
 }
 
 void buffer_append_uint(struct buffer *b, uint64_t value) {
-    char digits[20];
-    size_t at = sizeof digits;
+    enum { DIGITS_MAX = 20 };
+    size_t n = 1;
+    for (uint64_t limit = 10; n < DIGITS_MAX && value >= limit; limit *= 10)
+        n++;
 
+    uint8_t *at = buffer_reserve(b, n);
+    if (!at)
+        return;
+    b->len += n;
     do {
-        digits[--at] = (char) ('0' + value % 10);
+        at[--n] = (uint8_t) ('0' + value % 10);
         value /= 10;
     } while (value);
-    buffer_append(b, digits + at, sizeof digits - at);
 }
 
 void buffer_append_int(struct buffer *b, int64_t value) {

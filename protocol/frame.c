@@ -492,7 +492,7 @@ void frame_encode(const struct frame *f, struct bytes payload, struct buffer *ou
     buffer_added(out, head + payload.len);
 }
 
-enum { FRAME_ROOM = 10 };
+enum { FRAME_ROOM = 4 }; /* what most have: from 126 bytes to 64 KiB, unmasked */
 
 size_t frame_open(struct buffer *out) {
     size_t opened = out->len;
@@ -506,14 +506,16 @@ void frame_shut(const struct frame *f, struct buffer *out, size_t opened) {
         return;
 
     uint8_t header[FRAME_HEADER_MAX];
-    uint8_t *at = out->data + opened;
     size_t payload_len = out->len - opened - FRAME_ROOM;
     size_t len = frame_header(f, payload_len, header);
+    if (len > FRAME_ROOM && !buffer_reserve(out, len - FRAME_ROOM))
+        return;
 
-    if (len < FRAME_ROOM)
+    uint8_t *at = out->data + opened;
+    if (len != FRAME_ROOM)
         memmove(at + len, at + FRAME_ROOM, payload_len);
     memcpy(at, header, len);
-    out->len -= FRAME_ROOM - len;
+    out->len = opened + len + payload_len;
 }
 
 void frame_encode_close(uint16_t code, struct str reason, const uint8_t *mask, struct buffer *out) {

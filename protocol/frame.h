@@ -137,7 +137,8 @@ size_t frame_header(const struct frame *f, uint64_t payload_len,
 /*
  * For a payload that is written straight into out: frame_open() leaves room for the header, the
  * caller appends the payload, frame_shut() puts the header in front of it. ret of frame_open() is
- * handed to frame_shut(). The payload is moved only if it is shorter than 64 KiB, by 6 or 8 bytes.
+ * handed to frame_shut(). The payload is moved, by a few bytes, only if it is shorter than 126
+ * bytes or longer than 64 KiB.
  * Unmasked frames.
  */
 MUST_CHECK size_t frame_open(struct buffer *out);

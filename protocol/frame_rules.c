@@ -24,15 +24,23 @@ int frame_head_read(struct bytes in, struct frame_head *ret) {
 }
 
 size_t frame_head_write(const struct frame_head *h, uint8_t ret[static FRAME_HEADER_MAX]) {
-    unsigned len_bytes = h->len > 0xffff ? 8 : h->len > 125 ? 2 : 0;
+    const unsigned mask = h->is_masked ? 0x80 : 0;
 
     ret[0] = (uint8_t) ((h->is_final ? 0x80 : 0) | h->rsv << 4 | h->opcode);
-    ret[1] = (uint8_t) ((h->is_masked ? 0x80 : 0) | (len_bytes == 8   ? 127
-                                                     : len_bytes == 2 ? 126
-                                                                      : h->len));
-    for (unsigned i = 0; i < len_bytes; i++)
-        ret[2 + i] = (uint8_t) (h->len >> 8 * (len_bytes - 1 - i));
-    return 2 + len_bytes;
+    if (h->len <= 125) {
+        ret[1] = (uint8_t) (mask | h->len);
+        return 2;
+    }
+    if (h->len <= 0xffff) {
+        ret[1] = (uint8_t) (mask | 126);
+        ret[2] = (uint8_t) (h->len >> 8);
+        ret[3] = (uint8_t) h->len;
+        return 4;
+    }
+    ret[1] = (uint8_t) (mask | 127);
+    for (unsigned i = 0; i < 8; i++)
+        ret[2 + i] = (uint8_t) (h->len >> 8 * (7 - i));
+    return 10;
 }
 
 void frame_mask(uint8_t *to, struct bytes payload, const uint8_t mask[static FRAME_MASK_BYTES]) {

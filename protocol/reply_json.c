@@ -202,7 +202,22 @@ void json_encode_push(const struct push *p, struct buffer *out) {
     buffer_append_byte(out, '}');
 }
 
+/* What is answered most often. */
+static void encode_published(uint32_t id, struct buffer *out) {
+    if (id) {
+        buffer_append_str(out, STR("{\"id\":"));
+        buffer_append_uint(out, id);
+        buffer_append_str(out, STR(",\"publish\":{}}"));
+    } else {
+        buffer_append_str(out, STR("{\"publish\":{}}"));
+    }
+}
+
 void json_encode_reply(const struct reply *r, struct buffer *out) {
+    if (r->kind == REPLY_PUBLISH) {
+        encode_published(r->id, out);
+        return;
+    }
     if (r->kind == REPLY_PUSH) {
         json_encode_push(&r->push, out);
         return;
@@ -231,9 +246,6 @@ void json_encode_reply(const struct reply *r, struct buffer *out) {
         break;
     case REPLY_UNSUBSCRIBE:
         json_put(out, STR("\"unsubscribe\":{"));
-        break;
-    case REPLY_PUBLISH:
-        json_put(out, STR("\"publish\":{"));
         break;
     case REPLY_PRESENCE:
         json_put(out, STR("\"presence\":{\"presence\":{"));
@@ -273,6 +285,7 @@ void json_encode_reply(const struct reply *r, struct buffer *out) {
         json_put(out, STR("\"sub_refresh\":{"));
         put_sub_refresh(out, &r->sub_refresh);
         break;
+    case REPLY_PUBLISH:
     case REPLY_PUSH:
     case REPLY_UNKNOWN:
     default:

@@ -459,6 +459,53 @@ static void no_beginning_of_a_command_is_one(void **state) {
     }
 }
 
+static void a_publish_is_the_same_however_it_is_written(void **state) {
+    static const struct {
+        const char *frame, *data;
+        uint32_t id; /* 0: it is refused */
+    } table[] = {
+        { "{\"id\":7,\"publish\":{\"channel\":\"c\",\"data\":{\"a\":[1]}}}", "{\"a\":[1]}", 7 },
+        { "{\"publish\":{\"channel\":\"c\",\"data\":{\"a\":[1]}},\"id\":7}", "{\"a\":[1]}", 7 },
+        { "{\"id\":7,\"publish\":{\"channel\":\"c\",\"data\": \"x\" }}\n", "\"x\"", 7 },
+        { " {\"id\":7,\"publish\":{\"channel\":\"c\",\"data\":1}}\r\n", "1", 7 },
+        { "{\"id\":7,\"publish\":{\"channel\":\"\\u0063\",\"data\":1}}", "1", 7 },
+        { "{\"id\":7,\"publish\":{\"data\":1,\"channel\":\"c\"}}", "1", 7 },
+        { "{\"id\":7,\"publish\":{\"channel\":\"c\",\"data\":1,\"data\":2}}", "2", 7 },
+        { "{\"id\":7,\"publish\":{\"channel\":\"b\",\"data\":1,\"channel\":\"c\"}}", "1", 7 },
+        { "{\"id\":6,\"publish\":{\"channel\":\"c\",\"data\":1},\"id\":7}", "1", 7 },
+        { "{\"publish\":{\"channel\":\"c\",\"data\":1},\"id\":6,\"id\":7}", "1", 7 },
+        { "{\"id\":999999999,\"publish\":{\"channel\":\"c\",\"data\":1}}", "1", 999999999 },
+        { "{\"id\":4294967295,\"publish\":{\"channel\":\"c\",\"data\":1}}", "1", 4294967295 },
+        { "{\"id\":4294967296,\"publish\":{\"channel\":\"c\",\"data\":1}}", "", 0 },
+        { "{\"id\":07,\"publish\":{\"channel\":\"c\",\"data\":1}}", "", 0 },
+        { "{\"id\":7.5,\"publish\":{\"channel\":\"c\",\"data\":1}}", "", 0 },
+        { "{\"id\":,\"publish\":{\"channel\":\"c\",\"data\":1}}", "", 0 },
+        { "{\"publish\":{\"channel\":\"c\",\"data\":1},\"id\":}", "", 0 },
+        { "{\"id\":7,\"publish\":{\"channel\":\"c\",\"data\":1}", "", 0 },
+        { "{\"id\":7,\"publish\":{\"channel\":\"c\",\"data\":1}}}", "", 0 },
+        { "{\"id\":7,\"publish\":{\"channel\":\"c\",\"data\":01}}", "", 0 },
+        { "{\"id\":7,\"publish\":{\"channel\":\"c\",\"data\":}}", "", 0 },
+        { "{\"id\":7,\"publish\":{\"channel\":1,\"data\":1}}", "", 0 },
+    };
+
+    for (size_t i = 0; i < TABLE_LENGTH(table); i++) {
+        struct reading r;
+        struct command c;
+        reading_begin(&r, str_of(table[i].frame));
+        assert_int_equal(command_next(&r.reader, &c), table[i].id ? 1 : -EBADMSG);
+        if (table[i].id) {
+            assert_int_equal(c.kind, COMMAND_PUBLISH);
+            assert_int_equal(c.id, table[i].id);
+            assert_text(c.publish.channel, "c");
+            assert_raw(c.publish.data, table[i].data);
+            assert_int_equal(c.publish.type, 0);
+            assert_int_equal(c.publish.key.len, 0);
+            assert_false(c.publish.is_removed);
+        }
+        reading_end(&r);
+    }
+}
+
 static void depth_counts_from_the_command_on(void **state) {
     /* {publish:{data: are two levels; 62 more may follow. */
     for (size_t depth = 61; depth <= 64; depth++) {
@@ -538,6 +585,7 @@ int main(void) {
         cmocka_unit_test(what_cannot_be_decoded_is_refused_with_words),
         cmocka_unit_test(commands_before_a_broken_one_are_handed_out),
         cmocka_unit_test(no_beginning_of_a_command_is_one),
+        cmocka_unit_test(a_publish_is_the_same_however_it_is_written),
         cmocka_unit_test(depth_counts_from_the_command_on),
         cmocka_unit_test(what_a_client_encodes_is_decoded_as_the_same),
         cmocka_unit_test(kinds_have_the_protocols_names),
