@@ -52,6 +52,8 @@
     X(COUNT_CHAT_RATE_WRITE, "chat_write_rate_limit_total", "Of them, over chat.write_rate.")      \
     X(COUNT_CHAT_RATE_READ, "chat_read_rate_limit_total", "Of them, over chat.read_rate.")         \
     X(COUNT_CHAT_RATE_SEARCH, "chat_search_rate_limit_total", "Of them, over chat.search_rate.")   \
+    X(COUNT_CHAT_SEARCH_PARTIAL, "chat_search_partial_total",                                      \
+      "Searches that chat.search_work ended, answered in part.")                                   \
     X(COUNT_CHAT_TOO_LONG, "chat_too_long_total",                                                  \
       "Of them, with a text or list over its limit (error 413).")                                  \
     X(COUNT_CHAT_CONFLICT, "chat_conflicts_total",                                                 \

@@ -145,6 +145,8 @@ static int settle(struct chat_call *c, int r, struct chat_answer *ret) {
     }
     if (c->method->after)
         c->method->after(c);
+    if (c->is_partial)
+        metrics_count(&c->worker->metrics, COUNT_CHAT_SEARCH_PARTIAL);
     out_close(&c->out, '}');
     if (buffer_error(&c->out) < 0)
         return -ENOMEM;

@@ -51,6 +51,7 @@ static int open_store(struct chat *c, const char *vfs, char **ret_why) {
                     .pins_max = chat->pins_max,
                     .page_max = chat->page_max,
                     .upload_max_bytes = chat->upload_max_bytes,
+                    .search_work_us = (uint32_t) (chat->search_work_ms * 1000),
                     .edit_window_ms = chat->edit_window_ms },
     };
     return chat_store_open(&o, &c->store, ret_why);

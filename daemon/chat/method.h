@@ -41,6 +41,7 @@ struct chat_call {
     struct arena arena;   /* of the request; not to be touched by run() */
     char *password;       /* before()'s, on the heap: as it is to be kept */
     bool is_changed;      /* run()'s, for after() */
+    bool is_partial;      /* run()'s: there was no time for all of it */
 };
 
 /* The member `limits` of what clients are to keep to. */

@@ -57,9 +57,12 @@ int chat_run_search(struct chat_call *c, struct chat_tx *tx) {
     while (n < found.n && c->out.len < CHAT_PAGE_BYTES)
         put_hit(&c->out, &found.hits[n++]);
     out_close(&c->out, ']');
-    if (n > 0 && (found.has_more || n < found.n)) {
+    if (found.has_more || n < found.n) {
         char cursor[CHAT_SEARCH_CURSOR_MAX];
-        out_text(&c->out, "cursor", chat_search_cursor(&found.hits[n - 1], cursor));
+        int64_t below = n < found.n ? found.hits[n - 1].message.key : found.below;
+        out_text(&c->out, "cursor", chat_search_cursor(below, cursor));
     }
+    c->is_partial = found.is_partial && n == found.n;
+    out_flag_if(&c->out, "partial", c->is_partial);
     return 0;
 }

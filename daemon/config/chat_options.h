@@ -125,4 +125,13 @@
             CHAT_RATE_OPTIONS("chat.read", chat.rates[CHAT_RATE_READ], "50", "500",                \
                               "Calls that read"),                                                  \
             CHAT_RATE_OPTIONS("chat.search", chat.rates[CHAT_RATE_SEARCH], "5", "5", "Searches"),  \
+            { "chat.search_work",                                                                  \
+              OPTION_DURATION,                                                                     \
+              AT(chat.search_work_ms),                                                             \
+              .min = 1,                                                                            \
+              .max = MINUTE,                                                                       \
+              .initial = "20ms",                                                                   \
+              .needs_restart = true,                                                               \
+              .help = "How long a processor works on one search; then it is answered with "        \
+                      "what was found so far, `partial` and a cursor to go on." },                 \
             CHAT_SIGN_IN_OPTIONS

@@ -402,6 +402,7 @@ struct config_chat {
     uint32_t reactions_max;  /* different ones to a message; more: error 409 */
     uint32_t pins_max;       /* of one room; more: error 409 */
     uint32_t page_max;       /* items in a page */
+    int64_t search_work_ms;  /* of a processor, for one search */
     uint32_t queue_max;      /* calls that wait for the database, of each kind; more: error 434 */
 
     uint32_t upload_max_bytes;  /* of one file; more: HTTP 413 */

@@ -4,7 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "storage/chat/message_row.h"
 #include "storage/chat/query.h"
+#include "storage/chat/search_walk.h"
 #include "storage/chat/tx_impl.h"
 
 /* ---- which part of time ---- */
@@ -72,108 +74,112 @@ static int find_range(struct chat_tx *tx, const struct chat_search *s, struct ra
     return r;
 }
 
-/* ---- the expression ---- */
+/* ---- the rooms ---- */
 
-static void append_rooms_begin(struct buffer *out) {
-    buffer_append_str(out, out->len > 0 ? STR(" AND tag : (") : STR("tag : ("));
+/*
+ * Who is in much of all that is said finds enough of it on the way, so that what others said is
+ * passed over: walking is cheaper than having FTS5 put together a hundred rooms. Who is in little
+ * of it has it looked for by the tags of the rooms, unless there are too many.
+ */
+enum { PART_OF_ALL = 16, ROOMS_BY_TAG = 32 };
+
+struct where {
+    int64_t *rooms; /* sorted */
+    size_t n;
+    bool is_by_tag;
+    uint64_t messages; /* in them, about */
+};
+
+static int find_named(struct chat_tx *tx, const struct chat_actor *by, struct str room,
+                      struct where *ret) {
+    struct chat_room found;
+    int r = chat_room_check(tx, by, room, CHAT_ACT_READ, &found);
+    if (r != 0)
+        return r;
+    ret->rooms = arena_alloc(chat_tx_arena(tx), sizeof *ret->rooms);
+    if (!ret->rooms)
+        return -ENOMEM;
+    ret->rooms[0] = found.key;
+    ret->n = 1;
+    ret->is_by_tag = true;
+    ret->messages = found.last_seq - found.floor_seq;
+    return 0;
 }
 
-/* ret_n: how many rooms. The tag of one is a word like any: r42. */
-static int append_rooms(struct chat_tx *tx, const struct chat_actor *by, struct str room,
-                        struct buffer *out, size_t *ret_n) {
-    *ret_n = 0;
-    if (room.len > 0) {
-        struct chat_room found;
-        int r = chat_room_check(tx, by, room, CHAT_ACT_READ, &found);
-        if (r != 0)
-            return r;
-        append_rooms_begin(out);
-        buffer_printf(out, "\"r%" PRId64 "\")", found.key);
-        *ret_n = 1;
-        return 0;
-    }
+static int find_mine(struct chat_tx *tx, const struct chat_actor *by, uint64_t all,
+                     struct where *ret) {
+    struct arena_list list = { 0 };
     struct rows rows;
-    int r = QUERY(tx, &rows, "SELECT room FROM member WHERE user = ?1 AND role > 0 ORDER BY room",
+    int r = QUERY(tx, &rows,
+                  "SELECT m.room, r.last_seq - r.floor_seq FROM member m"
+                  " CROSS JOIN room r ON r.key = m.room"
+                  " WHERE m.user = ?1 AND m.role > 0 ORDER BY m.room",
                   NUMBER(by->key));
     while (r == 0 && (r = rows_next(&rows)) > 0) {
-        if (*ret_n == 0)
-            append_rooms_begin(out);
-        buffer_printf(out, "%s\"r%" PRId64 "\"", *ret_n > 0 ? " OR " : "", row_number(&rows, 0));
-        ++*ret_n;
+        int64_t *room = arena_list_add(chat_tx_arena(tx), &list, sizeof *room);
+        if (!room) {
+            r = -ENOMEM;
+            break;
+        }
+        *room = row_number(&rows, 0);
+        ret->messages += (uint64_t) row_number(&rows, 1);
         r = 0;
     }
     rows_end(&rows);
-    if (r == 0 && *ret_n > 0)
-        buffer_append_byte(out, ')');
+    ret->rooms = list.items;
+    ret->n = list.n;
+    ret->is_by_tag = list.n <= ROOMS_BY_TAG && ret->messages < all / PART_OF_ALL;
     return r;
+}
+
+/* ---- the expression ---- */
+
+static void append_and(struct buffer *out) {
+    if (out->len > 0)
+        buffer_append_str(out, STR(" AND "));
 }
 
 static void append_tag(struct buffer *out, const char *tag) {
-    buffer_printf(out, "%stag : \"%s\"", out->len > 0 ? " AND " : "", tag);
+    append_and(out);
+    buffer_printf(out, "tag : \"%s\"", tag);
 }
 
-/* 1; 0: nothing can be found. */
-static int append_from(struct chat_tx *tx, struct str from, struct buffer *out) {
-    int64_t key;
-    if (from.len == 0)
-        return 1;
-    int r = FETCH(tx, &key, "SELECT key FROM user WHERE id = ?1", TEXT(from));
-    if (r > 0) {
-        char tag[32];
-        (void) snprintf(tag, sizeof tag, "u%" PRId64, key);
-        append_tag(out, tag);
-    }
-    return r;
+/* The tag of a room is a word like any: r42. */
+static void append_rooms(const struct where *where, struct buffer *out) {
+    append_and(out);
+    buffer_append_str(out, STR("tag : ("));
+    for (size_t i = 0; i < where->n; i++)
+        buffer_printf(out, "%s\"r%" PRId64 "\"", i > 0 ? " OR " : "", where->rooms[i]);
+    buffer_append_byte(out, ')');
 }
 
-/* 0, a refusal or an error; *ret_is_any: false: nothing can be found. */
-static int make_expression(struct chat_tx *tx, const struct chat_actor *by,
-                           const struct chat_search *s, const struct chat_search_words *words,
-                           struct buffer *out, bool *ret_is_any) {
-    size_t rooms_n = 0;
-    *ret_is_any = words->n > 0 || !words->has_any;
-    if (!words->has_any && s->room.len == 0 && s->from.len == 0 && s->has == CHAT_HAS_ANY)
-        return chat_refuse(tx, CHAT_BAD_REQUEST, "q", 0);
+static int make_expression(const struct chat_search *s, const struct chat_search_words *words,
+                           const struct where *where, int64_t author, bool is_cut,
+                           struct buffer *out) {
     if (words->n > 0) {
         buffer_append_str(out, STR("body : ("));
-        chat_search_words_expression(words, out);
+        chat_search_words_expression(words, is_cut, out);
         buffer_append_byte(out, ')');
     }
     if (s->has != CHAT_HAS_ANY)
         append_tag(out, s->has == CHAT_HAS_FILE ? "hasfile" : "haslink");
-    int r = append_from(tx, s->from, out);
-    if (r < 0)
-        return r;
-    *ret_is_any = *ret_is_any && r > 0;
-    r = append_rooms(tx, by, s->room, out, &rooms_n);
-    *ret_is_any = *ret_is_any && rooms_n > 0;
-    return r != 0 ? r : buffer_error(out);
+    if (author > 0) {
+        char tag[32];
+        (void) snprintf(tag, sizeof tag, "u%" PRId64, author);
+        append_tag(out, tag);
+    }
+    if (where->is_by_tag)
+        append_rooms(where, out);
+    return buffer_error(out);
 }
 
 /* ---- the hits ---- */
 
-static int find_keys(struct chat_tx *tx, struct str expression, struct range range, size_t limit,
-                     int64_t *ret, size_t *ret_n) {
-    struct rows rows;
-    int r = QUERY(tx, &rows,
-                  "SELECT rowid FROM message_fts WHERE message_fts MATCH ?1"
-                  " AND rowid >= ?2 AND rowid < ?3 ORDER BY rowid DESC LIMIT ?4",
-                  TEXT(expression), NUMBER(range.from), NUMBER(range.below),
-                  NUMBER((int64_t) limit));
-    *ret_n = 0;
-    while (r == 0 && *ret_n < limit && (r = rows_next(&rows)) > 0) {
-        ret[(*ret_n)++] = row_number(&rows, 0);
-        r = 0;
-    }
-    rows_end(&rows);
-    return r;
-}
-
 static int show_hits(struct chat_tx *tx, const struct chat_cutter *cutter,
-                     const struct chat_search_words *words, const int64_t *keys, size_t n,
+                     const struct chat_search_words *words, const struct search_found *found,
                      struct chat_search_result *ret) {
     struct chat_messages messages;
-    int r = chat_messages_by_key(tx, keys, n, &messages);
+    int r = chat_messages_by_key(tx, found->keys, found->n, &messages);
     if (r != 0)
         return r;
     struct arena *arena = chat_tx_arena(tx);
@@ -187,53 +193,120 @@ static int show_hits(struct chat_tx *tx, const struct chat_cutter *cutter,
                                 NULL);
     }
     ret->n = messages.n;
+    ret->has_more = found->has_more;
+    ret->is_partial = found->is_partial;
+    ret->below = found->below;
     return r;
 }
 
-static int search(struct chat_tx *tx, const struct chat_actor *by, const struct chat_search *s,
-                  const struct chat_cutter *cutter, struct buffer *expression,
-                  struct chat_search_result *ret) {
-    struct chat_search_words words;
-    struct range range;
-    int64_t keys[CHAT_SEARCH_LIMIT_MAX + 1];
-    bool is_any = false;
-    size_t n = 0, limit = s->limit == 0                      ? CHAT_SEARCH_LIMIT
-                          : s->limit < CHAT_SEARCH_LIMIT_MAX ? s->limit
-                                                             : CHAT_SEARCH_LIMIT_MAX;
+static int check_query(struct chat_tx *tx, const struct chat_search *s,
+                       const struct chat_search_words *words) {
+    bool is_any = words->has_any || s->room.len > 0 || s->from.len > 0 || s->has != CHAT_HAS_ANY;
+    return is_any ? 0 : chat_refuse(tx, CHAT_BAD_REQUEST, "q", 0);
+}
 
-    int r = chat_search_words_parse(cutter, s->q, chat_tx_arena(tx), &words);
+static struct str text_of(const struct buffer *b) {
+    return (struct str){ (const char *) b->data, b->len };
+}
+
+struct searching {
+    struct chat_cutter cutter;
+    struct chat_search_words words;
+    struct buffer exact, cut;
+};
+
+/* 1; 0: nobody. */
+static int find_author(struct chat_tx *tx, struct str id, int64_t *ret) {
+    *ret = 0;
+    return id.len == 0 ? 1 : FETCH(tx, ret, "SELECT key FROM user WHERE id = ?1", TEXT(id));
+}
+
+/* 1; 0: nothing can be found. */
+static int find_where(struct chat_tx *tx, const struct chat_actor *by, const struct chat_search *s,
+                      int64_t last, struct where *ret) {
+    int r = s->room.len > 0 ? find_named(tx, by, s->room, ret)
+                            : find_mine(tx, by, (uint64_t) last, ret);
+    return r != 0 ? r : ret->n > 0;
+}
+
+static int walk(struct chat_tx *tx, const struct chat_search *s, struct searching *g,
+                const struct where *where, struct search_walk *w, struct chat_search_result *ret) {
+    int64_t keys[CHAT_SEARCH_LIMIT_MAX];
+    struct search_found found = { .keys = keys };
+    int r = make_expression(s, &g->words, where, w->author, false, &g->exact);
+    if (r == 0 && g->words.has_long)
+        r = make_expression(s, &g->words, where, w->author, true, &g->cut);
+    if (r < 0)
+        return r;
+    w->exact = text_of(&g->exact);
+    w->cut = text_of(&g->cut);
+    r = search_walk(tx, w, &found);
+    return r == 0 ? show_hits(tx, &g->cutter, &g->words, &found, ret) : r;
+}
+
+static int find(struct chat_tx *tx, const struct chat_actor *by, const struct chat_search *s,
+                struct searching *g, struct chat_search_result *ret) {
+    struct range range;
+    struct where where = { 0 };
+    int64_t last = 0, author = 0;
+    int r = find_range(tx, s, &range);
+    if (r != 0)
+        return r;
+    r = FETCH(tx, &last, "SELECT max(key) FROM message WHERE ?1 IS NOT NULL", NUMBER(1));
+    if (r < 0)
+        return r;
+    r = find_where(tx, by, s, last, &where);
+    if (r == 1)
+        r = find_author(tx, s->from, &author);
+    if (r != 1 || (g->words.has_any && g->words.n == 0))
+        return r == 1 ? 0 : r;
+
+    struct search_walk w = {
+        .cutter = &g->cutter,
+        .words = &g->words,
+        .rooms = where.rooms,
+        .rooms_n = where.n,
+        .author = author,
+        .flags = s->has == CHAT_HAS_FILE   ? MESSAGE_FILE
+                 : s->has == CHAT_HAS_LINK ? MESSAGE_LINK
+                                           : 0,
+        .from = range.from,
+        .below = range.below <= last ? range.below : last + 1,
+        .limit = s->limit == 0                      ? CHAT_SEARCH_LIMIT
+                 : s->limit < CHAT_SEARCH_LIMIT_MAX ? s->limit
+                                                    : CHAT_SEARCH_LIMIT_MAX,
+    };
+    return walk(tx, s, g, &where, &w, ret);
+}
+
+static int search(struct chat_tx *tx, const struct chat_actor *by, const struct chat_search *s,
+                  struct searching *g, struct chat_search_result *ret) {
+    int r = chat_search_words_parse(&g->cutter, s->q, chat_tx_arena(tx), &g->words);
     if (r == -EMSGSIZE)
         return chat_refuse(tx, CHAT_TOO_LONG, "q", CHAT_SEARCH_BYTES_MAX);
     if (r == 0)
-        r = make_expression(tx, by, s, &words, expression, &is_any);
-    if (r == 0)
-        r = find_range(tx, s, &range);
-    if (r != 0 || !is_any)
-        return r;
-    r = find_keys(tx, (struct str){ (const char *) expression->data, expression->len }, range,
-                  limit + 1, keys, &n);
-    ret->has_more = n > limit;
-    return r == 0 ? show_hits(tx, cutter, &words, keys, n < limit ? n : limit, ret) : r;
+        r = check_query(tx, s, &g->words);
+    return r != 0 ? r : find(tx, by, s, g, ret);
 }
 
 int chat_search(struct chat_tx *tx, const struct chat_actor *by, const struct chat_search *s,
                 struct chat_search_result *ret) {
     struct chat_search_result result = { 0 };
-    struct chat_cutter cutter;
-    struct buffer expression = BUFFER_INIT;
+    struct searching g = { .exact = BUFFER_INIT, .cut = BUFFER_INIT };
 
-    int r = chat_cutter_open(tx->connection->db, &cutter);
+    int r = chat_cutter_open(tx->connection->db, &g.cutter);
     if (r < 0)
         return r;
-    r = search(tx, by, s, &cutter, &expression, &result);
-    buffer_finish(&expression);
-    chat_cutter_close(&cutter);
+    r = search(tx, by, s, &g, &result);
+    buffer_finish(&g.exact);
+    buffer_finish(&g.cut);
+    chat_cutter_close(&g.cutter);
     if (r == 0)
         *ret = result;
     return r;
 }
 
-struct str chat_search_cursor(const struct chat_search_hit *hit, char buf[CHAT_SEARCH_CURSOR_MAX]) {
-    int n = snprintf(buf, CHAT_SEARCH_CURSOR_MAX, "%" PRId64, hit->message.key);
+struct str chat_search_cursor(int64_t below, char buf[CHAT_SEARCH_CURSOR_MAX]) {
+    int n = snprintf(buf, CHAT_SEARCH_CURSOR_MAX, "%" PRId64, below);
     return (struct str){ buf, (size_t) n };
 }

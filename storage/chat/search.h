@@ -1,6 +1,6 @@
 /*
- * Finding messages by what is said in them. The rooms, the author and what is attached are part of
- * the index: what somebody may not see costs them nothing.
+ * Finding messages by what is said in them, newest first. How much is looked at for one search is
+ * bounded (chat_limits.search_work_us): past that it answers with what it has, and where to go on.
  */
 #pragma once
 
@@ -30,7 +30,10 @@ struct chat_search_hit {
 struct chat_search_result {
     struct chat_search_hit *hits; /* newest first */
     size_t n;
-    bool has_more; /* ask again with the cursor of the last one: chat_search_cursor() */
+    bool has_more;   /* ask again with the cursor of `below` */
+    bool is_partial; /* it was the work that ended, not the page: below may be older ones, or none
+                      */
+    int64_t below;   /* where the next page begins: chat_search_cursor() */
 };
 
 /*
@@ -40,6 +43,6 @@ struct chat_search_result {
 MUST_CHECK int chat_search(struct chat_tx *tx, const struct chat_actor *by,
                            const struct chat_search *search, struct chat_search_result *ret);
 
-/* Where the page behind this hit begins. */
+/* below: of a result, or the key of a hit's message: of what is behind that one. */
 enum { CHAT_SEARCH_CURSOR_MAX = 24 };
-struct str chat_search_cursor(const struct chat_search_hit *hit, char buf[CHAT_SEARCH_CURSOR_MAX]);
+struct str chat_search_cursor(int64_t below, char buf[CHAT_SEARCH_CURSOR_MAX]);

@@ -74,6 +74,27 @@ static bool is_letter(struct str token) {
     return chat_tokenizer_character(str_bytes(token), &is_paired) == token.len && !is_paired;
 }
 
+/* Its first characters, of which none are paired: as many as the index has. */
+static struct str cut_token(struct str token) {
+    size_t len = 0;
+    bool is_paired;
+    for (int i = 0; i < CHAT_BEGINNING_MAX && len < token.len; i++)
+        len += chat_tokenizer_character(str_bytes(cut_front(token, len)), &is_paired);
+    return (struct str){ token.data, len };
+}
+
+/* Of what is taken in pairs nothing is longer than what stands in the index. */
+static bool is_beginning_of_word(const struct chat_search_term *t) {
+    bool is_paired;
+    (void) chat_tokenizer_character(str_bytes(t->tokens[t->tokens_n - 1]), &is_paired);
+    return t->is_beginning && !is_paired;
+}
+
+static bool is_long(const struct chat_search_term *t) {
+    struct str last = t->tokens[t->tokens_n - 1];
+    return is_beginning_of_word(t) && cut_token(last).len < last.len;
+}
+
 static int cut_term(const struct chat_cutter *c, struct arena *a, struct chat_search_term *t) {
     struct cutting cutting = { .arena = a };
     int r = chat_cutter_cut(c, t->text, true, keep_token, &cutting);
@@ -108,16 +129,33 @@ int chat_search_words_parse(const struct chat_cutter *c, struct str text, struct
         if (w.n == CHAT_SEARCH_TERMS_MAX)
             return -EMSGSIZE;
         w.terms[w.n++] = term;
+        w.has_long = w.has_long || is_long(&term);
     }
     *ret = w;
     return 0;
 }
 
-void chat_search_words_expression(const struct chat_search_words *w, struct buffer *out) {
+/* A phrase of what the tokenizer made of it, which it makes the same of again; no '"' is in that.
+ */
+static void append_term(const struct chat_search_term *t, bool is_cut, struct buffer *out) {
+    for (size_t i = 0; i < t->tokens_n; i++) {
+        bool is_last = i + 1 == t->tokens_n;
+        buffer_append_str(out, i > 0 ? STR(" + \"") : STR("\""));
+        buffer_append_str(out, is_last && is_cut && is_beginning_of_word(t)
+                                       ? cut_token(t->tokens[i])
+                                       : t->tokens[i]);
+        buffer_append_byte(out, '"');
+    }
+    if (is_beginning_of_word(t))
+        buffer_append_str(out, STR(" *"));
+}
+
+void chat_search_words_expression(const struct chat_search_words *w, bool is_cut,
+                                  struct buffer *out) {
     for (size_t i = 0; i < w->n; i++) {
-        buffer_append_str(out, i > 0 ? STR(" AND \"") : STR("\""));
-        buffer_append_str(out, w->terms[i].text); /* neither '"' nor zero is in it */
-        buffer_append_str(out, w->terms[i].is_beginning ? STR("\" *") : STR("\""));
+        if (i > 0)
+            buffer_append_str(out, STR(" AND "));
+        append_term(&w->terms[i], is_cut, out);
     }
 }
 
@@ -185,6 +223,56 @@ static int find_places(const struct chat_search_words *w, const struct cutting *
     if (ret->n > 0)
         qsort(ret->items, ret->n, sizeof(struct place), by_start);
     return 0;
+}
+
+static bool is_ascii(struct str s) {
+    for (size_t i = 0; i < s.len; i++)
+        if ((uint8_t) s.data[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* token: lower case. */
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char) (c | 0x20) : c;
+}
+
+static bool has_letters(struct str text, struct str token) {
+    for (size_t at = 0; at + token.len <= text.len; at++) {
+        size_t i = 0;
+        while (i < token.len && lower(text.data[at + i]) == token.data[i])
+            i++;
+        if (i == token.len)
+            return true;
+    }
+    return false;
+}
+
+/* A cheap look that most texts without them do not pass. Of others than ASCII it says nothing. */
+static bool may_be_in(const struct chat_search_words *w, struct str text) {
+    if (!is_ascii(text))
+        return true;
+    for (size_t i = 0; i < w->n; i++)
+        for (size_t k = 0; k < w->terms[i].tokens_n; k++)
+            if (!has_letters(text, w->terms[i].tokens[k]))
+                return false;
+    return true;
+}
+
+int chat_search_words_are_in(const struct chat_cutter *c, const struct chat_search_words *w,
+                             struct str text, bool *ret) {
+    struct arena temporary = ARENA_INIT;
+    struct cutting cutting = { .arena = &temporary };
+    struct arena_list places = { 0 };
+    if (!may_be_in(w, text)) {
+        *ret = false;
+        return 0;
+    }
+    int r = chat_cutter_cut(c, text, false, keep_place, &cutting);
+    if (r == 0)
+        r = find_places(w, &cutting, &places, ret);
+    arena_finish(&temporary);
+    return r;
 }
 
 /* ---- the part of it that is shown ---- */

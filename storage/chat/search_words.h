@@ -13,7 +13,8 @@
 enum {
     CHAT_SEARCH_BYTES_MAX = 1024, /* of what is written */
     CHAT_SEARCH_TERMS_MAX = 32,
-    CHAT_SNIPPET_BYTES = 240 /* about */
+    CHAT_BEGINNING_MAX = 2,   /* characters of beginnings that the index has: schema.c's prefix */
+    CHAT_SNIPPET_BYTES = 240, /* about */
 };
 
 struct chat_search_term {
@@ -26,15 +27,26 @@ struct chat_search_term {
 struct chat_search_words {
     struct chat_search_term *terms; /* without those that say nothing: "!?" */
     size_t n;
-    bool has_any; /* was there anything but spaces? */
+    bool has_any;  /* was there anything but spaces? */
+    bool has_long; /* beginnings longer than CHAT_BEGINNING_MAX */
 };
 
 /* text: borrowed as long as ret. -EMSGSIZE: too long, or too many terms. -ENOMEM, -EIO. */
 MUST_CHECK int chat_search_words_parse(const struct chat_cutter *c, struct str text,
                                        struct arena *a, struct chat_search_words *ret);
 
-/* As an expression of FTS5 for one column. Nothing without terms. */
-void chat_search_words_expression(const struct chat_search_words *w, struct buffer *out);
+/*
+ * As an expression of FTS5 for one column. Nothing without terms. A beginning that the index has is
+ * found in it as a word is; of a longer one FTS5 collects all there is, first. is_cut: long ones
+ * are cut to what the index has: more is found, and chat_search_words_are_in() says what is meant.
+ */
+void chat_search_words_expression(const struct chat_search_words *w, bool is_cut,
+                                  struct buffer *out);
+
+/* Are all terms in this text? */
+MUST_CHECK int chat_search_words_are_in(const struct chat_cutter *c,
+                                        const struct chat_search_words *w, struct str text,
+                                        bool *ret);
 
 struct chat_snippet_part {
     struct str text;

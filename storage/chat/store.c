@@ -22,7 +22,7 @@ enum {
     QUEUE_DEFAULT = 4096,
     GROUP_DEFAULT = 256,
     ORDERS_MAX = 4,
-    OPEN_PATIENCE_MS = 60000,
+    OPEN_PATIENCE_MS = 3600000, /* a new version may have the index of words made anew */
     CLOSE_PATIENCE_MS = 60000,
 };
 
@@ -353,6 +353,7 @@ void chat_limits_default(struct chat_limits *l) {
     set_default(&l->mentions_max, 50);
     set_default(&l->revisions_max, 50);
     set_default(&l->users_max, 5000);
+    set_default(&l->search_work_us, 20000);
 }
 
 static void make_epoch(char epoch[static EPOCH_BASE_SIZE]) {

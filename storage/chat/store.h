@@ -35,6 +35,7 @@ struct chat_limits {
     uint32_t mentions_max;       /* users that a message names, further ones are not told; 50 */
     uint32_t revisions_max;      /* earlier texts that are kept of a message; 50 */
     uint32_t users_max;          /* of a sync; 5000 */
+    uint32_t search_work_us;     /* of a processor, for one search: search.h; 20000 */
     int64_t edit_window_ms;      /* how long one's own may be edited; 0: always */
 };
 

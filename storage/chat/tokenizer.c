@@ -111,15 +111,15 @@ struct pass {
     size_t held_at, held_len;
 };
 
-static int give(struct pass *p, size_t at, size_t len) {
-    return p->sink(p->sink_context, 0, (const char *) p->text.data + at, (int) len, (int) at,
+static int give(struct pass *p, int flags, size_t at, size_t len) {
+    return p->sink(p->sink_context, flags, (const char *) p->text.data + at, (int) len, (int) at,
                    (int) (at + len));
 }
 
 static int release(struct pass *p) {
     size_t len = p->held_len;
     p->held_len = 0;
-    return len > 0 ? give(p, p->held_at, len) : SQLITE_OK;
+    return len > 0 ? give(p, 0, p->held_at, len) : SQLITE_OK;
 }
 
 static int take_word(void *context, int flags, const char *token, int len, int start, int end) {
@@ -141,7 +141,9 @@ static int take_run(struct pass *p) {
         if (!is_one)
             break;
         if (n > 0)
-            rc = give(p, last_at, last_len + len);
+            rc = give(p, 0, last_at, last_len + len);
+        if (n > 0 && rc == SQLITE_OK && !(p->flags & FTS5_TOKENIZE_QUERY))
+            rc = give(p, FTS5_TOKEN_COLOCATED, last_at, last_len);
         last_at = p->at;
         last_len = len;
         p->at += len;
@@ -154,7 +156,7 @@ static int take_run(struct pass *p) {
         p->held_len = last_len;
         return SQLITE_OK;
     }
-    return give(p, last_at, last_len);
+    return give(p, 0, last_at, last_len);
 }
 
 static int take_words(struct pass *p) {
@@ -259,6 +261,8 @@ struct cut {
 
 static int hand_on(void *context, int flags, const char *token, int len, int start, int end) {
     struct cut *c = context;
+    if (flags & FTS5_TOKEN_COLOCATED)
+        return SQLITE_OK;
     c->error = c->take(c->arg, (struct str){ token, (size_t) len }, (size_t) start, (size_t) end);
     return c->error < 0 ? SQLITE_ABORT : SQLITE_OK;
 }

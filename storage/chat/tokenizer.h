@@ -3,9 +3,10 @@
  *
  * Words are those of SQLite's unicode61: letters and digits, without case and diacritics. Chinese,
  * Japanese and Korean are written without spaces between words, or with spaces that say little: a
- * run of such characters becomes its pairs, and the last character alone. So every part of a run is
- * found again: two characters or more as a phrase of pairs, and one as the prefix of a pair. In a
- * query a run has no last one alone at its end, since in the text it may go on.
+ * run of such characters becomes its pairs, and the last character alone; in the index each pair's
+ * first character stands beside it, in the same place. So every part of a run is found again: two
+ * characters or more as a phrase of pairs, and one as itself. In a query a run has no last one
+ * alone at its end, since in the text it may go on.
  */
 #pragma once
 
@@ -24,8 +25,9 @@ struct chat_cutter {
 MUST_CHECK int chat_cutter_open(sqlite3 *db, struct chat_cutter *ret); /* -ENOMEM, -EIO */
 void chat_cutter_close(struct chat_cutter *c);
 
-/* Calls take for each token, in order: what was made of it, and where in the text it lies. take: 0
- * to go on, or a negative errno, which is returned. is_query: as is said above. */
+/* Calls take for each token, in order, but for those beside others: what was made of it, and where
+ * in the text it lies. take: 0 to go on, or a negative errno, which is returned. is_query: as is
+ * said above. */
 typedef int chat_token_fn(void *arg, struct str token, size_t start, size_t end);
 MUST_CHECK int chat_cutter_cut(const struct chat_cutter *c, struct str text, bool is_query,
                                chat_token_fn *take, void *arg);

@@ -21,6 +21,8 @@ int database_error(sqlite3 *db, int rc) {
         return -EBADMSG;
     case SQLITE_BUSY:
         return -EBUSY;
+    case SQLITE_INTERRUPT:
+        return -EINTR;
     case SQLITE_IOERR: {
         if (rc == SQLITE_IOERR_NOMEM)
             return -ENOMEM;

@@ -32,7 +32,7 @@ static void open_once(void) {
 static bool finds(const struct chat_search_words *words) {
     struct buffer expression = BUFFER_INIT;
     buffer_append_str(&expression, STR("tag : (\"r1\") AND body : ("));
-    chat_search_words_expression(words, &expression);
+    chat_search_words_expression(words, false, &expression);
     buffer_append_str(&expression, STR(")"));
     statement_bind_text(search, 1, (struct str){ (const char *) expression.data, expression.len });
     int rc = sqlite3_step(search);

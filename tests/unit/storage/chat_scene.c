@@ -28,7 +28,8 @@ int chat_scene_setup(void **state) {
                                       .attachments_max = 10,
                                       .mentions_max = 50,
                                       .revisions_max = 50,
-                                      .users_max = 5000 };
+                                      .users_max = 5000,
+                                      .search_work_us = 3600000000 };
     s->work = CHAT_WORK(NULL);
     s->tx = (struct chat_tx){ .connection = &s->connection,
                               .work = &s->work,

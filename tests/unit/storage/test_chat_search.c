@@ -10,6 +10,9 @@
 #include "storage/chat/attachment.h"
 #include "storage/chat/member.h"
 #include "storage/chat/query.h"
+#include "storage/chat/schema.h"
+#include "storage/chat/search_walk.h"
+#include "storage/sqlite/database.h"
 #include "tests/unit/storage/chat_scene.h"
 
 static struct chat_search_result find(struct chat_scene *s, const char *user,
@@ -158,7 +161,7 @@ static void pages_follow_each_other_without_a_gap(void **state) {
         assert_int_equal(found.has_more, expected > 0);
         if (!found.has_more)
             break;
-        search.cursor = chat_search_cursor(&found.hits[found.n - 1], cursor);
+        search.cursor = chat_search_cursor(found.below, cursor);
     }
     assert_int_equal(expected, 0);
 }
@@ -188,6 +191,78 @@ static void somebody_in_a_thousand_rooms_searches_them_all(void **state) {
     }
     assert_int_equal(hits(s, "bob", "everywhere"), 10);
     assert_int_equal(hits(s, "ann", "everywhere"), 0);
+}
+
+static void a_search_that_takes_too_long_says_where_to_go_on(void **state) {
+    struct chat_scene *s = *state;
+    char cursor[CHAT_SEARCH_CURSOR_MAX];
+    struct chat_search search = { .q = STR("needle") };
+    (void) scene_send(s, "ann", den, "the needle", NULL);
+    for (int i = 0; i < 150; i++)
+        (void) scene_send(s, "ann", den, "hay", NULL);
+    s->limits.search_work_us = 0;
+    struct chat_search_result found = find(s, "bob", search);
+    assert_int_equal(found.n, 0);
+    assert_true(found.has_more && found.is_partial);
+    search.cursor = chat_search_cursor(found.below, cursor);
+    found = find(s, "bob", search);
+    assert_true(found.n == 0 && found.is_partial);
+    search.cursor = chat_search_cursor(found.below, cursor);
+    found = find(s, "bob", search);
+    assert_int_equal(found.n, 1);
+    assert_false(found.has_more || found.is_partial);
+}
+
+static void a_rare_word_that_begins_like_a_common_one_is_found(void **state) {
+    struct chat_scene *s = *state;
+    (void) scene_send(s, "ann", den, "a banana", NULL);
+    for (int i = 0; i < 300; i++)
+        (void) scene_send(s, "ann", den, "a bank", NULL);
+    (void) scene_send(s, "ann", den, "more bananas", NULL);
+    struct chat_search_result found = find(s, "bob", (struct chat_search){ .q = STR("banan") });
+    assert_int_equal(found.n, 2);
+    assert_int_equal(found.hits[0].message.seq, 302);
+    assert_int_equal(found.hits[1].message.seq, 1);
+    assert_false(found.has_more);
+}
+
+/* Walked in the order of the index, as far as is needed: no sorting, no looking at all of a table.
+ */
+static void the_index_is_walked_newest_first(void **state) {
+    struct chat_scene *s = *state;
+    struct rows rows;
+    (void) scene_send(s, "ann", den, "word", NULL);
+    assert_int_equal(hits(s, "bob", "word"), 1);
+    int r = QUERY(&s->tx, &rows, "EXPLAIN QUERY PLAN " SEARCH_WALK_SQL, TEXT(STR("word")),
+                  NUMBER(0), NUMBER(9));
+    size_t n = 0;
+    while (r == 0 && (r = rows_next(&rows)) > 0) {
+        struct str step = row_text(&rows, 3);
+        assert_true(str_starts_with(step, n == 0 ? STR("SCAN f VIRTUAL TABLE INDEX")
+                                                 : STR("SEARCH m USING INTEGER PRIMARY KEY")));
+        n++;
+        r = 0;
+    }
+    rows_end(&rows);
+    assert_int_equal(n, 2);
+}
+
+static void the_index_of_an_older_version_is_made_anew(void **state) {
+    struct chat_scene *s = *state;
+    sqlite3 *db = s->connection.db;
+    (void) scene_send(s, "ann", den, "上海是 banana", NULL);
+    assert_int_equal(database_run(db, "DROP TABLE message_fts;"
+                                      "CREATE VIRTUAL TABLE message_fts USING fts5(body, tag,"
+                                      " content = 'message_words', content_rowid = 'key',"
+                                      " tokenize = 'parley'); PRAGMA user_version = 1"),
+                     0);
+    assert_int_equal(hits(s, "bob", "ba"), 0);
+    assert_int_equal(chat_schema_migrate(db, "scene"), 0);
+    assert_int_equal(hits(s, "bob", "ba"), 1);
+    assert_int_equal(hits(s, "bob", "海"), 1);
+    assert_int_equal(database_run(db, "INSERT INTO message_fts(message_fts, rank)"
+                                      " VALUES ('integrity-check', 1)"),
+                     0);
 }
 
 /* ---- against a plain look at everything ---- */
@@ -359,8 +434,21 @@ static bool is_wanted(const struct model *m, const struct said *said, unsigned a
     return true;
 }
 
+/* Where a page ends, to the next one that has something, or to the end. */
+static void go_on(struct model *m, const char *asker, struct chat_search *s,
+                  struct chat_search_result *found, size_t *next) {
+    static char cursor[CHAT_SEARCH_CURSOR_MAX];
+    while (*next == found->n && found->has_more) {
+        int64_t below = found->below;
+        s->cursor = chat_search_cursor(below, cursor);
+        *found = find(m->scene, asker, *s);
+        *next = 0;
+        assert_true(!found->has_more || found->below < below);
+    }
+}
+
 static size_t compare_once(struct model *m) {
-    char q[128], cursor[CHAT_SEARCH_CURSOR_MAX];
+    char q[128];
     struct term terms[2];
     unsigned asker = below(m, USERS);
     int room = below(m, 3) ? -1 : (int) below(m, ROOMS),
@@ -369,6 +457,7 @@ static size_t compare_once(struct model *m) {
     if (room >= 0 && !m->is_in[asker][room])
         room = -1;
     struct chat_search s = { .q = str_of(q), .limit = 1 + below(m, 20) };
+    m->scene->limits.search_work_us = below(m, 2) ? 3600000000 : 0; /* 0: only a few at a time */
     if (room >= 0)
         s.room = str_of(m->rooms[room]);
     if (from >= 0)
@@ -386,11 +475,7 @@ static size_t compare_once(struct model *m) {
         const struct said *said = &m->said[i - 1];
         if (!is_wanted(m, said, asker, room, from, &s, terms, n))
             continue;
-        if (next == found.n && found.has_more) {
-            s.cursor = chat_search_cursor(&found.hits[found.n - 1], cursor);
-            found = find(m->scene, NAMES[asker], s);
-            next = 0;
-        }
+        go_on(m, NAMES[asker], &s, &found, &next);
         if (next == found.n)
             fail_msg("%s: message %zu is not found", q, i - 1);
         const struct chat_message *hit = &found.hits[next++].message;
@@ -398,6 +483,7 @@ static size_t compare_once(struct model *m) {
             fail_msg("%s: message %zu is expected, and another found", q, i - 1);
         found_n++;
     }
+    go_on(m, NAMES[asker], &s, &found, &next);
     if (next != found.n || found.has_more)
         fail_msg("%s: more is found than there is", q);
     return found_n;
@@ -442,6 +528,10 @@ int main(void) {
         IN_SCENE(pages_follow_each_other_without_a_gap),
         IN_SCENE(what_cannot_be_asked_is_refused_by_name),
         IN_SCENE(somebody_in_a_thousand_rooms_searches_them_all),
+        IN_SCENE(a_search_that_takes_too_long_says_where_to_go_on),
+        IN_SCENE(a_rare_word_that_begins_like_a_common_one_is_found),
+        IN_SCENE(the_index_is_walked_newest_first),
+        IN_SCENE(the_index_of_an_older_version_is_made_anew),
         IN_SCENE(a_search_finds_what_a_look_at_everything_finds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

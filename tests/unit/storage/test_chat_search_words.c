@@ -26,36 +26,75 @@ static int close_database(void **state) {
     return 0;
 }
 
-static void expect_expression(const char *q, const char *expression) {
+static void expect(const char *q, bool is_cut, const char *expression) {
     struct arena arena = ARENA_INIT;
     struct buffer out = BUFFER_INIT;
     struct chat_search_words words;
     assert_int_equal(chat_search_words_parse(&cutter, str_of(q), &arena, &words), 0);
-    chat_search_words_expression(&words, &out);
+    chat_search_words_expression(&words, is_cut, &out);
     buffer_append_byte(&out, 0);
     assert_string_equal((const char *) out.data, expression);
     buffer_finish(&out);
     arena_finish(&arena);
 }
 
+static void expect_expression(const char *q, const char *expression) {
+    expect(q, false, expression);
+}
+
 static void words_phrases_and_beginnings_are_told_apart(void **state) {
     expect_expression("two words", "\"two\" AND \"words\" *");
     expect_expression("  two  words  ", "\"two\" AND \"words\" *");
-    expect_expression("\"a phrase\"", "\"a phrase\"");
-    expect_expression("\"a phrase\"*", "\"a phrase\" *");
-    expect_expression("\"a phrase\" end", "\"a phrase\" AND \"end\" *");
-    expect_expression("\"not closed", "\"not closed\" *");
-    expect_expression("beg* end", "\"beg*\" * AND \"end\" *");
-    expect_expression("a\"b c\"d", "\"a\" AND \"b c\" AND \"d\"");
-    expect_expression("one l*", "\"one\" AND \"l*\""); /* a letter is a word */
+    expect_expression("\"a phrase\"", "\"a\" + \"phrase\"");
+    expect_expression("\"a phrase\"*", "\"a\" + \"phrase\" *");
+    expect_expression("\"a phrase\" end", "\"a\" + \"phrase\" AND \"end\" *");
+    expect_expression("\"not closed", "\"not\" + \"closed\" *");
+    expect_expression("beg* end", "\"beg\" * AND \"end\" *");
+    expect_expression("a\"b c\"d", "\"a\" AND \"b\" + \"c\" AND \"d\"");
+    expect_expression("one l*", "\"one\" AND \"l\""); /* a letter is a word */
     expect_expression("", "");
     expect_expression("  ", "");
 }
 
-static void one_character_of_a_pair_is_a_beginning(void **state) {
-    expect_expression("\"海\" x", "\"海\" * AND \"x\"");
+static void one_character_of_a_pair_is_in_the_index_itself(void **state) {
+    expect_expression("\"海\" x", "\"海\" AND \"x\"");
     expect_expression("\"上海\" x", "\"上海\" AND \"x\"");
-    expect_expression("\"a海\" x", "\"a海\" * AND \"x\"");
+    expect_expression("\"a海\" x", "\"a\" + \"海\" AND \"x\"");
+}
+
+static void long_beginnings_are_cut_to_what_the_index_has(void **state) {
+    expect("words", true, "\"wo\" *");
+    expect("wo", true, "\"wo\" *");
+    expect("\"words\"", true, "\"words\"");
+    expect("words end", true, "\"words\" AND \"en\" *");
+    expect("Éclairs", true, "\"ec\" *");
+    expect("жизнь", true, "\"жи\" *");
+    expect("上海是", true, "\"上海\" + \"海是\"");
+}
+
+static void what_a_cut_beginning_stands_for_is_looked_for_in_the_text(void **state) {
+    static const struct {
+        const char *q, *text;
+        bool is_in;
+    } cases[] = {
+        { "banana", "a BANANA", true },      { "banana", "a band", false },
+        { "banana", "abananas", false },     { "banana", "two bananas", true },
+        { "banana x", "x bananas", false },   { "x banana", "bananas x", true },
+        { "éclair", "an eclair", true },     { "eclair", "an Éclair", true },
+        { "eclair", "a clair é", false },    { "жизнь", "all ascii", false },
+        { "ban 上", "上海 bank ban", true }, { "ban 上", "bank 上海", false },
+    };
+    for (size_t i = 0; i < ELEMENTS_OF(cases); i++) {
+        struct arena arena = ARENA_INIT;
+        struct chat_search_words words;
+        bool is_in = !cases[i].is_in;
+        assert_int_equal(chat_search_words_parse(&cutter, str_of(cases[i].q), &arena, &words), 0);
+        assert_int_equal(chat_search_words_are_in(&cutter, &words, str_of(cases[i].text), &is_in),
+                         0);
+        if (is_in != cases[i].is_in)
+            fail_msg("%s in %s", cases[i].q, cases[i].text);
+        arena_finish(&arena);
+    }
 }
 
 static void what_says_nothing_is_left_out(void **state) {
@@ -65,8 +104,9 @@ static void what_says_nothing_is_left_out(void **state) {
 }
 
 static void syntax_of_fts5_is_words(void **state) {
-    expect_expression("a OR tag:r7 NEAR(b)", "\"a\" AND \"OR\" AND \"tag:r7\" AND \"NEAR(b)\"");
-    expect_expression("{tag}:r7 ^x -y", "\"{tag}:r7\" AND \"^x\" AND \"-y\"");
+    expect_expression("a OR tag:r7 NEAR(b)",
+                      "\"a\" AND \"or\" AND \"tag\" + \"r7\" AND \"near\" + \"b\"");
+    expect_expression("{tag}:r7 ^x -y", "\"tag\" + \"r7\" AND \"x\" AND \"y\"");
 }
 
 static void a_zero_ends_no_expression(void **state) {
@@ -74,7 +114,7 @@ static void a_zero_ends_no_expression(void **state) {
     struct buffer out = BUFFER_INIT;
     struct chat_search_words words;
     assert_int_equal(chat_search_words_parse(&cutter, STR("a\0b \"c\0d\""), &arena, &words), 0);
-    chat_search_words_expression(&words, &out);
+    chat_search_words_expression(&words, false, &out);
     assert_null(memchr(out.data, 0, out.len));
     buffer_finish(&out);
     arena_finish(&arena);
@@ -184,7 +224,9 @@ static void a_snippet_cuts_no_character(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_phrases_and_beginnings_are_told_apart),
-        cmocka_unit_test(one_character_of_a_pair_is_a_beginning),
+        cmocka_unit_test(one_character_of_a_pair_is_in_the_index_itself),
+        cmocka_unit_test(long_beginnings_are_cut_to_what_the_index_has),
+        cmocka_unit_test(what_a_cut_beginning_stands_for_is_looked_for_in_the_text),
         cmocka_unit_test(what_says_nothing_is_left_out),
         cmocka_unit_test(syntax_of_fts5_is_words),
         cmocka_unit_test(a_zero_ends_no_expression),
