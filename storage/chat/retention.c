@@ -90,7 +90,7 @@ static int drop(struct chat_tx *tx, int64_t room_key, const struct old *all, siz
 
 int chat_retention_run(struct chat_tx *tx, size_t max, size_t *ret_n, bool *ret_has_more) {
     size_t n = 0;
-    struct due due;
+    struct due due = { 0 };
     int r = 0;
     while (n < max && (r = find_due(tx, &due)) > 0) {
         struct arena_list list = { 0 };
