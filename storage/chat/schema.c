@@ -231,11 +231,11 @@ static const char *const migrations[] = {
     ") STRICT;"
     "CREATE INDEX webhook_event_order ON webhook_event(webhook, id);",
 
-    /* 2: the index has beginnings of two and three characters, and Chinese characters by themselves
-     * (tokenizer.h): so all of it is made anew. */
+    /* 2: the index has beginnings of two characters, and Chinese characters by themselves
+     * (tokenizer.h): so all of it is made anew. Those of three would take as much once more. */
     "DROP TABLE message_fts;"
     "CREATE VIRTUAL TABLE message_fts USING fts5(body, tag, content = 'message_words',"
-    "  content_rowid = 'key', tokenize = 'parley', prefix = '2 3');"
+    "  content_rowid = 'key', tokenize = 'parley', prefix = '2');"
     "INSERT INTO message_fts(message_fts) VALUES ('rebuild');"
     "DELETE FROM setting WHERE name = 'word_index.crossed_out';",
 };

@@ -13,7 +13,7 @@
 enum {
     CHAT_SEARCH_BYTES_MAX = 1024, /* of what is written */
     CHAT_SEARCH_TERMS_MAX = 32,
-    CHAT_BEGINNING_MAX = 3,   /* characters of beginnings that the index has: schema.c's prefix */
+    CHAT_BEGINNING_MAX = 2,   /* characters of beginnings that the index has: schema.c's prefix */
     CHAT_SNIPPET_BYTES = 240, /* about */
 };
 
