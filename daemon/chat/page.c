@@ -20,6 +20,7 @@ int chat_span_of(struct chat_call *c, struct chat_tx *tx, struct chat_span *ret)
 
     *ret = (struct chat_span){ .before = in->before,
                                .after = in->after,
+                               .is_after = chat_has(c, FIELD_AFTER),
                                .around = in->around,
                                .around_unread = in->around_unread,
                                .limit = chat_limit_of(c, tx) };
@@ -39,7 +40,7 @@ static size_t anchor_of(const struct chat_messages *all, const struct chat_span 
                         uint64_t unread_after) {
     uint64_t around = span->around_unread ? unread_after + 1 : span->around;
 
-    if (span->after != 0)
+    if (span->is_after)
         return 0;
     if (around == 0)
         return all->n - 1;

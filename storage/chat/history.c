@@ -154,7 +154,7 @@ static int read_span(struct chat_tx *tx, const struct chat_actor *by, const stru
         return r;
     if (span.before > 0)
         r = read_below(tx, room, span.before, limit, ret);
-    else if (span.after > 0)
+    else if (span.is_after)
         r = read_from(tx, room, span.after + 1, limit, ret);
     else if (span.around > 0)
         r = read_around(tx, room, span.around, limit, ret);

@@ -54,6 +54,7 @@ MUST_CHECK int chat_message_revisions(struct chat_tx *tx, const struct chat_acto
 /* One of before, after (exclusive) and around; none: the newest. limit 0: page_max. */
 struct chat_span {
     uint64_t before, after, around;
+    bool is_after;      /* after is asked for: so 0 is the first message */
     bool around_unread; /* around the first unread one; the newest if there is none */
     size_t limit;
 };

@@ -221,7 +221,7 @@ static int read_history(struct chat_work *work, struct chat_tx *tx) {
                                    (unsigned long long) m->seq,
                                    m->deleted_at ? 1 : (int) m->text.len,
                                    m->deleted_at ? "-" : m->text.data);
-            span = (struct chat_span){ .after = m->seq };
+            span = (struct chat_span){ .after = m->seq, .is_after = true };
         }
         has_more = r == 0 && page.has_after;
     }

@@ -381,9 +381,13 @@ static void history_is_read_from_any_place(void **state) {
     check_page(t, (struct chat_span){ .limit = 5, .before = 16 }, 11, 15, true, true);
     check_page(t, (struct chat_span){ .limit = 5, .before = 6 }, 1, 5, false, true);
     check_page(t, (struct chat_span){ .limit = 5, .before = 1 }, 1, 0, false, true);
-    check_page(t, (struct chat_span){ .limit = 5, .after = 3 }, 4, 8, true, true);
-    check_page(t, (struct chat_span){ .limit = 5, .after = 15 }, 16, 20, true, false);
-    check_page(t, (struct chat_span){ .limit = 5, .after = 20 }, 21, 20, true, false);
+    check_page(t, (struct chat_span){ .limit = 5, .after = 3, .is_after = true }, 4, 8, true, true);
+    check_page(t, (struct chat_span){ .limit = 5, .after = 0, .is_after = true }, 1, 5, false,
+               true);
+    check_page(t, (struct chat_span){ .limit = 5, .after = 15, .is_after = true }, 16, 20, true,
+               false);
+    check_page(t, (struct chat_span){ .limit = 5, .after = 20, .is_after = true }, 21, 20, true,
+               false);
     check_page(t, (struct chat_span){ .limit = 6, .around = 10 }, 7, 12, true, true);
     check_page(t, (struct chat_span){ .limit = 6, .around = 1 }, 1, 6, false, true);
     check_page(t, (struct chat_span){ .limit = 6, .around = 20 }, 15, 20, true, false);
