@@ -11,19 +11,14 @@ int member_row_read(const struct rows *rows, struct chat_member *ret) {
     return user_row_read(rows, &ret->user);
 }
 
+static int read_member(const struct rows *rows, void *item) {
+    return member_row_read(rows, item);
+}
+
 int member_rows_read(struct rows *rows, int r, size_t limit, struct chat_members *ret) {
-    struct arena_list list = { 0 };
+    struct arena_list list;
     *ret = (struct chat_members){ 0 };
-    while (r == 0 && (r = rows_next(rows)) > 0) {
-        if (list.n == limit) {
-            ret->has_more = true;
-            r = 0;
-            break;
-        }
-        struct chat_member *m = arena_list_add(chat_tx_arena(rows->tx), &list, sizeof *m);
-        r = m ? member_row_read(rows, m) : -ENOMEM;
-    }
-    rows_end(rows);
+    r = rows_collect(rows, r, limit, read_member, sizeof *ret->items, &list, &ret->has_more);
     ret->items = list.items;
     ret->n = list.n;
     return r;

@@ -149,20 +149,15 @@ static int fill(struct chat_tx *tx, struct chat_message *m) {
 
 /* ---- reading ---- */
 
+static int read_item(const struct rows *rows, void *item) {
+    return read_row(rows, item);
+}
+
 int message_rows_read(struct chat_tx *tx, struct rows *rows, int r, size_t limit,
                       struct chat_messages *ret) {
-    struct arena_list list = { 0 };
+    struct arena_list list;
     *ret = (struct chat_messages){ 0 };
-    while (r == 0 && (r = rows_next(rows)) > 0) {
-        if (list.n == limit) {
-            ret->has_after = true;
-            r = 0;
-            break;
-        }
-        struct chat_message *m = arena_list_add(chat_tx_arena(tx), &list, sizeof *m);
-        r = m ? read_row(rows, m) : -ENOMEM;
-    }
-    rows_end(rows);
+    r = rows_collect(rows, r, limit, read_item, sizeof *ret->items, &list, &ret->has_after);
     ret->items = list.items;
     ret->n = list.n;
     for (size_t i = 0; r == 0 && i < ret->n; i++)

@@ -58,6 +58,23 @@ void rows_end(struct rows *rows) {
     rows->statement = NULL;
 }
 
+int rows_collect(struct rows *rows, int r, size_t limit, row_read_fn *read, size_t item_size,
+                 struct arena_list *ret, bool *ret_has_more) {
+    *ret = (struct arena_list){ 0 };
+    *ret_has_more = false;
+    while (r == 0 && (r = rows_next(rows)) > 0) {
+        if (ret->n == limit) {
+            *ret_has_more = true;
+            r = 0;
+            break;
+        }
+        void *item = arena_list_add(chat_tx_arena(rows->tx), ret, item_size);
+        r = item ? read(rows, item) : -ENOMEM;
+    }
+    rows_end(rows);
+    return r;
+}
+
 int chat_run(struct chat_tx *tx, const char *sql, const struct sql_value *values, size_t n) {
     struct rows rows;
     int r = rows_begin(tx, &rows, sql, values, n);

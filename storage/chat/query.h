@@ -62,6 +62,11 @@ MUST_CHECK int rows_first(struct chat_tx *tx, struct rows *ret, const char *sql,
                           const struct sql_value *values, size_t n);
 MUST_CHECK int rows_next(struct rows *rows); /* 1: a row. 0: no more */
 void rows_end(struct rows *rows);
+/* What is left of the rows as items of one size in the work's arena; at most limit, then
+ * *ret_has_more is set. Ends them. r: of what began them. */
+typedef int row_read_fn(const struct rows *rows, void *item);
+MUST_CHECK int rows_collect(struct rows *rows, int r, size_t limit, row_read_fn *read,
+                            size_t item_size, struct arena_list *ret, bool *ret_has_more);
 MUST_CHECK int chat_run(struct chat_tx *tx, const char *sql, const struct sql_value *values,
                         size_t n);
 MUST_CHECK int chat_fetch(struct chat_tx *tx, int64_t *ret, const char *sql,

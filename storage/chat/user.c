@@ -32,19 +32,14 @@ int user_row_read(const struct rows *rows, struct chat_user *ret) {
     return r;
 }
 
+static int read_user(const struct rows *rows, void *item) {
+    return user_row_read(rows, item);
+}
+
 int user_rows_read(struct rows *rows, int r, size_t limit, struct chat_users *ret) {
-    struct arena_list list = { 0 };
+    struct arena_list list;
     *ret = (struct chat_users){ 0 };
-    while (r == 0 && (r = rows_next(rows)) > 0) {
-        if (list.n == limit) {
-            ret->has_more = true;
-            r = 0;
-            break;
-        }
-        struct chat_user *user = arena_list_add(chat_tx_arena(rows->tx), &list, sizeof *user);
-        r = user ? user_row_read(rows, user) : -ENOMEM;
-    }
-    rows_end(rows);
+    r = rows_collect(rows, r, limit, read_user, sizeof *ret->items, &list, &ret->has_more);
     ret->items = list.items;
     ret->n = list.n;
     return r;
