@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +13,7 @@
 #include "storage/chat/schema.h"
 #include "storage/chat/store_impl.h"
 #include "storage/clock.h"
+#include "storage/data_lock.h"
 #include "storage/sqlite/database.h"
 
 enum {
@@ -35,43 +34,20 @@ struct opening {
     char *why;
 };
 
-__attribute__((format(printf, 3, 4))) static int explained(struct opening *o, int r,
-                                                           const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    if (!o->why && vasprintf(&o->why, format, args) < 0)
-        o->why = NULL;
-    va_end(args);
-    return r;
-}
-
-/* flock: let go with the process, however it ends. */
-static int take_lock(struct opening *o) {
-    struct chat_store *s = o->store;
-    s->lock_fd = open(s->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock_fd < 0)
-        return explained(o, -errno, "%s cannot be opened: %s", s->lock_path, strerror(errno));
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK
-                       ? explained(o, -EBUSY, "%s is in use by another process", s->database_path)
-                       : explained(o, -errno, "%s cannot be locked: %s", s->lock_path,
-                                   strerror(errno));
-    return 0;
-}
-
 /* What people wrote is nobody else's to read; SQLite gives its other files the mode of this one.
  * Before it is opened: closing it drops the process's locks. */
 static int prepare_directory(struct opening *o) {
     struct chat_store *s = o->store;
     if (mkdir(s->data_dir, 0700) < 0 && errno != EEXIST)
-        return explained(o, -errno, "the data directory %s cannot be made: %s", s->data_dir,
-                         strerror(errno));
-    int r = take_lock(o);
+        return explain(&o->why, -errno, "the data directory %s cannot be made: %s", s->data_dir,
+                       strerror(errno));
+    int r = data_lock_take(s->lock_path, s->database_path, &s->lock_fd, &o->why);
     if (r < 0)
         return r;
     int fd = open(s->database_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
-        return explained(o, -errno, "%s cannot be opened: %s", s->database_path, strerror(errno));
+        return explain(&o->why, -errno, "%s cannot be opened: %s", s->database_path,
+                       strerror(errno));
     close(fd);
     return 0;
 }
@@ -82,17 +58,18 @@ static int explain_database(struct opening *o, int r) {
     const char *path = s->database_path;
     switch (r) {
     case -EBADMSG:
-        return explained(o, r, "%s is damaged, or not a chat of Parley's (%s)", path,
-                         !db || sqlite3_errcode(db) == SQLITE_OK ? "another program's file"
-                                                                 : sqlite3_errmsg(db));
+        return explain(&o->why, r, "%s is damaged, or not a chat of Parley's (%s)", path,
+                       !db || sqlite3_errcode(db) == SQLITE_OK ? "another program's file"
+                                                               : sqlite3_errmsg(db));
     case -EPROTONOSUPPORT:
-        return explained(o, r, "%s was written by a newer version of Parley (this one knows %d)",
-                         path, chat_schema_version());
+        return explain(&o->why, r,
+                       "%s was written by a newer version of Parley (this one knows %d)", path,
+                       chat_schema_version());
     case -EBUSY:
-        return explained(o, r, "%s is in use by another process", path);
+        return explain(&o->why, r, "%s is in use by another process", path);
     default:
-        return explained(o, r, "%s cannot be opened: %s", path,
-                         db ? sqlite3_errmsg(db) : strerror(-r));
+        return explain(&o->why, r, "%s cannot be opened: %s", path,
+                       db ? sqlite3_errmsg(db) : strerror(-r));
     }
 }
 
@@ -126,7 +103,7 @@ static int settle_epoch(struct opening *o, struct chat_tx *tx) {
         return explain_database(o, r);
     r = mark_open(s->mark_path, s->vfs, &s->mark_file);
     if (r < 0)
-        return explained(o, r, "%s cannot be opened: %s", s->mark_path, strerror(-r));
+        return explain(&o->why, r, "%s cannot be opened: %s", s->mark_path, strerror(-r));
 
     uint64_t identity = s->vfs ? 0 : mark_identity(s->database_path);
     struct mark seen;
@@ -142,7 +119,7 @@ static int settle_epoch(struct opening *o, struct chat_tx *tx) {
     memcpy(s->mark.epoch_base, s->new_epoch, EPOCH_BASE_SIZE);
     s->mark.identity = identity;
     r = mark_write(s->mark_file, &s->mark, true);
-    return r < 0 ? explained(o, r, "%s cannot be written: %s", s->mark_path, strerror(-r)) : 0;
+    return r < 0 ? explain(&o->why, r, "%s cannot be written: %s", s->mark_path, strerror(-r)) : 0;
 }
 
 static int connect_readers(struct chat_store *s) {
@@ -180,9 +157,7 @@ void chat_store_disconnect(struct chat_store *s) {
     wal_disconnect(&s->wal);
     connection_close(&s->connection);
     s->mark_file = mark_close(s->mark_file);
-    if (s->lock_fd >= 0)
-        close(s->lock_fd);
-    s->lock_fd = -1;
+    s->lock_fd = data_lock_release(s->lock_fd);
 }
 
 static void run_opening(struct errand *errand, void *where) {

@@ -9,13 +9,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "async/deadline.h"
 #include "async/future.h"
 #include "storage/clock.h"
+#include "storage/data_lock.h"
 #include "storage/sqlite/reader.h"
 #include "storage/sqlite/writer.h"
 
@@ -45,41 +45,17 @@ struct opening {
     char *why;
 };
 
-__attribute__((format(printf, 3, 4))) static int explained(struct opening *o, int r,
-                                                           const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    if (!o->why && vasprintf(&o->why, format, args) < 0)
-        o->why = NULL;
-    va_end(args);
-    return r;
-}
-
-/* flock: let go with the process, however it ends. */
-static int take_lock(struct opening *o) {
-    struct sqlite_engine *se = o->se;
-    se->lock_fd = open(se->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (se->lock_fd < 0)
-        return explained(o, -errno, "%s cannot be opened: %s", se->lock_path, strerror(errno));
-    if (flock(se->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK
-                       ? explained(o, -EBUSY, "%s is in use by another process", se->database_path)
-                       : explained(o, -errno, "%s cannot be locked: %s", se->lock_path,
-                                   strerror(errno));
-    return 0;
-}
-
 static int make_private(struct opening *o, const char *path) {
     int r = database_make_private(path);
-    return r < 0 ? explained(o, r, "%s cannot be opened: %s", path, strerror(-r)) : 0;
+    return r < 0 ? explain(&o->why, r, "%s cannot be opened: %s", path, strerror(-r)) : 0;
 }
 
 static int prepare_directory(struct opening *o) {
     const char *dir = o->se->data_dir;
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-        return explained(o, -errno, "the data directory %s cannot be made: %s", dir,
-                         strerror(errno));
-    int r = take_lock(o);
+        return explain(&o->why, -errno, "the data directory %s cannot be made: %s", dir,
+                       strerror(errno));
+    int r = data_lock_take(o->se->lock_path, o->se->database_path, &o->se->lock_fd, &o->why);
     if (r == 0)
         r = make_private(o, o->se->database_path);
     return r < 0 ? r : make_private(o, o->se->mark_path);
@@ -91,16 +67,17 @@ static int explain_database(struct opening *o, int r) {
     const char *detail = se->writer.db ? sqlite3_errmsg(se->writer.db) : strerror(-r);
     switch (r) {
     case -EBADMSG:
-        return explained(o, r, "%s is damaged, or not a history of Parley's (%s)", path,
-                         sqlite3_errcode(se->writer.db) == SQLITE_OK ? "another program's file"
-                                                                     : detail);
+        return explain(&o->why, r, "%s is damaged, or not a history of Parley's (%s)", path,
+                       sqlite3_errcode(se->writer.db) == SQLITE_OK ? "another program's file"
+                                                                   : detail);
     case -EPROTONOSUPPORT:
-        return explained(o, r, "%s was written by a newer version of Parley (this one knows %d)",
-                         path, schema_version());
+        return explain(&o->why, r,
+                       "%s was written by a newer version of Parley (this one knows %d)", path,
+                       schema_version());
     case -EBUSY:
-        return explained(o, r, "%s is in use by another process", path);
+        return explain(&o->why, r, "%s is in use by another process", path);
     default:
-        return explained(o, r, "%s cannot be opened: %s", path, detail);
+        return explain(&o->why, r, "%s cannot be opened: %s", path, detail);
     }
 }
 
@@ -156,7 +133,7 @@ static int settle_epoch(struct opening *o) {
         return explain_database(o, r);
     r = mark_open(se->mark_path, se->vfs, &w->mark_file);
     if (r < 0)
-        return explained(o, r, "%s cannot be opened: %s", se->mark_path, strerror(-r));
+        return explain(&o->why, r, "%s cannot be opened: %s", se->mark_path, strerror(-r));
 
     uint64_t identity = se->vfs ? 0 : mark_identity(se->database_path);
     struct mark seen;
@@ -172,7 +149,7 @@ static int settle_epoch(struct opening *o) {
     w->mark.last_id = w->last_id;
     w->mark.identity = identity;
     r = mark_write(w->mark_file, &w->mark, true);
-    return r < 0 ? explained(o, r, "%s cannot be written: %s", se->mark_path, strerror(-r)) : 0;
+    return r < 0 ? explain(&o->why, r, "%s cannot be written: %s", se->mark_path, strerror(-r)) : 0;
 }
 
 static int count_rows(struct writer *w) {
@@ -217,9 +194,7 @@ static void disconnect(struct sqlite_engine *se) {
     statements_finish(se->writer.statements, STATEMENTS);
     se->writer.db = database_close(se->writer.db);
     se->writer.mark_file = mark_close(se->writer.mark_file);
-    if (se->lock_fd >= 0)
-        close(se->lock_fd);
-    se->lock_fd = -1;
+    se->lock_fd = data_lock_release(se->lock_fd);
 }
 
 static void run_opening(struct errand *errand, void *where) {

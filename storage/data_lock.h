@@ -1,0 +1,21 @@
+/*
+ * The lock of a data file: a file beside it, which one process has at a time. Before the data is
+ * opened. Blocking; any thread.
+ */
+#pragma once
+
+#include "async/base.h"
+
+/* A sentence for the operator, in *why unless there is one; the caller's, to be freed. Returns r.
+ */
+__attribute__((format(printf, 3, 4))) int explain(char **why, int r, const char *format, ...);
+
+/*
+ * Let go by data_lock_release(), or with the process, however it ends. lock_path: is made if it is
+ * not there. data_path: what it is the lock of, for the sentence.
+ *
+ * 0, or with a sentence in *why: -EBUSY: another process has it. Others: the system's.
+ */
+MUST_CHECK int data_lock_take(const char *lock_path, const char *data_path, int *ret_fd,
+                              char **why);
+int data_lock_release(int fd); /* -1: was not taken; returns -1 */
