@@ -237,7 +237,8 @@ static const char *const migrations[] = {
     "CREATE VIRTUAL TABLE message_fts USING fts5(body, tag, content = 'message_words',"
     "  content_rowid = 'key', tokenize = 'parley', prefix = '2');"
     "INSERT INTO message_fts(message_fts) VALUES ('rebuild');"
-    "DELETE FROM setting WHERE name = 'word_index.crossed_out';",
+    "DELETE FROM setting WHERE name = 'word_index.crossed_out';"
+    "CREATE INDEX user_avatar ON user(avatar) WHERE avatar <> '';",
 };
 
 int chat_schema_version(void) {

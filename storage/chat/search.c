@@ -83,6 +83,9 @@ static int find_range(struct chat_tx *tx, const struct chat_search *s, struct ra
  */
 enum { PART_OF_ALL = 16, ROOMS_BY_TAG = 32 };
 
+/* To find one more that may be wrong is dearer where it has to be in a room of few. */
+enum { WRONG_MAX = 256, WRONG_MAX_BY_TAG = 32 };
+
 struct where {
     int64_t *rooms; /* sorted */
     size_t n;
@@ -266,6 +269,7 @@ static int find(struct chat_tx *tx, const struct chat_actor *by, const struct ch
         .words = &g->words,
         .rooms = where.rooms,
         .rooms_n = where.n,
+        .wrong_max = where.is_by_tag ? WRONG_MAX_BY_TAG : WRONG_MAX,
         .author = author,
         .flags = s->has == CHAT_HAS_FILE   ? MESSAGE_FILE
                  : s->has == CHAT_HAS_LINK ? MESSAGE_LINK

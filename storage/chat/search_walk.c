@@ -10,7 +10,6 @@ enum {
     STEPS_OF_LOOK = 64, /* of SQLite's machine, after which the clock is looked at */
     ROWS_OF_LOOK = 64,  /* the same of messages that are looked at by themselves */
     PLAIN_PART = 4,     /* for those this part of the work, once more */
-    WRONG_MAX = 256,    /* messages without what a cut beginning stands for: it is a rare one */
 };
 
 struct walking {
@@ -82,7 +81,7 @@ static int take(struct walking *g, const struct rows *rows, enum step *ret) {
     found->below = row_number(rows, 0);
     if (is_wanted)
         found->keys[found->n++] = found->below;
-    if (g->is_cut && g->wrong_n >= WRONG_MAX)
+    if (g->is_cut && g->wrong_n >= g->w->wrong_max)
         *ret = STEP_RARE;
     else if (g->is_plain && ++g->rows % ROWS_OF_LOOK == 0 && is_spent(g))
         *ret = STEP_SPENT;

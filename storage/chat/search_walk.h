@@ -24,6 +24,7 @@ struct search_walk {
             cut;          /* expressions; cut: with beginnings cut; empty: there are no long ones */
     const int64_t *rooms; /* sorted */
     size_t rooms_n;
+    unsigned wrong_max;  /* messages without what a cut beginning stands for: then it is rare */
     int64_t author;      /* 0: anybody */
     unsigned flags;      /* of the message, message_row.h; 0: any */
     int64_t from, below; /* keys */
