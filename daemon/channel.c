@@ -220,7 +220,9 @@ static void deliver(struct channel *c, struct publication *p) {
     }
 
     c->all->delivered++;
-    struct raw_frame raw[WIRE_FORMATS] = { 0 };
+    struct raw_frame raw[WIRE_FORMATS]; /* for the specials */
+    if (c->specials)
+        memset(raw, 0, sizeof raw);
     if (run_append(c, p, kind, raw) < 0) {
         run_drop(c);
         lose_all(c);

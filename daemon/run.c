@@ -371,7 +371,7 @@ bool channels_flush(struct channels *all) {
 /* ---- adding ---- */
 
 static int push_of(const struct publication *p, bool is_text, struct push *ret) {
-    *ret = (struct push){ .channel = p->channel };
+    ret->channel = p->channel; /* what its kind does not use is not cleared */
     if (p->kind == PUBLICATION_DATA) {
         ret->kind = PUSH_PUBLICATION;
         return wire_publication_of(p, is_text, &ret->publication);

@@ -128,10 +128,27 @@ static int append_message(struct wire *w, const struct wire_traits *t, struct bu
     return buffer_error(out);
 }
 
+/* Whether a message needs nothing but a frame's header in front of it: then it is written where it
+ * is to stand. */
+static bool is_just_framed(const struct wire_traits *t) {
+    return t->is_websocket && !t->is_deflated && !t->is_unidirectional;
+}
+
+static int shut_frame(const struct wire_traits *t, struct buffer *out, size_t opened) {
+    const struct frame f = { .opcode = t->codec->is_text ? FRAME_TEXT : FRAME_BINARY };
+    frame_shut(&f, out, opened);
+    return buffer_error(out);
+}
+
 int wire_append_push(struct wire *w, enum wire_format format, const struct push *p,
                      struct buffer *out) {
     const struct wire_traits *t = wire_traits(format);
 
+    if (is_just_framed(t)) {
+        size_t opened = frame_open(out);
+        t->codec->encode_push(p, out);
+        return shut_frame(t, out, opened);
+    }
     reset_scratch(&w->message);
     if (t->is_unidirectional)
         t->codec->encode_bare_push(p, &w->message);
@@ -158,6 +175,11 @@ int wire_append_reply(struct wire *w, enum wire_format format, const struct repl
                       struct buffer *out) {
     const struct wire_traits *t = wire_traits(format);
 
+    if (is_just_framed(t)) {
+        size_t opened = frame_open(out);
+        t->codec->encode_reply(r, out);
+        return shut_frame(t, out, opened);
+    }
     reset_scratch(&w->message);
     if (t->is_unidirectional)
         encode_one_way(t, r, &w->message);

@@ -105,10 +105,15 @@ static void publishes_free(struct session *s) {
 }
 
 static void answer(struct session *s, const struct publish_op *op) {
-    if (op->refusal.code)
+    struct reply published; /* has no more than this: the rest is not cleared */
+
+    if (op->refusal.code) {
         session_refuse(s, op->id, op->refusal);
-    else
-        session_reply(s, &(struct reply){ .kind = REPLY_PUBLISH, .id = op->id });
+        return;
+    }
+    published.kind = REPLY_PUBLISH;
+    published.id = op->id;
+    session_reply(s, &published);
 }
 
 /* Answers those at the front that are done. */
@@ -215,7 +220,7 @@ struct publishing {
     struct session *session;
     const struct command_publish *asked;
     struct publish_op *op;
-    struct config *config; /* a reference */
+    struct config *config; /* a reference, once something is waited for */
     const struct namespace *ns;
     struct publication_parts parts;
     struct publish_terms terms;
@@ -237,6 +242,7 @@ static SUSPENDS int ask_backend(struct publishing *p) {
         backend = map_publish_backend(p->ns, p->asked);
     if (!backend)
         return 0;
+    p->config = config_ref(p->session->worker->config); /* with what was found in it */
     int r = session_proxy_publish(p->session, backend, p->asked, &p->op->arena, &p->parts,
                                   &p->terms, why);
     if (r == 0 && !why->code && !p->parts.is_removed && !publish_accepts(p->ns, p->parts.data))
@@ -283,7 +289,6 @@ int session_publish(struct session *s, uint32_t id, const struct command_publish
         .session = s,
         .asked = c,
         .op = publish_op_new(s, id, c->data.len),
-        .config = config_ref(s->worker->config),
         .parts = { .kind = PUBLICATION_DATA,
                    .channel = c->channel,
                    .data = c->data,
@@ -291,7 +296,7 @@ int session_publish(struct session *s, uint32_t id, const struct command_publish
     };
     if (!p.op)
         return session_end(s, DISCONNECT_SERVER_ERROR);
-    int error = judge(s, p.config, c, &p.ns);
+    int error = judge(s, s->worker->config, c, &p.ns);
     if (error)
         p.op->refusal = refusal_of((uint32_t) error);
     else if (namespace_is_map(p.ns))
