@@ -19,7 +19,7 @@
 #include "storage/redis/redis_impl.h"
 
 enum {
-    CHANGES_MAX = 256, /* in one command, which holds up Redis for as long */
+    CHANGES_MAX = 128, /* in one command, which holds up Redis for as long */
     EVENTS_MAX_EACH = 256,
     TENDS_PER_TTL = 3,
     LEASE_MIN_MS = 3 * ENGINE_TICK_MS,
