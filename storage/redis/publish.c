@@ -10,6 +10,8 @@
 /* Redis refuses times that overflow; nobody will see the end of this one. */
 static const int64_t TTL_MAX_MS = INT64_C(100) * 365 * 24 * 3600 * 1000;
 
+enum { SPARE_OPS_MAX = 1024 };
+
 struct publish_op {
     struct op op;
     struct publish_request *request;
@@ -188,6 +190,31 @@ void publish_count(struct redis_engine *re, const struct publish_request *reques
     }
 }
 
+/* So many come and go together that the allocator's own spares do not suffice. */
+static struct publish_op *take_spare(struct redis_engine *re) {
+    struct op *op = re->spare_ops;
+    if (!op)
+        return malloc(sizeof(struct publish_op));
+    re->spare_ops = op->next;
+    re->n_spare_ops--;
+    return publish_of(op);
+}
+
+static void keep_spare(struct redis_engine *re, struct publish_op *po) {
+    if (re->n_spare_ops == SPARE_OPS_MAX) {
+        free(po);
+        return;
+    }
+    po->op.next = re->spare_ops;
+    re->spare_ops = &po->op;
+    re->n_spare_ops++;
+}
+
+void publish_end(struct redis_engine *re) {
+    while (re->spare_ops)
+        free(take_spare(re));
+}
+
 static void publish_finish(struct op *op, int error) {
     struct publish_op *po = publish_of(op);
     struct redis_engine *re = op->shard->engine;
@@ -195,7 +222,7 @@ static void publish_finish(struct op *op, int error) {
     publish_count(re, po->request);
     archive_add(re, po->request);
     publish_answer(re, po->request);
-    free(po);
+    keep_spare(re, po);
 }
 
 static const struct op_class publish_class = {
@@ -217,7 +244,7 @@ static void start(struct redis_engine *re, struct publish_request *request) {
         map_change(re, request, false);
         return;
     }
-    struct publish_op *po = malloc(sizeof *po);
+    struct publish_op *po = take_spare(re);
     if (!po) {
         request->result = -ENOMEM;
         publish_answer(re, request);

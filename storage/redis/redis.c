@@ -305,6 +305,7 @@ static void redis_free(struct redis_engine *re) {
     for (unsigned i = 0; i < re->n_shards; i++)
         occupants_free(&re->shards[i]);
     assert(table_size(&re->readings) == 0);
+    publish_end(re);
     table_finish(&re->readings);
     pthread_mutex_destroy(&re->queue_mutex);
     pthread_mutex_destroy(&re->nodes_mutex);

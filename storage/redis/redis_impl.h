@@ -147,6 +147,9 @@ struct redis_engine {
     bool is_queue_posted;
     struct post queue_post;
 
+    struct op *spare_ops; /* publish.c's */
+    size_t n_spare_ops;
+
     struct list attachings; /* that wait for a task */
     unsigned n_attaching;
 
@@ -226,6 +229,7 @@ void publish_init(struct redis_engine *re);
 void publish_drain(struct redis_engine *re); /* what was handed over and not begun */
 void publish_answer(struct redis_engine *re, struct publish_request *request);
 void publish_flush(struct redis_engine *re);
+void publish_end(struct redis_engine *re);
 void publish_count(struct redis_engine *re, const struct publish_request *request); /* finished */
 uint64_t redis_ttl(int64_t ms); /* as Redis takes them */
 void args_once(struct args *a, const struct publish_request *request);

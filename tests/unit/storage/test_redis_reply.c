@@ -62,9 +62,11 @@ static int read_split(const char *in, size_t len, size_t at, struct buffer *out)
 
 static void any_split_gives_the_same_replies(void **state) {
     (void) state;
-    static const char in[] = "+OK\r\n-ERR no\r\n:-42\r\n$5\r\nhe\r\no\r\n$0\r\n\r\n$-1\r\n"
+    static const char in[] = ":0\r\n:12\r\n:999999999999999999\r\n:1234567890123456789\r\n"
+                             "+OK\r\n-ERR no\r\n:-42\r\n$5\r\nhe\r\no\r\n$0\r\n\r\n$-1\r\n"
                              "*3\r\n$1\r\na\r\n*2\r\n:1\r\n*0\r\n*-1\r\n+end\r\n";
-    static const char out[] = "5<OK>6<ERR no>(-42)1<he\r\no>1<>nil[1<a>[(1)[]]nil]5<end>";
+    static const char out[] = "(0)(12)(999999999999999999)(1234567890123456789)"
+                              "5<OK>6<ERR no>(-42)1<he\r\no>1<>nil[1<a>[(1)[]]nil]5<end>";
     for (size_t at = 0; at < sizeof in; at++) {
         struct buffer b = BUFFER_INIT;
         assert_int_equal(read_split(in, sizeof in - 1, at, &b), 0);
@@ -83,6 +85,8 @@ static void what_is_no_reply_is_refused(void **state) {
         { "HTTP/1.1 400 Bad Request\r\n", -EPROTO },
         { "%1\r\n+a\r\n:1\r\n", -EPROTO }, /* RESP3 */
         { "$-2\r\n", -EPROTO },
+        { ":\r\n:1\r\n", -EPROTO },
+        { ":12x\r\n", -EPROTO },
         { "*-2\r\n", -EPROTO },
         { "*99999999999\r\n", -EPROTO },
         { "*2000000000\r\n", -EMSGSIZE },
