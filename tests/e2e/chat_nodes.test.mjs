@@ -5,6 +5,7 @@ import { Person, chatConfig, refusal } from './lib/chat.mjs';
 import { owner } from './lib/chat_person.mjs';
 import { Cluster } from './lib/cluster.mjs';
 import { disconnectAll, next } from './lib/sdk_clients.mjs';
+import { until } from './lib/until.mjs';
 
 const created = (seq) => ({ type, message }) => type === 'message.created' && message.seq === seq;
 
@@ -23,6 +24,7 @@ describe('a chat on two nodes', () => {
         [keeper, other] = cluster.nodes;
         const first = await Person.connect(other, 'first'); // when the other one has found the keeper
         assert.equal(await patiently(() => first.call('sync')), null);
+        await until(async () => (await other.get('/auth/state')).status === 200, 'it knows the address of the keeper');
     });
     after(() => cluster.stop());
     afterEach(disconnectAll);
