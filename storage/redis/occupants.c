@@ -11,11 +11,13 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "async/deadline.h"
 #include "async/task.h"
+#include "storage/redis/occupied.h"
 #include "storage/redis/redis_impl.h"
 
 enum {
@@ -28,28 +30,12 @@ enum {
     HEAD_MAX = 24,
 };
 
-enum occupant_change { CHANGE_ENTERS = 'e', CHANGE_LEAVES = 'l', CHANGE_RETURNS = 'r' };
-
-/* A channel that is this node's, or was. */
-struct occupant {
-    struct table_entry entry;
-    struct link link;   /* changed: to be looked at */
-    struct link flying; /* in the command that is under way */
-    bool is_held;       /* it has subscribers */
-    bool is_entered;    /* Redis knows, under the present name */
-    bool was_entered;   /* it did, under the name before */
-    size_t len;
-    char text[]; /* what is said of it, a letter; the channel */
-};
-
 struct occupants {
     struct shard *shard;
     struct engine_teller *teller;
 
-    pthread_mutex_t mutex; /* of these */
-    struct table channels;
-    struct list changed;
-    bool is_posted;
+    struct occupied channels;
+    _Atomic bool is_posted;
     struct post post;
 
     /* the engine's loop */
@@ -65,17 +51,11 @@ struct occupants {
     uint64_t told, stored, storing; /* the last event given; stored; said to be */
     size_t asked;                   /* for how many */
     int64_t tended_ms;
-    struct list flying;
     size_t n_flying;
     struct op op;
     struct bytes v[HEAD_MAX + CHANGES_MAX];
     struct occupants_event events[EVENTS_MAX_EACH];
 };
-
-static struct bytes key_of(const struct table_entry *e) {
-    const struct occupant *c = CONTAINER_OF(e, struct occupant, entry);
-    return bytes_of(c->text + 1, c->len);
-}
 
 static int64_t lease_ms(const struct occupants *o) {
     int64_t ttl_ms = o->shard->engine->node_ttl_ms;
@@ -86,104 +66,6 @@ static int64_t lease_ms(const struct occupants *o) {
 
 static bool is_up(const struct occupants *o) {
     return o->shard->is_up && !o->shard->engine->is_closing;
-}
-
-/* ---- channels: under the mutex ---- */
-
-static struct occupant *find(const struct occupants *o, struct str channel) {
-    struct table_entry *e = table_find(&o->channels, str_bytes(channel));
-    return e ? CONTAINER_OF(e, struct occupant, entry) : NULL;
-}
-
-static struct occupant *add(struct occupants *o, struct str channel) {
-    struct occupant *c = malloc(sizeof *c + 1 + channel.len);
-    if (!c)
-        return NULL;
-    *c = (struct occupant){ .len = channel.len };
-    if (channel.len > 0)
-        memcpy(c->text + 1, channel.data, channel.len);
-    if (table_add(&o->channels, &c->entry) < 0) {
-        free(c);
-        return NULL;
-    }
-    return c;
-}
-
-static void forget(struct occupants *o, struct occupant *c) {
-    list_remove(&c->link);
-    list_remove(&c->flying);
-    table_remove(&o->channels, &c->entry);
-    free(c);
-}
-
-static void note(struct occupants *o, struct occupant *c) {
-    if (!link_is_linked(&c->link))
-        list_append(&o->changed, &c->link);
-}
-
-/* What is to be said of it; 0: nothing. */
-static char next_change(const struct occupants *o, const struct occupant *c) {
-    if (!c->is_entered && c->was_entered && o->is_lost)
-        return CHANGE_RETURNS; /* and leaves, if it is not held: somebody was told of it */
-    if (!c->is_entered && c->is_held)
-        return CHANGE_ENTERS;
-    return c->is_entered && !c->is_held ? CHANGE_LEAVES : 0;
-}
-
-static size_t take_changes(struct occupants *o, struct bytes *v) {
-    size_t n = 0;
-    pthread_mutex_lock(&o->mutex);
-    for (struct link *k; n < CHANGES_MAX && (k = list_pop(&o->changed));) {
-        struct occupant *c = CONTAINER_OF(k, struct occupant, link);
-        char change = next_change(o, c);
-        if (!change && !c->is_held)
-            forget(o, c); /* of the name before, which ends with it */
-        if (!change)
-            continue;
-        c->text[0] = change;
-        c->is_entered = change != CHANGE_LEAVES;
-        c->was_entered = false;
-        if (c->is_entered != c->is_held)
-            note(o, c);
-        list_append(&o->flying, &c->flying);
-        v[n++] = bytes_of(c->text, c->len + 1);
-    }
-    pthread_mutex_unlock(&o->mutex);
-    return n;
-}
-
-/* Failed: nobody knows if Redis did it. */
-static void land(struct occupants *o, bool has_failed) {
-    pthread_mutex_lock(&o->mutex);
-    for (struct link *k; (k = list_pop(&o->flying));) {
-        struct occupant *c = CONTAINER_OF(k, struct occupant, flying);
-        if (has_failed) {
-            c->was_entered = c->text[0] != CHANGE_ENTERS;
-            c->is_entered = false;
-            note(o, c);
-        } else if (!c->is_held && !c->is_entered && !link_is_linked(&c->link)) {
-            forget(o, c);
-        }
-    }
-    pthread_mutex_unlock(&o->mutex);
-}
-
-static void say_all_again(struct occupants *o) {
-    pthread_mutex_lock(&o->mutex);
-    TABLE_FOREACH (&o->channels, e) {
-        struct occupant *c = CONTAINER_OF(e, struct occupant, entry);
-        c->was_entered = c->was_entered || c->is_entered;
-        c->is_entered = false;
-        note(o, c);
-    }
-    pthread_mutex_unlock(&o->mutex);
-}
-
-static bool has_changes(struct occupants *o) {
-    pthread_mutex_lock(&o->mutex);
-    bool has = !list_is_empty(&o->changed);
-    pthread_mutex_unlock(&o->mutex);
-    return has;
 }
 
 /* ---- commands ---- */
@@ -251,7 +133,7 @@ static int changes_replied(struct op *op, const struct redisReply *reply) {
 
 static void changes_finish(struct op *op, int error) {
     struct occupants *o = occupants_of(op);
-    land(o, error < 0);
+    occupied_land(&o->channels, error < 0);
     finish(o, error);
 }
 
@@ -417,7 +299,7 @@ static void start_tending(struct occupants *o) {
 static void begin_name(struct occupants *o) {
     (void) snprintf(o->name, sizeof o->name, "%s.%llu", o->shard->engine->node_id,
                     (unsigned long long) ++o->names);
-    say_all_again(o);
+    occupied_say_again(&o->channels);
     start_tending(o);
 }
 
@@ -433,11 +315,12 @@ static void go_on(struct occupants *o) {
         begin_name(o);
         return;
     }
-    if (!is_due(o) && (o->n_flying = take_changes(o, o->v + HEAD_MAX)) > 0) {
+    if (!is_due(o) &&
+        (o->n_flying = occupied_take(&o->channels, o->is_lost, o->v + HEAD_MAX, CHANGES_MAX)) > 0) {
         start(o, &changes_class);
         return;
     }
-    if (o->is_saying_all && !has_changes(o)) {
+    if (o->is_saying_all && !occupied_has_changes(&o->channels)) {
         o->is_saying_all = false;
         o->is_lost = false;
         o->wants_tending = o->wants_tending || o->before[0] != '\0';
@@ -448,9 +331,7 @@ static void go_on(struct occupants *o) {
 
 static void run_post(struct post *post) {
     struct occupants *o = CONTAINER_OF(post, struct occupants, post);
-    pthread_mutex_lock(&o->mutex);
-    o->is_posted = false;
-    pthread_mutex_unlock(&o->mutex);
+    atomic_store(&o->is_posted, false);
     go_on(o);
 }
 
@@ -459,22 +340,12 @@ static void run_post(struct post *post) {
 int redis_occupants_change(struct engine *e, struct str channel, bool is_occupied) {
     struct redis_engine *re = redis_of(e);
     struct occupants *o = shard_for(re, channel)->occupants;
-    int r = 0;
-    pthread_mutex_lock(&o->mutex);
-    struct occupant *c = find(o, channel);
-    if (!c && is_occupied && !(c = add(o, channel)))
-        r = -ENOMEM;
-    if (c) {
-        c->is_held = is_occupied;
-        note(o, c);
-    }
-    if (c && !o->is_posted) {
-        o->is_posted = true;
+    int r = occupied_set(&o->channels, channel, is_occupied);
+    if (r > 0 && !atomic_exchange(&o->is_posted, true)) {
         o->post = (struct post){ .run = run_post };
         inbox_post(re->inbox, &o->post);
     }
-    pthread_mutex_unlock(&o->mutex);
-    return r;
+    return r < 0 ? r : 0;
 }
 
 void redis_occupants_told(struct engine *e, unsigned place) {
@@ -530,10 +401,7 @@ static int open_one(struct shard *s, struct engine_teller *t) {
         return -ENOMEM;
     o->shard = s;
     o->teller = t;
-    pthread_mutex_init(&o->mutex, NULL);
-    table_init(&o->channels, &s->engine->engine.seed, key_of);
-    list_init(&o->changed);
-    list_init(&o->flying);
+    occupied_init(&o->channels, &s->engine->engine.seed);
     s->occupants = o;
     return group_spawn(&s->engine->tasks, "redis-occupants", listen_task, s);
 }
@@ -582,10 +450,7 @@ void occupants_free(struct shard *s) {
     struct occupants *o = s->occupants;
     if (!o)
         return;
-    TABLE_FOREACH (&o->channels, e)
-        forget(o, CONTAINER_OF(e, struct occupant, entry));
-    table_finish(&o->channels);
-    pthread_mutex_destroy(&o->mutex);
+    occupied_finish(&o->channels);
     free(o);
     s->occupants = NULL;
 }
