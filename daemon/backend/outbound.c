@@ -53,15 +53,15 @@ static int load(void *arg) {
     return tls_client_new(&l->options, &l->tls, &l->why);
 }
 
-static SUSPENDS int open_client(struct outbound *o, struct outbound_client *c, char **ret_why) {
-    struct http_client_options options =
-            o->options ? *o->options : (struct http_client_options){ 0 };
+/* Holds o->opening. */
+static SUSPENDS int open_http(struct outbound *o, const struct tls_client_options *trust,
+                              struct http_client_options options, struct http_client **ret,
+                              char **ret_why) {
     /* No sockets, no certificates. */
     if (options.respond || loop_is_simulated(loop_current()))
-        return http_client_open(&options, &c->http);
+        return http_client_open(&options, ret);
 
-    struct loading loading = { .options = { .ca_file = c->ca_file_len ? c->ca_file : NULL,
-                                            .trusts_anyone = c->trusts_anyone } };
+    struct loading loading = { .options = *trust };
     int r = o->pool ? 0
                     : pool_open(&(struct pool_options){ .name = "certificates", .threads = 1 },
                                 &o->pool);
@@ -69,7 +69,7 @@ static SUSPENDS int open_client(struct outbound *o, struct outbound_client *c, c
         r = offload(o->pool, load, &loading);
     if (r == 0) {
         options.tls = loading.tls;
-        r = http_client_open(&options, &c->http);
+        r = http_client_open(&options, ret);
     }
     tls_free(loading.tls);
     if (r < 0 && ret_why)
@@ -77,6 +77,22 @@ static SUSPENDS int open_client(struct outbound *o, struct outbound_client *c, c
     else
         free(loading.why);
     return r;
+}
+
+static struct http_client_options template_of(const struct outbound *o) {
+    return o->options ? *o->options : (struct http_client_options){ 0 };
+}
+
+int outbound_open(struct outbound *o, bool refuses_private, size_t running_max,
+                  struct http_client **ret) {
+    struct http_client_options options = template_of(o);
+    options.refuses_private = refuses_private;
+    options.running_max = running_max;
+    int r = mutex_lock(&o->opening);
+    if (r < 0)
+        return r;
+    struct mutex *held CLEANUP(mutex_unlockp) = &o->opening;
+    return open_http(o, &(struct tls_client_options){ 0 }, options, ret, NULL);
 }
 
 int outbound_client(struct outbound *o, struct str ca_file, bool trusts_anyone,
@@ -104,7 +120,10 @@ int outbound_client(struct outbound *o, struct str ca_file, bool trusts_anyone,
     c->ca_file_len = ca_file.len;
     if (ca_file.len)
         memcpy(c->ca_file, ca_file.data, ca_file.len);
-    r = open_client(o, c, ret_why);
+    r = open_http(o,
+                  &(struct tls_client_options){ .ca_file = ca_file.len ? c->ca_file : NULL,
+                                                .trusts_anyone = trusts_anyone },
+                  template_of(o), &c->http, ret_why);
     if (r < 0) {
         free(c);
         return r;

@@ -33,3 +33,8 @@ SUSPENDS void outbound_finish(
  */
 SUSPENDS MUST_CHECK int outbound_client(struct outbound *o, struct str ca_file, bool trusts_anyone,
                                         struct http_client **ret, char **ret_why);
+
+/* One of the caller's own, to be closed before outbound_finish(): of the template, with other rules
+ * and a limit of its own, and the system's authorities. Errors as above. */
+SUSPENDS MUST_CHECK int outbound_open(struct outbound *o, bool refuses_private, size_t running_max,
+                                      struct http_client **ret);

@@ -62,7 +62,7 @@ struct rest {
 struct hooks {
     struct chat *chat;
     struct worker *worker;
-    struct http_client *http;
+    struct http_client *http; /* NULL: nothing was due yet */
     struct group deliveries;
     int64_t busy[DELIVERIES_MAX]; /* keys of the webhooks that are being delivered; 0: free */
     int64_t last;                 /* the key that was last begun: the next ones come after it */
@@ -279,6 +279,9 @@ static int look(struct hooks *h) {
     struct looking l = { .work = CHAT_WORK(run_look) };
     int r = chat_store_read(h->chat->store, &l.work);
     int64_t last = h->last;
+    if (r == 0 && l.dues.n > 0 && !h->http)
+        r = outbound_open(&h->worker->outbound, !h->worker->config->chat.webhook_private,
+                          DELIVERIES_MAX, &h->http);
     for (int pass = 0; pass < 2; pass++) /* those after the last one, then those before */
         for (size_t i = 0; r == 0 && i < l.dues.n; i++)
             if ((l.dues.items[i].hook.key > last) == (pass == 0))
@@ -291,14 +294,6 @@ static int look(struct hooks *h) {
     return r;
 }
 
-static int open_http(struct hooks *h) {
-    const struct http_client_options *template = h->worker->outbound.options;
-    struct http_client_options o = template ? *template : (struct http_client_options){ 0 };
-    o.refuses_private = !h->worker->config->chat.webhook_private;
-    o.running_max = DELIVERIES_MAX;
-    return http_client_open(&o, &h->http);
-}
-
 int chat_hooks_deliver(void *arg) {
     struct chat *c = arg;
     struct hooks *h = calloc(1, sizeof *h);
@@ -307,7 +302,7 @@ int chat_hooks_deliver(void *arg) {
     h->chat = c;
     h->worker = &c->daemon->threads[0].worker;
     group_init(&h->deliveries);
-    int r = open_http(h);
+    int r = 0;
     while (r == 0 && (r = task_sleep(LOOK_MS)) == 0) {
         r = look(h);
         if (r != 0 && r != -ECANCELED) {
