@@ -16,7 +16,7 @@ static const char *const locks[LOCKS] = { "history.lock", "chat.lock" };
 
 /* What belongs to databases and is not to outlive them. */
 static const char *const beside[] = { "-wal", "-shm", "-journal" };
-static const char *const marks[] = { "history.mark", "chat.mark" };
+static const char *const marks[] = { "history.mark", "chat.mark", "chat.accept" };
 
 /* ---- nobody else ---- */
 

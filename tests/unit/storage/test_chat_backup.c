@@ -377,9 +377,18 @@ static void what_is_there_is_not_overwritten(void **state) {
     assert_int_equal(backup_make(s->dir, copy, &report, why), -EEXIST);
     assert_int_equal(backup_restore(copy, other, false, &report, why), 0);
     assert_int_equal(backup_restore(copy, other, false, &report, why), -EEXIST);
+    (void) snprintf(path, sizeof path, "%s/chat.accept", other);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    (void) close(fd);
     assert_int_equal(backup_restore(copy, other, true, &report, why), 0);
     (void) snprintf(path, sizeof path, "%s/before-restore.1/chat.db", other);
     assert_int_equal(access(path, F_OK), 0);
+    /* What was said of that one goes with it. */
+    (void) snprintf(path, sizeof path, "%s/before-restore.1/chat.accept", other);
+    assert_int_equal(access(path, F_OK), 0);
+    (void) snprintf(path, sizeof path, "%s/chat.accept", other);
+    assert_int_equal(access(path, F_OK), -1);
     struct lines after = exported(other, true);
     assert_true(says(&after, "edited needle twice"));
     buffer_finish(&after.text);
