@@ -4,7 +4,8 @@
  * own clock, from before the call that was answered last, that the time is over.
  *
  * The thing has an id and numbers that only grow, by which another one of the same kind is told, or
- * an old copy: such a one gets no lease.
+ * an old copy: such a one gets no lease. If who has it also has a lock on it, which goes with the
+ * process, then whoever else comes to have the same lock need not wait for the lease to end.
  */
 #pragma once
 
@@ -13,7 +14,7 @@
 
 struct engine;
 
-enum { LEASE_ID_MAX = 40, LEASE_TOLD_MAX = 700 };
+enum { LEASE_ID_MAX = 40, LEASE_TOLD_MAX = 700, LEASE_LOCK_MAX = 100 };
 
 enum lease_call {
     LEASE_LOOK,
@@ -31,6 +32,7 @@ struct lease_claim {
     struct str id;                /* of the thing; empty: not known yet */
     uint64_t generation, changes; /* of it; below 2^53 */
     bool accepts;                 /* it is to be this thing from now on */
+    struct str lock; /* had, with id: the only one of this name; at most LEASE_LOCK_MAX. Or empty */
 };
 
 enum lease_result {
@@ -49,6 +51,7 @@ struct lease {
     int64_t left_ms;
     char id[LEASE_ID_MAX + 1]; /* of the thing of which one was given last; empty: of none */
     uint64_t generation, changes;
+    char lock[LEASE_LOCK_MAX + 1]; /* that the holder has; empty: none */
 };
 
 bool engine_leases(const struct engine *e); /* else there is nobody to share with */

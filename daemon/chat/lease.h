@@ -1,13 +1,17 @@
 /*
  * Which of the nodes that share a Redis keeps the chat: the one that has the lease
  * (storage/lease.h), and the lock on chat.db's own file, of those with `chat.owner`. Without both
- * nobody opens it.
+ * nobody is let in.
  *
  * The lease is taken first, then the lock is waited for: a keeper that was only stopped for a while
  * (SIGSTOP, a disk that hangs) still has the lock when its lease is long another's, and nobody
  * writes beside it. The lock knows nothing of copies on other machines: so Redis remembers which
  * database the last keeper had, and how far it had come. Whoever has another one, or an old copy,
  * is refused, until an operator says otherwise (chat.accept).
+ *
+ * The lease says which file it is that its holder has the lock on. Whoever finds the lock on that
+ * very file free takes it first, and then the lease, which need not end by itself: its holder was
+ * killed, and keeps nothing.
  *
  * The keeper says so again five times in a lease's time. If it cannot, it lets go while a fifth of
  * the time is left, and by then the store itself commits no more (chat_store_set_until()).

@@ -44,6 +44,7 @@ static int prepare_directory(struct opening *o) {
     int r = data_lock_take(s->lock_path, s->database_path, &s->lock_fd, &o->why);
     if (r < 0)
         return r;
+    data_lock_name(s->lock_fd, s->lock_name);
     int fd = open(s->database_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return explain(&o->why, -errno, "%s cannot be opened: %s", s->database_path,
@@ -269,8 +270,24 @@ int chat_refuse_for(struct chat_tx *tx, enum chat_error code, int64_t retry_ms) 
 
 /* ---- the rest ---- */
 
+static char *in_directory(const char *dir, const char *name) {
+    char *path;
+    return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
+}
+
 const char *chat_store_epoch(const struct chat_store *s) {
     return s->mark.epoch_base;
+}
+
+const char *chat_store_lock(const struct chat_store *s) {
+    return s->lock_name;
+}
+
+bool chat_store_is_left(const char *data_dir, const char *lock) {
+    char *path = in_directory(data_dir, "chat.lock");
+    bool is_left = path && data_lock_is_left(path, lock);
+    free(path);
+    return is_left;
 }
 
 uint64_t chat_store_changes(const struct chat_store *s) {
@@ -345,11 +362,6 @@ static void make_epoch(char epoch[static EPOCH_BASE_SIZE]) {
     for (size_t i = 0; i < EPOCH_BASE_SIZE - 1; i++)
         epoch[i] = letters[loop_random_below(sizeof letters - 1)];
     epoch[EPOCH_BASE_SIZE - 1] = 0;
-}
-
-static char *in_directory(const char *dir, const char *name) {
-    char *path;
-    return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
 }
 
 static void store_free(struct chat_store *s) {

@@ -89,6 +89,11 @@ const struct chat_limits *chat_store_limits(const struct chat_store *s); /* with
 /* How many commits there were, ever, of those that are on the disk. Any thread. */
 uint64_t chat_store_changes(const struct chat_store *s);
 
+/* Which file the lock is, as data_lock_name(). */
+const char *chat_store_lock(const struct chat_store *s);
+/* data_dir's lock is that one, and no process has it open. Blocking; any thread. */
+bool chat_store_is_left(const char *data_dir, const char *lock);
+
 /* Nothing is committed from then on (loop_now_us() / 1000; INT64_MAX, as at first: always): works
  * end with -ENOTCONN. Any thread, at any time: what has begun to be committed by then is. */
 void chat_store_set_until(struct chat_store *s, int64_t until_ms);

@@ -7,6 +7,7 @@
 #include "storage/chat/connection.h"
 #include "storage/chat/outbox.h"
 #include "storage/chat/tx_impl.h"
+#include "storage/data_lock.h"
 #include "storage/sqlite/mark.h"
 #include "storage/sqlite/wal.h"
 
@@ -24,6 +25,7 @@ struct chat_store {
     char *vfs; /* or NULL */
     char *data_dir, *database_path, *lock_path, *mark_path;
     int lock_fd;
+    char lock_name[DATA_LOCK_NAME_SIZE]; /* empty until it is had */
     size_t group_max;
 
     /* any thread */

@@ -37,6 +37,7 @@ static int lease_send(struct op *op, struct simple_call *call) {
     args_number(&a, c->generation);
     args_number(&a, c->changes);
     args_number(&a, c->accepts);
+    args_str(&a, c->lock);
     args_send(&a, op);
     return 0;
 }
@@ -65,7 +66,7 @@ static bool take_text(const struct redisReply *r, size_t max, char *to) {
 }
 
 static int lease_replied(struct simple_call *call, const struct redisReply *reply) {
-    enum { RESULT, HOLDER, TOLD, LEFT, ID, GENERATION, CHANGES, PARTS };
+    enum { RESULT, HOLDER, TOLD, LEFT, ID, GENERATION, CHANGES, LOCK, PARTS };
     struct lease *l = state_of(call)->lease;
 
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != PARTS)
@@ -76,7 +77,8 @@ static int lease_replied(struct simple_call *call, const struct redisReply *repl
     if (!take_result(reply->element[RESULT]->str, &l->result) ||
         !take_text(reply->element[HOLDER], LEASE_ID_MAX, l->holder) ||
         !take_text(reply->element[TOLD], LEASE_TOLD_MAX, l->told) ||
-        !take_text(reply->element[ID], LEASE_ID_MAX, l->id))
+        !take_text(reply->element[ID], LEASE_ID_MAX, l->id) ||
+        !take_text(reply->element[LOCK], LEASE_LOCK_MAX, l->lock))
         return -EPROTO;
     l->left_ms = strtoll(reply->element[LEFT]->str, NULL, 10);
     l->generation = strtoull(reply->element[GENERATION]->str, NULL, 10);

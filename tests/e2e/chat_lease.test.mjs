@@ -15,6 +15,7 @@ import { disconnectAll } from './lib/sdk_clients.mjs';
 
 const TTL_MS = 2000, LATE_MS = 20_000;
 const ATTEMPTS = 3;
+const AT_ONCE = 'the lease of the chat was taken before its time'; // of who has the very file that the holder had
 const config = chatConfig({ lease_ttl: `${TTL_MS}ms`, address_attempts: ATTEMPTS },
     { node: { survey_timeout: '1s' }, shutdown: { spread: '0s' }, http_server: { trusted_proxies: ['127.0.0.1'] } });
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -42,6 +43,7 @@ class Writer {
     constructor(person, room) {
         Object.assign(this, { person, room, acked: new Map(), n: 0, away: 0, isOver: false });
         this.done = this.#run();
+        this.done.catch(() => {}); // stop() tells
     }
 
     async #run() {
@@ -93,7 +95,11 @@ describe('the lease of the chat', () => {
         await cluster.stop();
         fs.rmSync(dir, { recursive: true, force: true });
     });
-    afterEach(disconnectAll);
+    const writers = [];
+    afterEach(async () => { // of a test that failed too: else its writers keep the process
+        for (const writer of writers.splice(0)) writer.isOver = true;
+        await disconnectAll();
+    });
 
     const other = (node) => nodes.find((one) => one !== node);
 
@@ -104,7 +110,9 @@ describe('the lease of the chat', () => {
         await until(async () => !(await refusal(person.call('sync'))), 'the node knows who keeps it');
         const { room } = await person.call('room.create', { kind: 'public', name });
         const heard = await person.follow(room.id);
-        return { person, room, heard, writer: new Writer(person, room.id) };
+        const writer = new Writer(person, room.id);
+        writers.push(writer);
+        return { person, room, heard, writer };
     }
 
     test('one of them has it, and the other passes on what it is asked over HTTP', async () => {
@@ -167,18 +175,17 @@ describe('the lease of the chat', () => {
         assert.equal(await attempt(asked, from('198.51.100.2')), 401);
     });
 
-    test('when it is killed the other one goes on, and nothing that was acknowledged is lost', async () => {
+    test('when it is killed the other one, which has the same file, goes on at once, and nothing that was acknowledged is lost', async () => {
         const keeper = await here(nodes), heir = other(keeper);
         const { person, heard, writer } = await begin(heir);
         await writer.after(20);
-        const began = Date.now();
+        assert.equal(heir.log.some((line) => line.includes(AT_ONCE)), false, 'while the keeper lives');
         await keeper.kill('SIGKILL');
+        await says(heir, AT_ONCE);
         await here([heir]);
-        const took_ms = Date.now() - began;
         const more = writer.acked.size + 20;
         await writer.after(more);
         await writer.stop();
-        assert.equal(took_ms < TTL_MS + 3000, true, `it took ${took_ms} ms`);
         await audit(person, writer);
         const last = Math.max(...writer.acked.keys());
         await heard.hears(({ type, message }) => type === 'message.created' && message.seq === last);
@@ -252,12 +259,17 @@ describe('the lease of the chat', () => {
         await here([first]);
         const again = await Person.connect(first, 'judge');
         await again.call('message.send', { room: room.id, client_id: '1', text: 'the copy has not this' });
+        first.log.length = 0;
+        await first.restart(); // killed
+        await says(first, AT_ONCE);
+        await here([first]);
         await first.kill('SIGKILL');
 
         second.config = { ...second.config, chat: { ...second.config.chat, data_dir: copy } };
         second.log.length = 0;
         await second.restart();
         const line = await says(second, 'to_keep_this_one_instead');
+        assert.equal(second.log.some((line) => line.includes(AT_ONCE)), false);
         assert.equal(await health(second), 'another database');
         assert.equal(await second.metric('parley_chat_lease_is_refused'), 1);
         assert.equal((await second.get('/auth/state')).status, 503);

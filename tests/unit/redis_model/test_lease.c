@@ -38,8 +38,8 @@ static int open_engine(struct scene *s) {
 }
 
 /* What came of it; -1: an error. The node's name is what it tells. */
-static int ask(struct scene *s, enum lease_call call, const char *node, const char *id,
-               uint64_t generation, uint64_t changes, bool accepts) {
+static int ask_with(struct scene *s, enum lease_call call, const char *node, const char *id,
+                    uint64_t generation, uint64_t changes, bool accepts, const char *lock) {
     int r = engine_lease(s->engine,
                          &(struct lease_claim){ .call = call,
                                                 .name = STR("thing"),
@@ -49,9 +49,15 @@ static int ask(struct scene *s, enum lease_call call, const char *node, const ch
                                                 .id = str_of(id),
                                                 .generation = generation,
                                                 .changes = changes,
-                                                .accepts = accepts },
+                                                .accepts = accepts,
+                                                .lock = str_of(lock) },
                          &s->seen);
     return r < 0 ? -1 : (int) s->seen.result;
+}
+
+static int ask(struct scene *s, enum lease_call call, const char *node, const char *id,
+               uint64_t generation, uint64_t changes, bool accepts) {
+    return ask_with(s, call, node, id, generation, changes, accepts, "");
 }
 
 static int take(struct scene *s, const char *node, const char *id, uint64_t generation,
@@ -61,6 +67,11 @@ static int take(struct scene *s, const char *node, const char *id, uint64_t gene
 
 static int look(struct scene *s) {
     return ask(s, LEASE_LOOK, "nobody", "", 0, 0, false);
+}
+
+static int take_locked(struct scene *s, const char *node, const char *id, uint64_t generation,
+                       uint64_t changes, const char *lock) {
+    return ask_with(s, LEASE_TAKE, node, id, generation, changes, false, lock);
 }
 
 #define MUST(condition)                                                                            \
@@ -117,6 +128,31 @@ static int accepting_story(struct scene *s) {
     return 0;
 }
 
+/* Whoever else has the holder's lock: the holder has it no more. */
+static int lock_story(struct scene *s) {
+    MUST(take_locked(s, "a", "db1", 4, 120, "file1") == LEASE_OURS);
+    MUST(take_locked(s, "b", "db1", 4, 120, "file2") == LEASE_OTHERS); /* a copy */
+    MUST(strcmp(s->seen.lock, "file1") == 0);
+    MUST(take(s, "b", "db1", 4, 120) == LEASE_OTHERS);
+    MUST(take_locked(s, "b", "", 0, 0, "file1") == LEASE_OTHERS); /* of which database? */
+    MUST(take_locked(s, "b", "db2", 9, 999, "file1") == LEASE_OTHERS);
+    MUST(ask_with(s, LEASE_TAKE, "b", "db2", 9, 999, true, "file1") == LEASE_OTHERS);
+    MUST(take_locked(s, "b", "db1", 4, 119, "file1") == LEASE_STALE); /* it was put back */
+    MUST(look(s) == LEASE_OTHERS && strcmp(s->seen.holder, "a") == 0);
+    MUST(take_locked(s, "b", "db1", 4, 120, "file1") == LEASE_OURS);
+    MUST(take_locked(s, "a", "db1", 4, 121, "file3") == LEASE_OTHERS);
+    MUST(strcmp(s->seen.holder, "b") == 0 && strcmp(s->seen.lock, "file1") == 0);
+    MUST(ask(s, LEASE_GIVE, "a", "", 0, 0, false) == LEASE_OTHERS);
+
+    /* The lock of an earlier one says nothing of who has it now and has none. */
+    MUST(ask(s, LEASE_GIVE, "b", "", 0, 0, false) == LEASE_FREE);
+    MUST(take(s, "c", "", 0, 0) == LEASE_OURS);
+    MUST(take_locked(s, "a", "db1", 4, 121, "file1") == LEASE_OTHERS && s->seen.lock[0] == '\0');
+    MUST(take(s, "c", "db1", 5, 122) == LEASE_OURS);
+    MUST(take_locked(s, "a", "db1", 5, 122, "") == LEASE_OTHERS);
+    return 0;
+}
+
 /* Redis that has forgotten all: who has it goes on, and says again which thing it is. */
 static int forgetting_story(struct scene *s) {
     MUST(take(s, "a", "db1", 4, 120) == LEASE_OURS);
@@ -165,6 +201,11 @@ static void what_is_accepted_is_the_thing_from_then_on(void **state) {
     tell(accepting_story);
 }
 
+static void who_has_the_holders_lock_need_not_wait(void **state) {
+    (void) state;
+    tell(lock_story);
+}
+
 static void a_redis_that_has_forgotten_is_told_again(void **state) {
     (void) state;
     tell(forgetting_story);
@@ -175,6 +216,7 @@ int main(void) {
         cmocka_unit_test(one_node_at_a_time_has_it_for_as_long_as_it_says_so),
         cmocka_unit_test(another_thing_and_an_old_copy_get_none),
         cmocka_unit_test(what_is_accepted_is_the_thing_from_then_on),
+        cmocka_unit_test(who_has_the_holders_lock_need_not_wait),
         cmocka_unit_test(a_redis_that_has_forgotten_is_told_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
