@@ -175,7 +175,7 @@ describe('the lease of the chat', () => {
         assert.equal(await attempt(asked, from('198.51.100.2')), 401);
     });
 
-    test('when it is killed the other one, which has the same file, goes on at once, and nothing that was acknowledged is lost', async () => {
+    test('when it is killed the other one, which has the same file, goes on at once, and nothing acknowledged is lost', async () => {
         const keeper = await here(nodes), heir = other(keeper);
         const { person, heard, writer } = await begin(heir);
         await writer.after(20);

@@ -14,7 +14,7 @@ export class Cluster {
         const known = cluster.redis.map(({ address }) => address);
         const chat = (i) => (chatDir !== null ? { chat: { ...config.chat, data_dir: chatDir } }
             : chatOwner === null ? {} : { chat: { ...config.chat, owner: i === chatOwner } });
-        const configOf = (i) => ({ ...config, ...chat(i), node: { name: `node-${i}` }, engine: { ...config.engine, type: 'redis',
+        const configOf = (i) => ({ ...config, ...chat(i), node: { ...config.node, name: `node-${i}` }, engine: { ...config.engine, type: 'redis',
             redis: { address: addresses?.[i] ?? known, ...config.engine?.redis } } });
         cluster.nodes = [];
         try {
