@@ -222,6 +222,9 @@ describe('parley chat', () => {
         await ben.shows('water them');
         ben.key('Escape');
         await ben.hides('Found');
+        ben.type('/search');
+        ben.key('Enter');
+        await ben.shows('there is nothing further');
         ben.type('/join garden');
         ben.key('Enter');
         ben.type('/who');
