@@ -195,6 +195,29 @@ describe('two people in a room', () => {
         }
     });
 
+    test('have it come to what the pointer is over when scrolling rests, not to all that passes', async () => {
+        const [, a] = await both('passing');
+        await say(a, 'the one below the pointer');
+        await sent(a, 'the one below the pointer');
+        await a.mouse.move(1, 1);
+        await row(a, 'the one below the pointer').locator('.tools').waitFor({ state: 'detached' });
+        const took = await row(a, 'the one below the pointer').evaluate(
+            (one) =>
+                new Promise((resolve) => {
+                    const began = performance.now();
+                    const watch = new MutationObserver(() => {
+                        if (!one.querySelector('.tools')) return;
+                        watch.disconnect();
+                        resolve(performance.now() - began);
+                    });
+                    watch.observe(one, { childList: true, subtree: true });
+                    one.closest('.messages').dispatchEvent(new Event('scroll'));
+                    one.dispatchEvent(new PointerEvent('pointerover', { bubbles: true, pointerType: 'mouse' }));
+                }),
+        );
+        assert.ok(took >= 100, `${took} ms`);
+    });
+
     test('pin, and find what is pinned', async () => {
         const [, a, b] = await both('pins');
         await say(a, 'the address of the office');
