@@ -8,7 +8,10 @@ import type {
 export * from './protocol.js';
 
 export interface SearchPage {
+    /** May be none though there is a next page: see `isPartial`. */
     readonly hits: readonly SearchHit[];
+    /** The server stopped for the time it took, not because the page was full: `next()` looks further. */
+    readonly isPartial: boolean;
     /** The next page; absent on the last. */
     next?(): Promise<SearchPage>;
 }

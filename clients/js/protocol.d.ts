@@ -201,7 +201,7 @@ export interface Methods {
     'typing.start': [InRoom, Nothing];
     'typing.stop': [InRoom, Nothing];
     'notify.set': [InRoom & { level: NotifyLevel }, Nothing];
-    search: [SearchQuery & { cursor?: string }, { hits: SearchHit[]; cursor?: string }];
+    search: [SearchQuery & { cursor?: string }, { hits: SearchHit[]; cursor?: string; partial?: boolean }];
     'moderation.kick': [InRoom & { user: string; reason?: string }, Ver];
     'moderation.ban': [InRoom & { user: string; until?: number; reason?: string }, Ver];
     'moderation.unban': [InRoom & { user: string; reason?: string }, Ver];

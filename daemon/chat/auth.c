@@ -10,6 +10,7 @@
 #include "daemon/chat/chat.h"
 #include "daemon/chat/own.h"
 #include "daemon/chat/password.h"
+#include "daemon/chat/remote.h"
 #include "daemon/chat/throttle.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
@@ -24,6 +25,8 @@
 enum {
     TOKEN_BYTES = 32,
     SEEN_EVERY_MS = 60000,
+    KEEP_EVERY_MS = 3600 * 1000, /* a connection keeps its login */
+    KEEPS_PER_TTL = 4,           /* and in the time of a short one so often */
     HASHERS = 2, /* threads of a worker; the gate says how many of all are at work */
     HASHES_WAITING_MAX = 64,
 };
@@ -253,6 +256,46 @@ int auth_find(struct worker *w, struct str token, struct auth_who *ret) {
     ret->work = CHAT_WORK(find);
     r = chat_read(w->daemon->chat, &ret->work);
     return r == 0 ? note_seen(w, ret) : r;
+}
+
+/* ---- connections that stay ---- */
+
+struct keeping {
+    struct chat_work work;
+    struct str user, login;
+    int64_t at_ms, expires_at;
+};
+
+static int keep(struct chat_work *work, struct chat_tx *tx) {
+    const struct keeping *k = CONTAINER_OF(work, struct keeping, work);
+    return chat_login_used(tx, k->user, k->login, k->at_ms, k->expires_at);
+}
+
+static int keep_elsewhere(struct worker *w, struct str user, struct str login) {
+    CLEANUP(chat_answer_finish) struct chat_answer answer = { 0 };
+    return chat_remote_call(
+            w,
+            &(struct chat_asked){ .user = user, .method = CHAT_ASK_KEEP, .data = str_bytes(login) },
+            &answer);
+}
+
+int auth_keep(struct worker *w, struct str user, struct str login) {
+    if (!chat_is_here(w->daemon->chat))
+        return keep_elsewhere(w, user, login);
+    int64_t now = loop_wall_ms();
+    struct keeping k = { .work = CHAT_WORK(keep),
+                         .user = user,
+                         .login = login,
+                         .at_ms = now,
+                         .expires_at = auth_expiry_of(w->config, now) };
+    int r = chat_write(w->daemon->chat, &k.work);
+    chat_work_finish(&k.work);
+    return r == -ECANCELED || r == -ETIMEDOUT || r == -ENOMEM ? r : 0;
+}
+
+int64_t auth_keep_every_ms(const struct config *c) {
+    int64_t part = c->chat.login_ttl_ms / KEEPS_PER_TTL;
+    return part && part < KEEP_EVERY_MS ? part : KEEP_EVERY_MS;
 }
 
 /* ---- over HTTP ---- */

@@ -79,6 +79,13 @@ void auth_who_finishp(struct auth_who **w);
 SUSPENDS MUST_CHECK int auth_find(struct worker *w, struct str token, struct auth_who *ret);
 
 /*
+ * Somebody is still connected by it, on whatever node: that is a use of it. Now and then; where the
+ * chat cannot be reached it is left to the next time. 0; < 0: the wait was cut short, or no memory.
+ */
+SUSPENDS MUST_CHECK int auth_keep(struct worker *w, struct str user, struct str login);
+int64_t auth_keep_every_ms(const struct config *c);
+
+/*
  * Who asks over HTTP: by `Authorization: Bearer` (a login's token, or one of the embedding
  * application's, whose user is known), or by the cookie. The endpoint has made sure that no other
  * site's page asks (auth_admits()).

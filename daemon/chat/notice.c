@@ -180,6 +180,7 @@ static int look_at_user(struct looking *l, struct chat_tx *tx, const struct subj
     int r = chat_user_get(tx, id_of(s), &user);
     if (r != 0)
         return r < 0 ? r : 0;
+    chat_online_set_role(l->chat->online, user.id, user.role);
     r = chat_online_list(l->chat->online, &l->work.arena, &all, &n);
     for (size_t i = 0; r == 0 && i < n; i++) {
         struct buffer e = BUFFER_INIT;

@@ -117,6 +117,14 @@ int chat_online_note(struct chat_online *o, struct str user, enum chat_role role
     return p ? 0 : -ENOMEM;
 }
 
+void chat_online_set_role(struct chat_online *o, struct str user, enum chat_role role) {
+    (void) pthread_mutex_lock(&o->lock);
+    struct person *p = find(o, user);
+    if (p)
+        p->role = role;
+    (void) pthread_mutex_unlock(&o->lock);
+}
+
 static bool is_there(const struct person *p) {
     return p->connections > 0 || p->elsewhere_until > loop_now();
 }

@@ -23,12 +23,15 @@ void chat_online_leave(struct chat_online *o, struct str user, int64_t now_ms);
 MUST_CHECK int chat_online_note(struct chat_online *o, struct str user, enum chat_role role,
                                 int64_t until_ms);
 
+/* It has become another; of somebody who is not there it is nothing. */
+void chat_online_set_role(struct chat_online *o, struct str user, enum chat_role role);
+
 bool chat_online_has(struct chat_online *o, struct str user);
 size_t chat_online_count(struct chat_online *o); /* on this node */
 
 struct chat_online_user {
     struct str id;
-    enum chat_role role; /* when they connected */
+    enum chat_role role; /* when they connected, or as it has become since */
     int64_t seen_at;     /* when the last connection went; 0: it is there */
 };
 

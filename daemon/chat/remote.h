@@ -22,8 +22,9 @@ struct worker;
     STR("!admit") /* chat_admit(): data is the info; the answer the role's number */
 #define CHAT_ASK_FOLLOW STR("!follow") /* chat_may_follow() */
 #define CHAT_ASK_LOGIN                                                                             \
-    STR("!login") /* whose login data is: user, name, the login's id; each ends                    \
-                     with a NUL */
+    STR("!login")                    /* whose login data is: user, name, the login's id; each ends \
+                                        with a NUL */
+#define CHAT_ASK_KEEP   STR("!keep") /* auth_keep(): data is the login's id */
 #define CHAT_ASK_ONLINE STR("!online") /* who is connected: ids, each ends with a NUL */
 
 enum {

@@ -73,6 +73,8 @@ static int answer(struct worker *w, const struct chat_asked *a, struct chat_answ
         return put_code(chat_check_follows(w->daemon->chat, a->user, a->room), ret);
     if (str_equal(a->method, CHAT_ASK_LOGIN))
         return find_login(w, a, ret);
+    if (str_equal(a->method, CHAT_ASK_KEEP))
+        return auth_keep(w, a->user, (struct str){ (const char *) a->data.data, a->data.len });
     if (str_equal(a->method, CHAT_ASK_ONLINE))
         return note_online(w, a);
     return chat_serves(w, a->method) ? chat_call(w, a, ret) : -ENOSYS;

@@ -506,6 +506,7 @@ static int enter(struct connecting *c) {
     start_pings(s);
     reply_connected(c, &result);
     session_set_expiry(s, c->who.expire_at_s);
+    session_set_keeping(s);
     for (size_t i = 0; i < c->n_subs; i++)
         grant_begin(&c->grants[i]);
     session_schedule(s);

@@ -24,9 +24,10 @@ struct session_more {
     int64_t rate_us;                /* of the command rate: when the bucket is full again */
     uint32_t subs_expire_at;        /* the next of its subscriptions; tick, 0: none */
     uint32_t renew_at; /* when the identity expires, if that is the backend's to move; the same */
+    uint32_t keep_login_at;        /* it is used: the same */
     struct session_errand renewal; /* see session/renew.c */
     bool is_renewing;              /* it is posted or under way */
-    bool renews_connection;
+    bool renews_connection, keeps_login;
     struct session *session;
     struct table_entry by_name; /* worker.hub.by_session */
     char name[SESSION_ID_LEN];  /* the session id, of emulated and unidirectional transports */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "async/loop.h"
 #include "daemon/chat/auth.h"
 #include "daemon/chat/chat.h"
 #include "daemon/chat/own.h"
@@ -33,6 +34,28 @@ void session_forget_login_cookie(struct session *s) {
     explicit_bzero(s->more->login_cookie, strlen(s->more->login_cookie));
     free(s->more->login_cookie);
     s->more->login_cookie = NULL;
+}
+
+/* ---- for as long as it is connected ---- */
+
+/* Those who came together do not write together. Without memory it lasts as long as it did when it
+ * came. */
+void session_set_keeping(struct session *s) {
+    struct worker *w = s->worker;
+    int64_t every = auth_keep_every_ms(w->config);
+
+    if (!w->daemon->chat || session_login(s).len == 0 || !session_more(s))
+        return;
+    int64_t in = every / 2 + (int64_t) loop_random_below((uint64_t) (every / 2 + 1));
+    s->more->keep_login_at = wheel_tick_in(&w->wheel, in);
+}
+
+void session_keep_login(struct session *s) {
+    char label[SESSION_LABEL_MAX];
+    int r = auth_keep(s->worker, session_user(s), session_login(s));
+    if (r < 0 && r != -ECANCELED)
+        LOG_WARNING(s->worker->daemon->log, "that a login is used is noted later",
+                    LOG_STR("client", session_label(s, label)), LOG_RESULT(r));
 }
 
 /* ---- by a login ---- */

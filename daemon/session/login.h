@@ -17,6 +17,10 @@ bool session_is_login_token(const struct session *s, struct str token);
 SUSPENDS MUST_CHECK int session_verify_login(struct session *s, struct str token, struct arena *a,
                                              struct credentials *ret);
 
+/* A connection that stays is a use of its login, which is noted now and then. */
+void session_set_keeping(struct session *s);         /* when it is next */
+SUSPENDS void session_keep_login(struct session *s); /* now; in an errand */
+
 /* The cookie that came with the HTTP request, for as long as the session is not connected. */
 struct str session_login_cookie(const struct session *s);
 void session_forget_login_cookie(struct session *s);

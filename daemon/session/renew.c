@@ -9,6 +9,7 @@
 #include "daemon/channel.h"
 #include "daemon/log.h"
 #include "daemon/session/control.h"
+#include "daemon/session/login.h"
 #include "daemon/session/proxy.h"
 
 enum verdict {
@@ -134,6 +135,13 @@ static void renew_subscriptions(struct session *s) {
     }
 }
 
+/* ---- the login ---- */
+
+static void keep_login(struct session *s) {
+    s->more->keeps_login = false;
+    session_keep_login(s);
+}
+
 /* ---- the errand ---- */
 
 static void run(struct session *s, struct session_errand *e) {
@@ -142,8 +150,10 @@ static void run(struct session *s, struct session_errand *e) {
         if (s->more->renews_connection)
             renew_connection(s);
         renew_subscriptions(s);
+        if (s->more->keeps_login && s->state == SESSION_CONNECTED)
+            keep_login(s);
     } while (s->state == SESSION_CONNECTED && !task_cancelled() &&
-             (s->more->renews_connection || next_to_renew(s)));
+             (s->more->renews_connection || s->more->keeps_login || next_to_renew(s)));
     s->more->is_renewing = false;
 }
 

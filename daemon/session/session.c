@@ -394,6 +394,7 @@ void session_schedule(struct session *s) {
     if (s->more) {
         due = earlier(due, s->more->subs_expire_at);
         due = earlier(due, s->more->renew_at);
+        due = earlier(due, s->more->keep_login_at);
     }
     if (due == 0 || s->state == SESSION_CLOSING)
         wheel_clear(&s->worker->wheel, s->place);
@@ -464,6 +465,11 @@ void session_tick(struct session *s) {
     if (more && more->renew_at && more->renew_at <= now) {
         more->renew_at = 0;
         more->renews_connection = true;
+        session_renew(s);
+    }
+    if (more && more->keep_login_at && more->keep_login_at <= now) {
+        session_set_keeping(s);
+        more->keeps_login = true;
         session_renew(s);
     }
     if (more && more->subs_expire_at && more->subs_expire_at <= now)

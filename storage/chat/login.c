@@ -118,6 +118,16 @@ int chat_login_seen(struct chat_tx *tx, int64_t key, int64_t at_ms, int64_t expi
                NUMBER(key), NUMBER(at_ms), NUMBER(expires_at));
 }
 
+int chat_login_used(struct chat_tx *tx, struct str user, struct str id, int64_t at_ms,
+                    int64_t expires_at) {
+    int64_t key = 0;
+    int r = FETCH(tx, &key,
+                  "SELECT l.key FROM user u JOIN login l ON l.user = u.key"
+                  " WHERE u.id = ?1 AND l.id = ?2 AND (l.expires_at = 0 OR l.expires_at > ?3)",
+                  TEXT(user), TEXT(id), NUMBER(at_ms));
+    return r > 0 ? chat_login_seen(tx, key, at_ms, expires_at) : r;
+}
+
 int chat_login_list(struct chat_tx *tx, int64_t user_key, struct chat_logins *ret) {
     struct arena_list list = { 0 };
     struct rows rows;

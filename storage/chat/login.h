@@ -39,6 +39,10 @@ MUST_CHECK int chat_login_find(struct chat_tx *tx, const uint8_t hash[static CHA
 /* They only grow. */
 MUST_CHECK int chat_login_seen(struct chat_tx *tx, int64_t key, int64_t at_ms, int64_t expires_at);
 
+/* The same of a user's login by its id; of one that is gone, or over, it is nothing. */
+MUST_CHECK int chat_login_used(struct chat_tx *tx, struct str user, struct str id, int64_t at_ms,
+                               int64_t expires_at);
+
 MUST_CHECK int chat_login_list(struct chat_tx *tx, int64_t user_key, struct chat_logins *ret);
 MUST_CHECK int chat_login_count(struct chat_tx *tx, int64_t user_key, unsigned *ret);
 

@@ -47,6 +47,21 @@ describe('parley chat', () => {
         assert.equal(run('nobody', ['rooms']).status, 77);
     });
 
+    test('whoever breaks off at the password sees again what they type', async () => {
+        const nobody = await Terminal.start([PARLEY, 'chat', 'login'], { env: environment('nobody') });
+        await nobody.shows('Login:');
+        nobody.type('anna');
+        nobody.key('Enter');
+        await nobody.shows('Password:');
+        nobody.type('half of a secret');
+        nobody.key('C-c');
+        await nobody.shows('ended with 130');
+        nobody.type('seen again');
+        const screen = await nobody.shows('seen again');
+        assert.ok(!screen.includes('secret'), screen);
+        await nobody.stop();
+    });
+
     test('a pipe says something, and reads', () => {
         const sent = run('anna', ['send', 'kitchen'], 'hi from a pipe\nsecond line\n');
         assert.equal(sent.status, 0, sent.stderr);
@@ -207,6 +222,9 @@ describe('parley chat', () => {
         await ben.shows('water them');
         ben.key('Escape');
         await ben.hides('Found');
+        ben.type('/search');
+        ben.key('Enter');
+        await ben.shows('there is nothing further');
         ben.type('/join garden');
         ben.key('Enter');
         ben.type('/who');

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { eventually, picture } from './lib/page.mjs';
 import { png } from './lib/png.mjs';
-import { Team, choose, composer, inRoom, row, rows, say, scroller, sees, sent, texts } from './lib/team.mjs';
+import { Team, choose, composer, inRoom, row, rows, say, scroller, sees, sent, signIn, texts } from './lib/team.mjs';
 
 describe('two people in a room', () => {
     let team, ada, bo;
@@ -195,6 +195,29 @@ describe('two people in a room', () => {
         }
     });
 
+    test('have it come to what the pointer is over when scrolling rests, not to all that passes', async () => {
+        const [, a] = await both('passing');
+        await say(a, 'the one below the pointer');
+        await sent(a, 'the one below the pointer');
+        await a.mouse.move(1, 1);
+        await row(a, 'the one below the pointer').locator('.tools').waitFor({ state: 'detached' });
+        const took = await row(a, 'the one below the pointer').evaluate(
+            (one) =>
+                new Promise((resolve) => {
+                    const began = performance.now();
+                    const watch = new MutationObserver(() => {
+                        if (!one.querySelector('.tools')) return;
+                        watch.disconnect();
+                        resolve(performance.now() - began);
+                    });
+                    watch.observe(one, { childList: true, subtree: true });
+                    one.closest('.messages').dispatchEvent(new Event('scroll'));
+                    one.dispatchEvent(new PointerEvent('pointerover', { bubbles: true, pointerType: 'mouse' }));
+                }),
+        );
+        assert.ok(took >= 100, `${took} ms`);
+    });
+
     test('pin, and find what is pinned', async () => {
         const [, a, b] = await both('pins');
         await say(a, 'the address of the office');
@@ -232,6 +255,41 @@ describe('two people in a room', () => {
         await sees(a, 'and then 120');
         await panel.getByLabel('Search the messages').fill('nothing of the kind');
         await panel.getByText('Nothing was found.').waitFor();
+    });
+
+    test('a search that the server ends early looks further when it is told to', async () => {
+        const id = await team.room('further', [ada, bo]);
+        await ada.say(id, 'the only needle');
+        let asked = 0;
+        let isEarly = true; // as chat.search_work makes it, with a room that takes as long
+        const context = await team.browserOf();
+        await context.routeWebSocket(/connection/, (socket) => {
+            const server = socket.connectToServer();
+            socket.onMessage((text) => {
+                const { id: n, rpc } = JSON.parse(text.split('\n')[0]);
+                if (rpc?.method !== 'search') return server.send(text);
+                asked++;
+                if (isEarly)
+                    return socket.send(
+                        JSON.stringify({ id: n, rpc: { data: { hits: [], cursor: `c${asked}`, partial: true } } }),
+                    );
+                assert.match(rpc.data.cursor, /^c\d+$/);
+                return server.send(JSON.stringify({ id: n, rpc: { ...rpc, data: { ...rpc.data, cursor: undefined } } }));
+            });
+        });
+        const page = await team.window(context, `#/room/${id}`);
+        await signIn(page, 'ada');
+        await page.getByRole('button', { name: 'Search', exact: true }).click();
+        const panel = page.getByRole('complementary', { name: 'Search' });
+        await panel.getByLabel('Search the messages').fill('needle');
+        await panel.getByText('Nothing was found so far.').waitFor();
+        assert.equal(asked, 4, 'by itself it goes on a few times');
+        isEarly = false;
+        await panel.getByRole('button', { name: 'Look further' }).click();
+        await panel.getByRole('button', { name: /the only needle/ }).waitFor();
+        await panel.getByText('1 message', { exact: true }).waitFor();
+        await panel.getByRole('button', { name: 'Look further' }).waitFor({ state: 'detached' });
+        assert.equal(asked, 5);
     });
 
     test('send files and pasted pictures', async () => {

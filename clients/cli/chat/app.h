@@ -3,6 +3,7 @@
 
 #include "async/event.h"
 #include "clients/cli/chat/screen.h"
+#include "clients/cli/chat/search.h"
 #include "clients/cli/chat/uplink.h"
 #include "clients/cli/cli.h"
 
@@ -16,6 +17,7 @@ struct app {
     struct screen_size size;
     struct editor editor;
     struct pager pager;
+    struct search search;
     struct view view;
     struct room *room; /* that is shown; NULL: none yet */
     uint64_t reply_to; /* seq that the next message answers; 0: none */
@@ -90,6 +92,7 @@ void app_typing(struct app *a);
 
 SUSPENDS void app_key(struct app *a, struct key key);      /* keys.c */
 SUSPENDS void app_command(struct app *a, struct str line); /* commands.c; begins with a slash */
+void app_search(struct app *a, struct str words);          /* find.c; empty: further */
 void app_complete(struct app *a);                          /* complete.c */
 const char *app_command_name(size_t i);                    /* NULL: there is none */
 SUSPENDS void app_edit_elsewhere(struct app *a);           /* by $EDITOR; external.c */

@@ -7,7 +7,7 @@
 #include "clients/cli/chat/app.h"
 #include "protocol/json.h"
 
-enum { LIST_MAX = 100, HITS_MAX = 50 };
+enum { LIST_MAX = 100 };
 
 void pager_begin(struct pager *p, const char *title) {
     (void) snprintf(p->title, sizeof p->title, "%s   (Esc: back)", title);
@@ -431,37 +431,6 @@ static void do_pin(struct app *a, struct str rest) {
     (void) app_ask(a, "pin.add", &g, a->room, NULL, NULL);
 }
 
-static void found(struct app *a, const struct pending *p, const struct chat_object *answer) {
-    if (!answer) {
-        app_notice(a, "%s", p->error.text);
-        return;
-    }
-    if (answer->messages.n == 0) {
-        app_notice(a, "nothing is found");
-        return;
-    }
-    pager_begin(&a->pager, "Found");
-    for (size_t i = 0; i < answer->messages.n; i++) {
-        const struct message_object *m = &answer->messages.items[i];
-        const struct room *r = model_room(&a->model, m->room);
-        const struct user *u = model_user(&a->model, m->user);
-        struct str name = u ? str_of(u->name) : m->user;
-        buffer_printf(&a->pager.text, "%s %" PRIu64 " %.*s: %.*s\n",
-                      r ? model_room_label(&a->model, r) : "?", m->seq, (int) name.len, name.data,
-                      (int) m->text.len, m->text.data);
-    }
-    pager_show(a);
-}
-
-static void do_search(struct app *a, struct str rest) {
-    struct arguments g;
-
-    arguments_begin(&g);
-    arguments_text(&g, "q", rest);
-    arguments_number(&g, "limit", HITS_MAX);
-    (void) app_ask(a, "search", &g, NULL, NULL, found);
-}
-
 static void do_retry(struct app *a, struct str rest) {
     (void) rest;
     app_retry(a);
@@ -496,7 +465,7 @@ static const struct {
     { "join", "ROOM", "show a room, and enter it if need be", true, do_join },
     { "msg", "LOGIN [TEXT]", "talk to one alone", true, do_msg },
     { "me", "TEXT", "say what you do", true, do_me },
-    { "search", "WORDS", "find messages; the last word may be a beginning", true, do_search },
+    { "search", "[WORDS]", "find messages; without words: more of them", false, app_search },
     { "edit", "[s/OLD/NEW/ | TEXT]", "change your last message", false, do_edit },
     { "delete", "[NUMBER]", "delete your last message, or that of this number", false, do_delete },
     { "reply", "[NUMBER] [TEXT]", "answer the last message, or that of this number", false,

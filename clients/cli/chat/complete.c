@@ -4,18 +4,18 @@
 
 #include "clients/cli/chat/app.h"
 
-struct search {
+struct completing {
     const char *word; /* without its sign */
     size_t skip;      /* so many that fit are passed over */
 };
 
-static bool fits(struct search *s, const char *candidate) {
+static bool fits(struct completing *s, const char *candidate) {
     if (strncasecmp(candidate, s->word, strlen(s->word)) != 0)
         return false;
     return s->skip-- == 0;
 }
 
-static bool find_command(struct search *s, struct buffer *out) {
+static bool find_command(struct completing *s, struct buffer *out) {
     const char *name;
 
     for (size_t i = 0; (name = app_command_name(i)); i++)
@@ -26,7 +26,7 @@ static bool find_command(struct search *s, struct buffer *out) {
     return false;
 }
 
-static bool find_user(struct search *s, const struct model *m, const char *sign,
+static bool find_user(struct completing *s, const struct model *m, const char *sign,
                       struct buffer *out) {
     for (size_t i = 0; i < m->n_users; i++)
         if (m->users[i].login[0] && fits(s, m->users[i].login)) {
@@ -36,7 +36,7 @@ static bool find_user(struct search *s, const struct model *m, const char *sign,
     return false;
 }
 
-static bool find_room(struct search *s, const struct model *m, const char *sign,
+static bool find_room(struct completing *s, const struct model *m, const char *sign,
                       struct buffer *out) {
     for (size_t i = 0; i < m->n_rooms; i++)
         if (!m->rooms[i]->peer && fits(s, model_room_label(m, m->rooms[i]))) {
@@ -46,7 +46,7 @@ static bool find_room(struct search *s, const struct model *m, const char *sign,
     return false;
 }
 
-static bool find(const struct app *a, struct search *s, struct buffer *out) {
+static bool find(const struct app *a, struct completing *s, struct buffer *out) {
     const char *word = a->completion.word;
     bool is_command = word[0] == '/' && a->completion.from == 0;
     bool has_sign = is_command || word[0] == '@' || word[0] == '#';
@@ -87,11 +87,11 @@ void app_complete(struct app *a) {
 
     if (!a->completion.is_on && !begin(a))
         return;
-    struct search s = { .skip = a->completion.n++ };
+    struct completing s = { .skip = a->completion.n++ };
     bool is_found = find(a, &s, &text);
     if (!is_found && a->completion.n > 1) { /* from the beginning */
         a->completion.n = 1;
-        s = (struct search){ .skip = 0 };
+        s = (struct completing){ .skip = 0 };
         is_found = find(a, &s, &text);
     }
     buffer_append_byte(&text, 0);

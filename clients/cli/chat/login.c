@@ -2,8 +2,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -116,22 +119,75 @@ int login_keep(const struct url *server, const char *token) {
 
 /* ---- signing in ---- */
 
-static bool ask(const char *question, bool is_secret, char *ret, size_t cap) {
-    struct termios before, silent;
-    bool is_silent = is_secret && tcgetattr(STDIN_FILENO, &before) == 0;
+/* A terminal that does not show what is typed. Signals that would leave it so wait meanwhile. */
+struct silence {
+    struct termios before;
+    sigset_t signals, mask_before;
+    int signal_fd;
+};
 
-    if (isatty(STDIN_FILENO))
+static void silence_on(struct silence *s) {
+    struct termios silent = s->before;
+
+    (void) sigprocmask(SIG_BLOCK, &s->signals, &s->mask_before);
+    silent.c_lflag &= ~(tcflag_t) ECHO;
+    (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+}
+
+static void silence_off(const struct silence *s) {
+    (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &s->before);
+    fputc('\n', stderr);
+    (void) sigprocmask(SIG_SETMASK, &s->mask_before, NULL); /* here what has come does its work */
+}
+
+/* False: stdin is no terminal, or cannot be made silent without harm. */
+static bool silence_begin(struct silence *s) {
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
+
+    if (tcgetattr(STDIN_FILENO, &s->before) < 0)
+        return false;
+    (void) sigemptyset(&s->signals);
+    for (size_t i = 0; i < ELEMENTS_OF(signals); i++)
+        (void) sigaddset(&s->signals, signals[i]);
+    s->signal_fd = signalfd(-1, &s->signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (s->signal_fd < 0)
+        return false;
+    silence_on(s);
+    return true;
+}
+
+static void silence_end(const struct silence *s) {
+    silence_off(s);
+    (void) close(s->signal_fd);
+}
+
+/* Until there is a line. Whoever was stopped meanwhile, and goes on, is asked again. */
+static void wait_for_line(struct silence *s, const char *question) {
+    struct pollfd wanted[] = { { .fd = STDIN_FILENO, .events = POLLIN },
+                               { .fd = s->signal_fd, .events = POLLIN } };
+
+    fprintf(stderr, "%s: ", question);
+    while (poll(wanted, ELEMENTS_OF(wanted), -1) < 0 || wanted[1].revents) {
+        if (!wanted[1].revents)
+            continue;
+        silence_off(s);
+        silence_on(s);
         fprintf(stderr, "%s: ", question);
-    if (is_silent) {
-        silent = before;
-        silent.c_lflag &= ~(tcflag_t) ECHO;
-        (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+        wanted[1].revents = 0;
     }
+}
+
+static bool ask(const char *question, bool is_secret, char *ret, size_t cap) {
+    struct silence silence;
+    bool is_silent = is_secret && silence_begin(&silence);
+
+    if (is_silent)
+        wait_for_line(&silence, question);
+    else if (isatty(STDIN_FILENO))
+        fprintf(stderr, "%s: ", question);
     char *line = fgets(ret, (int) cap, stdin);
-    if (is_silent) {
-        (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-        fputc('\n', stderr);
-    }
+    if (is_silent)
+        silence_end(&silence);
     if (line)
         ret[strcspn(ret, "\r\n")] = '\0';
     return line && *ret;

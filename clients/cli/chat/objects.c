@@ -231,6 +231,7 @@ static const struct json_field object_fields[] = {
     JSON_FIELD_BY(struct chat_object, reactions, "reactions", decode_reactions, NULL),
     JSON_FIELD(struct chat_object, url),
     JSON_FIELD(struct chat_object, token),
+    JSON_FIELD(struct chat_object, cursor),
     JSON_FIELD(struct chat_object, ver),
     JSON_FIELD(struct chat_object, seq),
     JSON_FIELD(struct chat_object, last_seq),
@@ -242,6 +243,7 @@ static const struct json_field object_fields[] = {
     JSON_FIELD(struct chat_object, has_before),
     JSON_FIELD_NAMED(struct chat_object, has_more, "more"),
     JSON_FIELD_NAMED(struct chat_object, is_reset, "reset"),
+    JSON_FIELD_NAMED(struct chat_object, is_partial, "partial"),
     JSON_WHOLE_BY("error", decode_error, NULL),
 };
 

@@ -86,10 +86,12 @@ struct chat_object {
     struct message_list messages; /* or the hits of a search */
     struct reaction_list reactions;
     struct str url, token;
+    struct str cursor; /* of a search: where it goes on */
     uint64_t ver, seq, last_seq, read_seq;
     int64_t at_ms, last_at_ms;
     uint32_t unread, mentions;
     bool has_before, has_more, is_reset;
+    bool is_partial; /* the search took too long */
     bool has_unread; /* unread and mentions were there */
     struct {
         struct str message; /* of an answer by HTTP */

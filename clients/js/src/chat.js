@@ -16,6 +16,7 @@ import { upload } from './upload.js';
 const RETRY = { min: 500, max: 15_000 };
 const EVENTS_MAX = 1000; // kept while the state is asked for; beyond, it is asked for again
 const PAGE_MAX = 100;
+const LOOKS_MAX = 4; // of a search that finds nothing, for one page: the server lets five a second through
 
 export class Chat extends Observable {
     #emitter = new Emitter();
@@ -404,9 +405,17 @@ export class Chat extends Observable {
 
     async search(query) {
         const asked = typeof query === 'string' ? { q: query } : query;
-        const page = async (cursor) => {
-            const { hits, cursor: next } = await this.call('search', cursor ? { ...asked, cursor } : asked);
-            return { hits: hits ?? [], ...(next ? { next: () => page(next) } : {}) };
+        const ask = (cursor) => this.call('search', cursor ? { ...asked, cursor } : asked);
+        const page = async (from) => {
+            let found = await ask(from);
+            // What has found nothing yet goes on by itself for a while. If it cannot, that is told to whoever asks for more.
+            for (let i = 1; i < LOOKS_MAX && found.partial && found.cursor && !found.hits?.length; i++) {
+                const further = await ask(found.cursor).catch(() => null);
+                if (!further) break;
+                found = further;
+            }
+            const { hits, partial, cursor } = found;
+            return { hits: hits ?? [], isPartial: Boolean(partial), ...(cursor ? { next: () => page(cursor) } : {}) };
         };
         return page();
     }

@@ -434,4 +434,52 @@ describe('search', () => {
         await all;
         assert.deepEqual(found, [2, 2, 1]);
     });
+
+    // What is asked of `q` in a room of n messages, of which a search looks at 2.
+    async function looked(n, q) {
+        const { world, server, ann } = await annInRoom({ messages: n });
+        server.searchWork = 2;
+        const asking = ann.search(q);
+        await world.pass(500);
+        return { world, server, page: await asking };
+    }
+
+    test('goes on by itself while it has found nothing', async () => {
+        const { server, page } = await looked(7, 'm6');
+        assert.deepEqual(page.hits.map(({ message }) => message.text), ['m6']);
+        assert.equal(page.isPartial, true, 'there is one left to look at');
+        assert.equal(asked(server, 'search').length, 3);
+    });
+
+    test('so often; then whoever asked decides', async () => {
+        const { world, server, page } = await looked(20, 'm20');
+        assert.deepEqual([page.hits, page.isPartial, asked(server, 'search').length], [[], true, 4]);
+        const further = async (from) => {
+            const asking = from.next();
+            await world.pass(500);
+            return asking;
+        };
+        const last = await further(await further(page));
+        assert.equal(asked(server, 'search').length, 10);
+        assert.deepEqual([last.hits.length, last.isPartial, last.next], [1, false, undefined]);
+    });
+
+    test('that nothing is found is only said when everything was looked at', async () => {
+        const { page } = await looked(5, 'nothing');
+        assert.deepEqual(page, { hits: [], isPartial: false });
+    });
+
+    test('what hinders it from going on is told to whoever asks for more', async () => {
+        const { world, server, ann } = await annInRoom({ messages: 20 });
+        server.searchWork = 2;
+        const asking = ann.search('m20');
+        while (!asked(server, 'search').length) await world.pass(1);
+        server.refuse('search', 111, 'too many requests', { temporary: true, times: 2 });
+        await world.pass(500);
+        const page = await asking;
+        assert.deepEqual([page.hits, page.isPartial, asked(server, 'search').length], [[], true, 2]);
+        const next = assert.rejects(page.next(), { code: 111 });
+        await world.pass(500);
+        await next;
+    });
 });

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { byteLength, completed, completionAt, marked, trimmed } from '../src/logic/compose.js';
 import { emojiOf, findEmoji } from '../src/logic/emoji.js';
 import { explain } from '../src/logic/errors.js';
-import { cleanName, hueOf, initialsOf } from '../src/logic/identity.js';
+import { cleanName, hueOf, initialsOf, nameOfAuthor } from '../src/logic/identity.js';
 import { bestOf, scoreOf } from '../src/logic/match.js';
 import { hashOfFeed, hashOfRoom, nameOf, routeOf, websocketUrl } from '../src/logic/route.js';
 import { badge, isEmojiOnly, listOf, plural, sizeOf, typingLine } from '../src/logic/text.js';
@@ -20,6 +20,16 @@ test('names are one visible line', () => {
     assert.equal(cleanName('👨‍👩‍👧'), '👨‍👩‍👧');
     assert.equal([...cleanName('é'.repeat(99))].length, 64);
     for (const none of [undefined, null, '', ' \n ', '\u200d', {}, 7]) assert.equal(cleanName(none), '');
+});
+
+test('a message is of its author, whatever it says itself; of a bot it says for whom', () => {
+    const message = { user: 'u1', meta: { name: 'The Owner' } };
+    assert.equal(nameOfAuthor(message, undefined), 'Somebody');
+    assert.equal(nameOfAuthor(message, { id: 'u1', name: 'Ada' }), 'Ada');
+    const bot = { id: 'u1', name: 'Builds', bot: true };
+    assert.equal(nameOfAuthor(message, bot), 'The Owner');
+    for (const name of [undefined, '', '\u202e', {}, 7]) assert.equal(nameOfAuthor({ meta: { name } }, bot), 'Builds');
+    assert.equal(nameOfAuthor({}, bot), 'Builds');
 });
 
 test('initials stand for a name of any script', () => {

@@ -259,6 +259,33 @@ static void a_login_lasts_as_long_as_it_is_used(void **state) {
     free(s);
 }
 
+/* A connection that stays is a use, too: of its own login, and of no other. */
+static int stays(struct world *w, void *arg) {
+    struct signing_in *s = arg, *other = &s[1];
+    STORY_EXPECT(w, sign_in(w, "ada", HOUR, s) && sign_in(w, "ada", HOUR, other));
+    struct peer *p = peer_open(w, NULL);
+    STORY_EXPECT(w, p);
+    peer_say(p, "{\"id\":1,\"connect\":{\"token\":\"%s\"}}", s->token);
+    HEARS(p, "{\"id\":1,\"connect\":*");
+    STORY_EXPECT(w, task_sleep(5 * HOUR) == 0);
+    STORY_EXPECT(w, connections_of(w, "ada") == 1);
+    (void) peer_close(p);
+    STORY_EXPECT(w, task_sleep(40 * 60 * 1000) == 0); /* of an hour a quarter is missing at most */
+    STORY_EXPECT(w, !is_let_in(w, other->token));
+    STORY_EXPECT(w, is_let_in(w, s->token));
+    STORY_EXPECT(w, task_sleep(61 * 60 * 1000) == 0);
+    STORY_EXPECT(w, !is_let_in(w, s->token));
+    return 0;
+}
+
+static void a_login_lasts_as_long_as_it_is_connected(void **state) {
+    struct signing_in *s = calloc(2, sizeof *s);
+    assert_null(play((struct world_options){ .config = "chat: { enabled: true, login_ttl: 1h }\n"
+                                                       "client: { ping_interval: 0 }\n" },
+                     stays, s));
+    free(s);
+}
+
 /* ---- at the same time ---- */
 
 struct comer {
@@ -371,6 +398,7 @@ int main(void) {
         cmocka_unit_test(the_owners_link_works_once),
         cmocka_unit_test(guesses_come_back_with_time),
         cmocka_unit_test(a_login_lasts_as_long_as_it_is_used),
+        cmocka_unit_test(a_login_lasts_as_long_as_it_is_connected),
         cmocka_unit_test(a_login_that_ends_while_it_connects_is_not_connected),
         cmocka_unit_test(without_memory_somebody_is_refused_and_nothing_else),
     };

@@ -9,8 +9,10 @@
 #include <cmocka.h>
 
 #include "async/task.h"
+#include "daemon/chat/chat.h"
 #include "daemon/chat/method.h"
 #include "daemon/worker_thread.h"
+#include "storage/chat/store.h"
 #include "tests/support/sim_vfs.h"
 #include "tests/unit/daemon/chat_scene.h"
 
@@ -298,6 +300,48 @@ static void every_method_answers_and_refuses(void **state) {
     assert_null(play(CHAT(""), each_method));
 }
 
+static uint64_t counted(struct world *w, enum metrics_counter id) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < w->daemon->n_workers; i++)
+        n += metrics_counter_of(&w->daemon->threads[i].worker.metrics, id);
+    return n;
+}
+
+/* No time at all; the configuration has no less than a millisecond, which is many messages. */
+static void give_searches_no_time(struct chat_store *store) {
+    struct chat_limits *limits = (struct chat_limits *) (uintptr_t) chat_store_limits(store);
+    limits->search_work_us = 0;
+}
+
+static int found_in_part(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    char data[64], asked[128];
+    STORY_EXPECT(w, s && chat_scene_connect(s, 'b'));
+    ASKS(s, 'b', "room.create", "{'kind':'public','name':'A'}", "$1={*}");
+    ASKS(s, 'b', "message.send", "{'room':'$1','client_id':'n','text':'the needle'}", "{*}");
+    for (int i = 0; i < 100; i++) {
+        (void) snprintf(data, sizeof data, "{'room':'$1','client_id':'%d','text':'hay'}", i);
+        ASKS(s, 'b', "message.send", data, "{*}");
+    }
+    give_searches_no_time(w->daemon->chat->store);
+    ASKS(s, 'b', "search", "{'q':'needle'}", "{'hits':[],'cursor':'*','partial':true}");
+    uint64_t n = counted(w, COUNT_CHAT_SEARCH_PARTIAL);
+    STORY_EXPECT(w, n == 1);
+
+    const char *cursor = strstr(s->line, "\"cursor\":\"");
+    STORY_EXPECT(w, cursor != NULL);
+    cursor += sizeof "\"cursor\":\"" - 1;
+    (void) snprintf(asked, sizeof asked, "{'q':'needle','cursor':'%.*s'}",
+                    (int) strcspn(cursor, "\""), cursor);
+    ASKS(s, 'b', "search", asked, "{'hits':[{'message':{*'seq':1,*},'snippet':*}]}");
+    STORY_EXPECT(w, counted(w, COUNT_CHAT_SEARCH_PARTIAL) == n);
+    return 0;
+}
+
+static void a_search_that_takes_too_long_says_where_to_go_on(void **state) {
+    assert_null(play(CHAT(""), found_in_part));
+}
+
 static void methods_stand_in_order(void **state) {
     size_t n;
     const struct chat_method *all = chat_methods(&n);
@@ -311,13 +355,6 @@ static void methods_stand_in_order(void **state) {
 }
 
 /* ---- limits ---- */
-
-static uint64_t counted(struct world *w, enum metrics_counter id) {
-    uint64_t n = 0;
-    for (size_t i = 0; i < w->daemon->n_workers; i++)
-        n += metrics_counter_of(&w->daemon->threads[i].worker.metrics, id);
-    return n;
-}
 
 static int to_the_limits(struct world *w, void *arg) {
     CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
@@ -442,6 +479,7 @@ static void what_the_disk_did_not_take_may_be_sent_again(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_answers_and_refuses),
+        cmocka_unit_test(a_search_that_takes_too_long_says_where_to_go_on),
         cmocka_unit_test(methods_stand_in_order),
         cmocka_unit_test(limits_are_those_of_the_configuration),
         cmocka_unit_test(what_is_old_is_not_edited),

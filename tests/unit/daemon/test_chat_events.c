@@ -358,6 +358,35 @@ static int renaming(struct world *w, void *arg) {
     return 0;
 }
 
+static int demoting(struct world *w, void *arg) {
+    CLEANUP(free_scene) struct chat_scene *s = chat_scene_new(w);
+    STORY_EXPECT(w, s && begin(s) && chat_scene_user(s, 'h', CHAT_OWNER) &&
+                            chat_scene_connect(s, 'd') && chat_scene_connect(s, 'h'));
+    ASKS(s, 'b', "user.update", "{'name':'Ben'}", "{*}");
+    HEARS_PUSH(s, 'd', TO_USER("d", "{'type':'user.updated','user':{'id':'b','name':'Ben',*}}"));
+    /* Who is made a guest knows those of their rooms only, connected as they are, ... */
+    ASKS(s, 'h', "admin.user", "{'user':'d','role':'guest'}", "{*}");
+    HEARS_PUSH(s, 'd', TO_USER("d", "{'type':'user.updated','user':{'id':'d',*'guest'*}}"));
+    ASKS(s, 'b', "user.update", "{'name':'Benn'}", "{*}");
+    HEARS_PUSH(s, 'a', TO_USER("a", "{'type':'user.updated','user':{'id':'b','name':'Benn',*}}"));
+    STORY_EXPECT(w, chat_scene_connect(s, 'f'));
+    HEARS_PUSH(s, 'a', ONLINE("a", "'on':[*'f'*]"));
+    STORY_EXPECT(w, chat_scene_count(s, 'd', "*user.updated*'Benn'*") == 0);
+    STORY_EXPECT(w, chat_scene_count(s, 'd', "*online.changed*'f'*") == 0);
+    /* ... and who is made a member again, everybody. */
+    ASKS(s, 'h', "admin.user", "{'user':'d','role':'member'}", "{*}");
+    HEARS_PUSH(s, 'd', TO_USER("d", "{'type':'user.updated','user':{'id':'d',*'member'*}}"));
+    ASKS(s, 'b', "user.update", "{'name':'Bennn'}", "{*}");
+    HEARS_PUSH(s, 'd', TO_USER("d", "{'type':'user.updated','user':{'id':'b','name':'Bennn',*}}"));
+    STORY_EXPECT(w, chat_scene_connect(s, 'g'));
+    HEARS_PUSH(s, 'd', ONLINE("d", "'on':[*'g'*]"));
+    return 0;
+}
+
+static void who_becomes_a_guest_or_a_member_hears_as_such(void **state) {
+    assert_null(play(demoting));
+}
+
 static void what_is_called_otherwise_is_told_to_those_who_know_it(void **state) {
     assert_null(play(renaming));
 }
@@ -442,6 +471,7 @@ int main(void) {
         cmocka_unit_test(a_room_whose_owner_is_put_out_goes_on_to_another),
         cmocka_unit_test(who_is_taken_out_hears_it_and_nothing_more),
         cmocka_unit_test(what_is_called_otherwise_is_told_to_those_who_know_it),
+        cmocka_unit_test(who_becomes_a_guest_or_a_member_hears_as_such),
         cmocka_unit_test(a_publish_into_a_room_is_a_message),
         cmocka_unit_test(a_restart_changes_nothing),
         cmocka_unit_test(who_is_deactivated_is_out),

@@ -20,6 +20,7 @@ export class FakeServer {
         this.links = new Set(); // connected transports
         this.kept = 50; // events per room that can be recovered
         this.syncable = Infinity; // changes per room that room.sync knows of
+        this.searchWork = Infinity; // messages that are looked at for one search
         this.refusals = []; // { method, error, times }: to be given instead of an answer
         this.calls = []; // [user, method, request]
     }
@@ -302,10 +303,14 @@ export class FakeServer {
             return { room: this.viewOf(this.rooms.get(id), user) };
         }
         if (method === 'search') {
-            const hits = [...this.rooms.values()].flatMap((room) => room.messages.filter((m) => m.text?.includes(request.q)));
-            const from = Number(request.cursor ?? 0);
-            const page = hits.slice(from, from + 2).map((message) => ({ message, snippet: [[message.text, true]] }));
-            return { hits: page, ...(from + 2 < hits.length ? { cursor: String(from + 2) } : {}) };
+            const all = [...this.rooms.values()].flatMap((room) => room.messages);
+            const hits = [];
+            let at = Number(request.cursor ?? 0);
+            const end = Math.min(all.length, at + this.searchWork);
+            for (; at < end && hits.length < 2; at++)
+                if (all[at].text?.includes(request.q)) hits.push({ message: all[at], snippet: [[all[at].text, true]] });
+            if (at === all.length) return { hits };
+            return { hits, cursor: String(at), ...(hits.length < 2 && { partial: true }) };
         }
 
         const room = this.rooms.get(request.room);

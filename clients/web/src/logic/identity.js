@@ -11,6 +11,12 @@ export function cleanName(text) {
     return /[^\u200d\s]/.test(name) ? name : '';
 }
 
+export const nameOfUser = (user) => user?.name || user?.login || 'Somebody';
+
+// Who a message is shown to be of. user: its author, undefined until they are known. Bots say in `meta` for whom they
+// speak; anybody can write one there, so of others it is not believed.
+export const nameOfAuthor = (message, user) => (user?.bot && cleanName(message.meta?.name)) || nameOfUser(user);
+
 // One of `n` for an id, the same in every window.
 export function hueOf(id, n) {
     let hash = 2166136261;

@@ -35,4 +35,4 @@ function Face({ id }) {
     );
 }
 
-export const nameOfUser = (user) => user?.name || user?.login || 'Somebody';
+export { nameOfUser } from '../logic/identity.js';

@@ -1,4 +1,4 @@
-import { useEffect, useReducer, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
 
 const HIDDEN_MS = 200;
 
@@ -71,6 +71,35 @@ export function useAttention() {
         };
     }, []);
     return isLooking;
+}
+
+// What is to happen only while something rests: `moved()` says that it has just moved, `run(what)` does it at once, or
+// when that was `ms` ago; of those that wait the last one.
+export function useRest(ms) {
+    const rest = useMemo(() => {
+        let timer = 0;
+        let waiting = null;
+        const settle = () => {
+            timer = 0;
+            waiting?.();
+            waiting = null;
+        };
+        return {
+            moved() {
+                clearTimeout(timer);
+                timer = setTimeout(settle, ms);
+            },
+            run(what) {
+                if (timer) waiting = what;
+                else what();
+            },
+            drop() {
+                waiting = null;
+            },
+        };
+    }, []);
+    useEffect(() => rest.drop, []);
+    return rest;
 }
 
 // The array as it was, for as long as it has the same members.

@@ -1,6 +1,7 @@
 // One message and what can be done with it.
 import { fullTimeOf, isoOf, spanOf, timeOf } from '../logic/time.js';
 import { explain } from '../logic/errors.js';
+import { nameOfAuthor } from '../logic/identity.js';
 import { summaryOf } from '../logic/markdown.js';
 import { listOf } from '../logic/text.js';
 import { Attachments } from './attachments.jsx';
@@ -16,8 +17,9 @@ const SOON_MS = 2000;
 
 export const MessageRow = pure(
     ({ item, isFirst, isActive, isStop, isFlashed, isEdited, people, me, info, actions }) => {
-        const user = people.byId.get(item.user) ?? { id: item.user, name: item.meta?.name || 'Somebody' };
-        const name = user.bot && item.meta?.name ? item.meta.name : nameOfUser(user);
+        const known = people.byId.get(item.user);
+        const user = known ?? { id: item.user };
+        const name = nameOfAuthor(item, known);
         const isPending = item.state !== undefined;
         const time = (
             <time dateTime={isoOf(item.at)} title={fullTimeOf(item.at)}>
@@ -47,7 +49,7 @@ export const MessageRow = pure(
                         <p class="message-head">
                             <button
                                 type="button"
-                                class="message-name"
+                                class={`message-name ${known ? '' : 'is-unknown'}`}
                                 tabindex={isActive ? 0 : -1}
                                 onClick={() => actions.profile(user)}>
                                 <bdi>{name}</bdi>

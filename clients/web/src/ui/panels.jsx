@@ -294,13 +294,21 @@ export function Search({ room, state }) {
     const [error, setError] = useState(null);
     const [isBusy, setBusy] = useState(false);
     const input = useRef();
+    const asked = useRef(null); // the page that is shown, as soon as it is known; null: another is asked for
+    const take = (found) => {
+        asked.current = found;
+        setPage(found);
+    };
     useEffect(() => input.current.focus(), []);
 
     useEffect(() => {
+        asked.current = null;
         const words = q.trim();
         if (!words && !has && !from) {
             setHits(null);
+            setPage(null);
             setError(null);
+            setBusy(false);
             return undefined;
         }
         let isWanted = true;
@@ -316,10 +324,12 @@ export function Search({ room, state }) {
                 });
                 if (!isWanted) return;
                 setHits(found.hits);
-                setPage(found);
+                take(found);
                 setError(null);
             } catch (failure) {
-                if (isWanted) setError(failure);
+                if (!isWanted) return;
+                take(null);
+                setError(failure);
             }
             if (isWanted) setBusy(false);
         }, SEARCH_DELAY_MS);
@@ -329,10 +339,14 @@ export function Search({ room, state }) {
         };
     }, [q, isHere, from, has, room.id]);
 
+    // What was asked for otherwise meanwhile has its own answer.
     const more = async () => {
+        setBusy(true);
         const next = await attempt(page.next());
+        if (asked.current !== page) return;
+        setBusy(false);
         if (!next || next === true) return;
-        setPage(next);
+        take(next);
         setHits((before) => [...before, ...next.hits]);
     };
     const users = [...people.byId.values()]
@@ -382,7 +396,9 @@ export function Search({ room, state }) {
                           ? `${plural(hits.length, 'message')}${page?.next ? ' so far' : ''}`
                           : isBusy
                             ? 'Searching…'
-                            : 'Nothing was found.'
+                            : page?.next
+                              ? 'Nothing was found so far.'
+                              : 'Nothing was found.'
                       : 'In all rooms of yours, newest first.'}
             </p>
             <ul class="hits" aria-busy={isBusy}>
@@ -404,8 +420,8 @@ export function Search({ room, state }) {
                 ))}
             </ul>
             {page?.next && (
-                <button type="button" class="button wide" onClick={more}>
-                    More
+                <button type="button" class="button wide" disabled={isBusy} onClick={more}>
+                    {page.isPartial ? 'Look further' : 'More'}
                 </button>
             )}
         </Panel>

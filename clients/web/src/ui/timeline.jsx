@@ -8,12 +8,13 @@ import { useAnchor } from './anchor.js';
 import { nameOfUser } from './avatar.jsx';
 import { usePage } from './context.js';
 import { dialogs } from './dialogs.js';
-import { useSame } from './hooks.js';
+import { useRest, useSame } from './hooks.js';
 import { AlertIcon, DownIcon, UserPlusIcon } from './icons.jsx';
 import { MessageRow } from './message.jsx';
 
 const LOAD_PX = 900; // how near to an end more is fetched
 const FLASH_MS = 1800;
+const REST_MS = 120; // without scrolling, and it is over
 
 // actions: what may be done with a message (see roomview); jump: {seq, n}, where somebody wants to go.
 export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) {
@@ -154,19 +155,31 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
     };
     // Under a finger nothing may come up before it is lifted: the tools would take the tap for theirs.
     const isTouched = useRef(false);
+    const rest = useRest(REST_MS);
     const follow = (event) => {
         const key = event.target.closest?.('[data-key]')?.dataset.key ?? null;
+        const isOver = event.type === 'pointerover';
         if (event.type === 'pointerdown') isTouched.current = event.pointerType === 'touch';
         else if (event.type === 'click') isTouched.current = false;
-        if (key !== active && !isTouched.current && event.pointerType !== 'touch') setActive(key);
-        else if (key !== active && event.type === 'click') setActive(key);
+        const isTaken = event.type === 'click' || (!isTouched.current && event.pointerType !== 'touch');
+        // Each row that passes below the pointer would be drawn twice, and measured anew.
+        if (isTaken && isOver) rest.run(() => setActive(key));
+        else if (isTaken) {
+            rest.drop();
+            setActive(key);
+        }
         if (event.type === 'focusin' && event.target.dataset.key) setRoving(key);
+    };
+
+    const onScroll = () => {
+        rest.moved();
+        latest.current.look();
     };
 
     const unread = info?.unread ?? 0;
     return (
         <div class="messages-place">
-            <div class="messages" ref={box} onScroll={() => latest.current.look()} aria-busy={!isOpen}>
+            <div class="messages" ref={box} onScroll={onScroll} aria-busy={!isOpen}>
                 {timeline.status === 'loading' && !rows.length && <Skeleton />}
                 {timeline.status === 'failed' && (
                     <div class="refused" role="alert">
@@ -190,7 +203,7 @@ export function Timeline({ room, state, actions, jump, line, onLine, onAtEnd }) 
                     onPointerDown={follow}
                     onClick={follow}
                     onPointerOver={follow}
-                    onPointerLeave={(event) => event.pointerType !== 'touch' && setActive(null)}
+                    onPointerLeave={(event) => event.pointerType !== 'touch' && rest.run(() => setActive(null))}
                     onFocusIn={follow}>
                     {rows.map((row) =>
                         row.kind === 'message' ? (
