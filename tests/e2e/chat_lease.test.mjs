@@ -12,21 +12,14 @@ import { Person, chatConfig, refusal } from './lib/chat.mjs';
 import { Person as Visitor, request, setupCode } from './lib/chat_person.mjs';
 import { Cluster } from './lib/cluster.mjs';
 import { disconnectAll } from './lib/sdk_clients.mjs';
+import { until } from './lib/until.mjs';
 
-const TTL_MS = 2000, LATE_MS = 20_000;
+const TTL_MS = 2000;
 const ATTEMPTS = 3;
 const AT_ONCE = 'the lease of the chat was taken before its time'; // of who has the very file that the holder had
 const config = chatConfig({ lease_ttl: `${TTL_MS}ms`, address_attempts: ATTEMPTS },
     { node: { survey_timeout: '1s' }, shutdown: { spread: '0s' }, http_server: { trusted_proxies: ['127.0.0.1'] } });
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function until(is, what) {
-    for (const late = Date.now() + LATE_MS; Date.now() < late; await pause(20)) {
-        const found = await is();
-        if (found) return found;
-    }
-    throw new Error(`it did not come to that: ${what}`);
-}
 
 const health = async (node) => JSON.parse((await node.get('/health')).body).chat;
 const here = (nodes) => until(async () => {

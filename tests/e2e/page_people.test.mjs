@@ -42,7 +42,9 @@ describe('people', () => {
         const choose = (name, mimeType, buffer) =>
             settings.getByLabel('A picture of yourself').setInputFiles({ name, mimeType, buffer });
         await choose('notes.txt', 'text/plain', Buffer.from('no picture'));
-        await b.getByText('could not be read as a picture').waitFor();
+        const refused = b.getByRole('dialog').getByRole('alert').filter({ hasText: 'could not be read as a picture' });
+        await refused.getByRole('button', { name: 'Dismiss' }).click(); // it lies over the dialog and is no dead part of the page
+        await refused.waitFor({ state: 'detached' });
         await choose('me.png', 'image/png', png(900, 400));
         await b.getByText('Your picture is changed.').waitFor();
         await settings.locator('.avatar img').waitFor();

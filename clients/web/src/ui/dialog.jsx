@@ -1,8 +1,8 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { CloseIcon } from './icons.jsx';
 
-// A modal <dialog>: the browser keeps the focus inside and gives it back.
-export function Dialog({ title, onClose, children, kind = '', canClose = true }) {
+// A modal <dialog>: the browser keeps the focus inside and gives it back. above: what lies over it, and is not dead meanwhile.
+export function Dialog({ title, onClose, children, above = null, kind = '', canClose = true }) {
     const ref = useRef();
     // Open before its children's effects: they may want the focus.
     useLayoutEffect(() => {
@@ -30,6 +30,7 @@ export function Dialog({ title, onClose, children, kind = '', canClose = true })
                 )}
                 {children}
             </div>
+            {above}
         </dialog>
     );
 }

@@ -61,14 +61,16 @@ export function confirm({ title, text, children, action, onConfirm }) {
 
 export function Overlay() {
     const { dialogs, toasts } = useObservable(overlay);
+    const words = <Toasts toasts={toasts} />;
+    const uppermost = dialogs.length - 1;
     return (
         <>
-            {dialogs.map(({ key, title, render, options, close }) => (
-                <Dialog key={key} title={title} onClose={close} {...options}>
+            {dialogs.map(({ key, title, render, options, close }, i) => (
+                <Dialog key={key} title={title} onClose={close} above={i === uppermost && words} {...options}>
                     {render(close)}
                 </Dialog>
             ))}
-            <Toasts toasts={toasts} />
+            {!dialogs.length && words}
         </>
     );
 }
