@@ -81,7 +81,7 @@ describe('axe-core', () => {
             await page.keyboard.press('Escape');
 
             const side = async () => {
-                if (isPhone && !(await page.getByRole('dialog', { name: 'Rooms' }).count()))
+                if (isPhone && !(await page.getByRole('dialog', { name: 'Rooms', exact: true }).count()))
                     await page.getByRole('button', { name: /^Rooms/ }).click();
             };
             await side();
@@ -99,6 +99,7 @@ describe('axe-core', () => {
                 await isSound(page, title);
                 await picture(page, `${title.toLowerCase().replaceAll(' ', '-')}-${how}`);
                 await page.keyboard.press('Escape');
+                await page.getByRole('dialog', { name: title }).waitFor({ state: 'detached' });
             }
             await side();
             await page.getByRole('button', { name: /Settings of/ }).click();
