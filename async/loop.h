@@ -42,7 +42,8 @@ int64_t loop_wall_ms(void); /* ms since 1970, wall clock (simulated: virtual) */
 /* Unpredictable bytes; in a simulated loop from its seed. For anything that a peer must not guess,
  * and for all randomness of code that simulations run. Never fails. */
 void loop_random(void *buf, size_t len);
-uint64_t loop_random_below(uint64_t bound); /* uniform in [0, bound); bound > 0 */
+void loop_random_hex(char *ret, size_t digits); /* in lower case, and a NUL behind them */
+uint64_t loop_random_below(uint64_t bound);     /* uniform in [0, bound); bound > 0 */
 
 /* A callback at the end of the turn; embedded. May be added again from inside itself, for the same
  * turn's end. Must not suspend. Hooks run in the order they were added. */

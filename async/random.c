@@ -91,6 +91,13 @@ void loop_random(void *buf, size_t len) {
     explicit_bzero(l->buffered + l->buffered_left, len); /* handed out once, kept nowhere */
 }
 
+void loop_random_hex(char *ret, size_t digits) {
+    loop_random(ret, digits);
+    for (size_t i = 0; i < digits; i++)
+        ret[i] = "0123456789abcdef"[ret[i] & 15];
+    ret[digits] = '\0';
+}
+
 uint64_t loop_random_below(uint64_t bound) {
     assert(bound > 0);
     uint64_t unfair = -bound % bound;

@@ -163,15 +163,6 @@ static int start_workers(struct daemon *d) {
     return r;
 }
 
-static void make_node_id(char id[static NODE_ID_LEN + 1]) {
-    static const char digits[] = "0123456789abcdef";
-    uint8_t random[NODE_ID_LEN];
-    loop_random(random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++)
-        id[i] = digits[random[i] & 15];
-    id[NODE_ID_LEN] = '\0';
-}
-
 /* As it is called, or as the host is. */
 static void name_node(struct daemon *d) {
     struct str name = d->config->node_name;
@@ -193,7 +184,7 @@ static struct daemon *daemon_new(const struct daemon_options *o) {
     d->is_single_threaded = o->is_single_threaded;
     d->started_ms = loop_now();
     group_init(&d->tasks);
-    make_node_id(d->node_id);
+    loop_random_hex(d->node_id, NODE_ID_LEN);
     name_node(d);
     struct table_seed seed;
     loop_random(&seed, sizeof seed);

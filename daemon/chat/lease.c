@@ -76,22 +76,22 @@ static bool is_kept_by_another(struct chat_lease *l) {
     return true;
 }
 
+static void wait_for_lock(struct chat_lease *l) {
+    lease_set_state(l, CHAT_LEASE_WAITS);
+    if (lease_is_new(l, "waits"))
+        LOG_WARNING(lease_log(l),
+                    "this node has the lease of the chat, and waits for the lock on chat.db, "
+                    "which another process still has",
+                    LOG_TEXT("data_dir", l->chat->config->chat.data_dir.data));
+}
+
 /* The lease is ours; now the file. Or the other way round, if it is the file of one that is gone.
  */
 static int open_database(struct chat_lease *l, char **ret_why) {
     int r = chat_own_open(l->chat, ret_why);
-    if (r == -EBUSY && l->until_ms == 0) {
-        free(*ret_why);
-        *ret_why = NULL;
-        return 0;
-    }
     if (r == -EBUSY) {
-        lease_set_state(l, CHAT_LEASE_WAITS);
-        if (lease_is_new(l, "waits"))
-            LOG_WARNING(lease_log(l),
-                        "this node has the lease of the chat, and waits for the lock on chat.db, "
-                        "which another process still has",
-                        LOG_TEXT("data_dir", l->chat->config->chat.data_dir.data));
+        if (l->until_ms != 0)
+            wait_for_lock(l);
         free(*ret_why);
         *ret_why = NULL;
         return 0;
@@ -209,15 +209,11 @@ static int lease_task(void *arg) {
 /* ---- beginning and end ---- */
 
 int chat_lease_new(struct chat *c, struct chat_lease **ret) {
-    static const char digits[] = "0123456789abcdef";
-    uint8_t random[CHAT_LEASE_TOKEN_SIZE - 1];
     struct chat_lease *l = calloc(1, sizeof *l);
     if (!l)
         return -ENOMEM;
     l->chat = c;
-    loop_random(random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++)
-        l->token[i] = digits[random[i] & 15];
+    loop_random_hex(l->token, CHAT_LEASE_TOKEN_SIZE - 1);
     *ret = l;
     return 0;
 }
