@@ -9,19 +9,11 @@ import path from 'node:path';
 import { Parleyd } from '../e2e/lib/parleyd.mjs';
 import { chatConfig, token } from '../e2e/lib/chat.mjs';
 import { Wire } from '../e2e/lib/wire.mjs';
+import { exitCode, expect, needRoot } from './expect.mjs';
 
 const DISK = '24m', BALLAST_BYTES = 12 << 20, SENDERS = 8, REFUSED = 40, FILE_BYTES = 1 << 20, PAGE = 100, STORAGE = 434;
 
-if (process.getuid() !== 0) {
-    console.error('skipped: a file system of a chosen size needs root');
-    process.exit(process.env.CI === 'true' ? 1 : 77);
-}
-
-const found = [];
-function expect(holds, what) {
-    console.log(`${holds ? 'ok' : 'NOT OK'}: ${what}`);
-    if (!holds) found.push(what);
-}
+needRoot('a file system of a chosen size');
 
 // A small file system with a ballast file: to make room is to remove it.
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'parley-chat-disk-'));
@@ -110,4 +102,4 @@ try {
     execFileSync('umount', [folder]);
     fs.rmSync(folder, { recursive: true, force: true });
 }
-process.exit(found.length ? 1 : 0);
+process.exit(exitCode());

@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Parleyd } from '../e2e/lib/parleyd.mjs';
+import { exitCode, expect, needRoot } from './expect.mjs';
 import { Ledger } from './ledger.mjs';
 
 const BALLAST_BYTES = 12 << 20, DISK = '24m';
@@ -41,16 +42,7 @@ const faults = {
 const fault = faults[process.argv[2]];
 if (!fault) throw new Error('usage: disk.mjs full|fsync');
 
-if (process.argv[2] === 'full' && process.getuid() !== 0) {
-    console.error('skipped: a file system of a chosen size needs root');
-    process.exit(process.env.CI === 'true' ? 1 : 77);
-}
-
-const found = [];
-function expect(holds, what) {
-    console.log(`${holds ? 'ok' : 'NOT OK'}: ${what}`);
-    if (!holds) found.push(what);
-}
+if (process.argv[2] === 'full') needRoot('a file system of a chosen size');
 
 const env = fault.prepare();
 let server;
@@ -97,4 +89,4 @@ try {
     fault.clean();
     fs.rmSync(folder, { recursive: true, force: true });
 }
-process.exit(found.length ? 1 : 0);
+process.exit(exitCode());
